@@ -1,0 +1,13 @@
+/* The two clocks. Code below core never reads a clock by itself: it is given the time. */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stdint.h>
+
+/* Milliseconds of the monotonic clock; for timers and durations. */
+uint64_t clock_mono_ms(void);
+
+/* Microseconds since 1970-01-01 UTC; for stamps that people and files see. */
+uint64_t clock_wall_us(void);
+
+#endif

@@ -1,0 +1,68 @@
+/* The event loop of one thread: epoll (level-triggered), timers, the mailbox of the thread,
+ * and the work at the end of each turn.
+ *
+ * A turn: wait, read the clock once, run the mailbox, run the descriptors that are ready,
+ * fire timers, call turn_end, flush the connections that were written to (net/conn.h), drop
+ * the turn's arena. Nothing in a turn may block. */
+#ifndef NET_LOOP_H
+#define NET_LOOP_H
+
+#include "base/arena.h"
+#include "base/list.h"
+#include "base/mailbox.h"
+#include "base/timer.h"
+
+#include <sys/epoll.h>
+
+#define LOOP_RX_BYTES (64 * 1024) /* one read takes at most this much */
+#define LOOP_RX_PAD   64          /* readable bytes behind it, for scanners */
+
+struct loop;
+
+/* A descriptor in a loop. ready() may remove any watch, its own too. */
+struct watch {
+	int fd;
+	uint32_t events; /* EPOLLIN, EPOLLOUT */
+	void (*ready)(struct watch *w, uint32_t events);
+};
+
+struct loop {
+	int epoll;
+	bool stopping;
+	uint64_t now;            /* monotonic ms, read once a turn */
+	struct wheel wheel;
+	struct mailbox inbox;
+	struct arena turn;       /* memory until the turn ends */
+	struct list dirty;       /* connections with output of this turn */
+	char *rx;                /* LOOP_RX_BYTES + LOOP_RX_PAD: bytes from a socket */
+	char *plain;             /* the same: bytes out of TLS */
+	void *owner;             /* given to mails and to turn_end */
+	void (*turn_end)(struct loop *l);  /* before the flush; may be NULL */
+	struct epoll_event *ready;         /* of the running turn */
+	int n_ready, at_ready;
+	struct buf_pool *pool;             /* output buffers without a connection */
+};
+
+/* False with errno when the kernel gives no descriptor. inbox_bytes: bound of the mailbox. */
+bool loop_init(struct loop *l, size_t inbox_bytes, void *owner);
+
+/* Watches must be gone. */
+void loop_clear(struct loop *l);
+
+/* Turns until loop_stop(). */
+void loop_run(struct loop *l);
+
+/* One turn that waits at most max_wait ms; for tests and for programs with their own loop. */
+void loop_turn(struct loop *l, uint64_t max_wait);
+
+/* From the loop's own thread; others send a mail that calls it. */
+void loop_stop(struct loop *l);
+
+/* False with errno when epoll refuses the descriptor. */
+bool watch_add(struct loop *l, struct watch *w);
+void watch_change(struct loop *l, struct watch *w, uint32_t events);
+
+/* Events that wait in this turn are forgotten too. Does not close the descriptor. */
+void watch_del(struct loop *l, struct watch *w);
+
+#endif

@@ -1,0 +1,138 @@
+/* The store: what must outlive the process, but for messages (store/ledger.h).
+ *
+ * Asynchronous: a loop hands over an operation and gets it back, finished, as a mail; it
+ * never waits for a disk. All writes go through one writer in the order of submission and
+ * are committed in groups; an operation comes home only once it is committed and synced.
+ * Reads run on a pool of readers: a read sees what had come home before it was submitted,
+ * and, of one home, also every write submitted before it (it waits for their commit).
+ *
+ * One driver today: store/sqlite.c. Nothing above knows which. */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "base/arena.h"
+#include "base/mailbox.h"
+
+struct store;
+struct store_op;
+
+enum store_status {
+	STORE_OK,
+	STORE_NOT_FOUND, /* no such account */
+	STORE_EXISTS,    /* store_account_create(): there is one */
+	STORE_FULL,      /* disk full, or more than STORE_WAITING_MAX operations wait */
+	STORE_FAILED     /* anything else; it has been logged */
+};
+
+#define STORE_WAITING_MAX 100000
+
+/* Keys of one hash; the meaning is xmpp/sasl.h's, the store only keeps the bytes. */
+#define STORE_HASHES 3
+struct store_key {
+	uint32_t rounds;
+	struct str salt, stored, server;
+};
+
+/* RFC 6121 section 2.1.2 */
+struct store_item {
+	struct str jid, name;
+	struct str groups;       /* the group names, each followed by a NUL */
+	uint8_t subscription;    /* bits: 1 to, 2 from */
+	bool ask, approved;
+	uint64_t version;        /* of the roster when this was written */
+};
+
+/* A subscription request that waits for the user's answer. */
+struct store_pending {
+	struct str jid, stanza;
+};
+
+struct store_account {
+	struct str user;                       /* localpart */
+	struct store_key keys[STORE_HASHES];   /* order of enum digest */
+	uint64_t created_us, last_us;          /* wall clock; last_us: last time it went offline, or 0 */
+	struct str last_status;                /* <status/> it left with */
+	uint64_t roster_version;
+	struct store_item *items;
+	size_t n_items;
+	struct store_pending *pending;
+	size_t n_pending;
+};
+
+/* Driver's part of an operation; opaque. */
+enum store_kind {
+	STORE_KEYS, STORE_LOAD, STORE_CREATE, STORE_DELETE, STORE_SET_KEYS, STORE_SET_LAST,
+	STORE_SET_ITEM, STORE_DEL_ITEM, STORE_SET_PENDING, STORE_DEL_PENDING, STORE_USERS
+};
+
+struct store_op {
+	struct mail mail;
+	struct mailbox *home;
+	void (*done)(struct store_op *op, void *receiver);
+	enum store_status status;
+	enum store_kind kind;
+	struct store_op *next;
+	struct arena mem;               /* request and result live here */
+	struct str host, user, jid, bytes;
+	uint64_t number;
+	struct store_item item;
+	struct store_account account;   /* the result of reads */
+	struct str *users;              /* of store_users() */
+	size_t n_users;
+	void *ctx;                      /* of the caller, ctx_size bytes, zeroed */
+};
+
+/* Opens (and creates or migrates) the database in folder dir. NULL with a message for people
+ * in *error (in the arena). readers: threads that read. */
+struct store *store_open(const char *dir, unsigned readers, struct arena *a, struct str *error);
+
+/* Finishes what was submitted, then closes. */
+void store_close(struct store **s);
+
+/* A new operation; `done` is called on the loop of `home`, and must store_op_free() it. */
+struct store_op *store_op_new(struct mailbox *home, void (*done)(struct store_op *, void *),
+	size_t ctx_size);
+void store_op_free(struct store_op *op);
+
+/* Each call copies what it is given into the operation and submits it; the operation is the
+ * store's until it comes home. host and user are canonical parts of the account's JID. */
+
+/* Result: account.keys, created_us. */
+void store_keys(struct store *s, struct store_op *op, struct str host, struct str user);
+
+/* Result: the whole account. */
+void store_load(struct store *s, struct store_op *op, struct str host, struct str user);
+
+void store_account_create(struct store *s, struct store_op *op, struct str host, struct str user,
+	const struct store_key keys[STORE_HASHES], uint64_t created_us);
+
+/* With its roster and pending requests. */
+void store_account_delete(struct store *s, struct store_op *op, struct str host, struct str user);
+
+void store_set_keys(struct store *s, struct store_op *op, struct str host, struct str user,
+	const struct store_key keys[STORE_HASHES]);
+void store_set_last(struct store *s, struct store_op *op, struct str host, struct str user,
+	uint64_t last_us, struct str status);
+
+/* Puts or replaces the item; the account's roster version becomes item->version. */
+void store_set_item(struct store *s, struct store_op *op, struct str host, struct str user,
+	const struct store_item *item);
+void store_del_item(struct store *s, struct store_op *op, struct str host, struct str user,
+	struct str jid, uint64_t version);
+
+void store_set_pending(struct store *s, struct store_op *op, struct str host, struct str user,
+	struct str jid, struct str stanza);
+void store_del_pending(struct store *s, struct store_op *op, struct str host, struct str user,
+	struct str jid);
+
+/* Localparts of a host in byte order, at most max, those behind `after`. Result: users. */
+void store_users(struct store *s, struct store_op *op, struct str host, struct str after,
+	unsigned max);
+
+/* Numbers for `stats`: groups committed, operations in them, and those that wait. */
+struct store_stats {
+	uint64_t groups, writes, reads, waiting, failed;
+};
+void store_stats(struct store *s, struct store_stats *out);
+
+#endif

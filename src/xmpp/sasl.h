@@ -1,0 +1,153 @@
+/* SASL for both roles, without I/O (RFC 4422, RFC 6120 section 6).
+ *
+ * Messages are decoded bytes (the streams do the base 64). The server side asks its caller
+ * for what it must look up: the machine returns SASL_KEYS with s->user set, the caller
+ * fetches the keys when it can and calls sasl_server_keys(); for PLAIN it returns SASL_CHECK,
+ * the caller derives the keys of s->password off the loop (sasl_check_password()) and calls
+ * sasl_server_checked(). One file a mechanism; the table stands in sasl.c. */
+#ifndef XMPP_SASL_H
+#define XMPP_SASL_H
+
+#include "base/arena.h"
+#include "base/digest.h"
+
+#define SCRAM_SALT_LEN   16
+#define SCRAM_ROUNDS     10000 /* for new passwords; RFC 7677 asks for 4,096 at least */
+#define SASL_MESSAGE_MAX 4096  /* bytes of one decoded message; more is malformed-request */
+
+/* What the server keeps of a password for one hash (RFC 5802 section 3). */
+struct scram_key {
+	uint32_t rounds;
+	uint8_t salt[SCRAM_SALT_LEN];
+	uint8_t stored[DIGEST_MAX], server[DIGEST_MAX];
+};
+
+/* Of one account: a key for each hash, so that every mechanism works. */
+struct scram_keys {
+	struct scram_key of[DIGEST_COUNT];
+};
+
+/* Derives all keys of a prepared password with fresh salts: about 5 ms, never on a loop. */
+void scram_keys_make(struct str password, struct scram_keys *out);
+
+/* Whether the password belongs to the keys. Derives the SHA-256 key: about a millisecond,
+ * never on a loop. Takes the same time whether it does or not. */
+bool sasl_check_password(struct str password, const struct scram_keys *keys);
+
+/* Keys for a user that does not exist: the salts are always the same for this user and
+ * secret, and no password fits (RFC 5802 section 9; so that nobody can ask who exists). */
+void scram_keys_fake(struct str secret, struct str user, struct scram_keys *out);
+
+/* RFC 6120 section 6.5 */
+enum sasl_failure {
+	SASL_ABORTED,
+	SASL_ACCOUNT_DISABLED,
+	SASL_CREDENTIALS_EXPIRED,
+	SASL_ENCRYPTION_REQUIRED,
+	SASL_INCORRECT_ENCODING,
+	SASL_INVALID_AUTHZID,
+	SASL_INVALID_MECHANISM,
+	SASL_MALFORMED_REQUEST,
+	SASL_MECHANISM_TOO_WEAK,
+	SASL_NOT_AUTHORIZED,
+	SASL_TEMPORARY_AUTH_FAILURE,
+	SASL_FAILURE_COUNT
+};
+
+struct str sasl_failure_name(enum sasl_failure f);
+
+/* Channel binding data of the connection; empty slices where there are none. */
+struct sasl_binding {
+	struct str exporter;   /* tls-exporter, RFC 9266 */
+	struct str end_point;  /* tls-server-end-point, RFC 5929 */
+	struct str unique;     /* tls-unique; see docs/security.md for TLS 1.3 */
+};
+
+enum sasl_mech_id {
+	MECH_SCRAM_SHA_512_PLUS, MECH_SCRAM_SHA_256_PLUS, MECH_SCRAM_SHA_1_PLUS,
+	MECH_SCRAM_SHA_512, MECH_SCRAM_SHA_256, MECH_SCRAM_SHA_1,
+	MECH_EXTERNAL, MECH_PLAIN, MECH_ANONYMOUS,
+	MECH_COUNT
+};
+
+struct str sasl_mech_name(enum sasl_mech_id m);
+
+/* A listed name, case-sensitive (RFC 4422 section 3.1), or MECH_COUNT. */
+enum sasl_mech_id sasl_mech_find(struct str name);
+
+/* What one stream may offer; a bit for each mechanism (1u << id). */
+struct sasl_policy {
+	unsigned offered;
+	struct str domain;     /* of the host, canonical; for EXTERNAL and authzid */
+	struct sasl_binding binding;
+	struct str cert_jids[8]; /* bare JIDs that the client's certificate proves */
+	unsigned n_cert_jids;
+};
+
+enum sasl_step {
+	SASL_CONTINUE, /* send `out` as a challenge (server) or a response (client) */
+	SASL_KEYS,     /* server: look up s->user, then sasl_server_keys() */
+	SASL_CHECK,    /* server: check s->password for s->user, then sasl_server_checked() */
+	SASL_DONE,     /* server: s->user is who it is; send success with `out` (maybe empty) */
+	SASL_FAILED    /* send failure s->failure; the machine is at its start again */
+};
+
+struct sasl_server;
+
+/* A machine for one stream. The policy is copied, its strings must outlive the machine. */
+struct sasl_server *sasl_server_new(const struct sasl_policy *policy);
+void sasl_server_free(struct sasl_server **s);
+
+/* <auth/>: a mechanism's name and the initial response; has_initial false when there was
+ * none ("=" on the wire is an empty one: true and empty). */
+enum sasl_step sasl_server_start(struct sasl_server *s, struct str mech, struct str initial,
+	bool has_initial, struct arena *a, struct str *out);
+
+/* <response/> */
+enum sasl_step sasl_server_next(struct sasl_server *s, struct str message, struct arena *a,
+	struct str *out);
+
+/* <abort/> */
+enum sasl_step sasl_server_abort(struct sasl_server *s);
+
+/* The keys of the user asked for (those of scram_keys_fake() when there is no such user, and
+ * exists false); or, on a store failure, NULL: temporary-auth-failure. */
+enum sasl_step sasl_server_keys(struct sasl_server *s, const struct scram_keys *keys, bool exists,
+	struct arena *a, struct str *out);
+
+/* The outcome of sasl_check_password(). */
+enum sasl_step sasl_server_checked(struct sasl_server *s, bool right);
+
+/* The localpart asked for or proved (canonical); empty before it is known and for ANONYMOUS,
+ * where core makes one up. */
+struct str sasl_server_user(const struct sasl_server *s);
+
+/* The prepared password while SASL_CHECK waits; wiped afterwards. */
+struct str sasl_server_password(const struct sasl_server *s);
+
+enum sasl_failure sasl_server_failure(const struct sasl_server *s);
+enum sasl_mech_id sasl_server_mech(const struct sasl_server *s);
+
+struct sasl_client;
+
+/* offered: bits of the mechanisms that the server offers and the caller allows. Picks the
+ * strongest: -PLUS where there is a binding whose type the server named (XEP-0440) or, when
+ * it named none, the default of the TLS version. NULL when none fits. password is copied. */
+struct sasl_client *sasl_client_new(unsigned offered, struct str user, struct str password,
+	const struct sasl_binding *binding, bool server_names_exporter, bool server_names_end_point);
+void sasl_client_free(struct sasl_client **c);
+
+/* The mechanism picked and the initial response. SASL_CONTINUE, or SASL_FAILED. Derives keys
+ * at sasl_client_next(): for clients and tools, not for loops of a server. */
+enum sasl_mech_id sasl_client_mech(const struct sasl_client *c);
+enum sasl_step sasl_client_start(struct sasl_client *c, struct arena *a, struct str *out);
+
+/* A challenge. */
+enum sasl_step sasl_client_next(struct sasl_client *c, struct str message, struct arena *a,
+	struct str *out);
+
+/* The additional data of <success/>: SASL_DONE when the server proved that it knows the keys
+ * (or the mechanism has no such proof), SASL_FAILED otherwise. */
+enum sasl_step sasl_client_success(struct sasl_client *c, struct str message, struct arena *a);
+
+#endif

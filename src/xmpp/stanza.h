@@ -1,0 +1,95 @@
+/* Stanzas: parsed once, immutable, counted.
+ *
+ * One allocation holds the struct, the node table, the addresses and the bytes as they came.
+ * Whoever keeps a stanza takes a reference, on any thread. Delivery writes a small head (the
+ * start tag with `from` and `to` as the server knows them) and then the bytes behind the
+ * start tag as they are; nothing is ever serialised again. */
+#ifndef XMPP_STANZA_H
+#define XMPP_STANZA_H
+
+#include "xml/scan.h"
+#include "xml/writer.h"
+#include "xmpp/error.h"
+#include "xmpp/jid.h"
+
+#include <stdatomic.h>
+
+enum stanza_kind { STANZA_NONE, STANZA_MESSAGE, STANZA_PRESENCE, STANZA_IQ };
+
+/* One list for the three kinds. TYPE_INVALID: an attribute with a value that the kind does
+ * not know. */
+enum stanza_type {
+	TYPE_INVALID,
+	MESSAGE_NORMAL, MESSAGE_CHAT, MESSAGE_GROUPCHAT, MESSAGE_HEADLINE, MESSAGE_ERROR,
+	PRESENCE_AVAILABLE, PRESENCE_UNAVAILABLE, PRESENCE_SUBSCRIBE, PRESENCE_SUBSCRIBED,
+	PRESENCE_UNSUBSCRIBE, PRESENCE_UNSUBSCRIBED, PRESENCE_PROBE, PRESENCE_ERROR,
+	IQ_GET, IQ_SET, IQ_RESULT, IQ_ERROR
+};
+
+struct stanza {
+	atomic_uint refs;
+	uint8_t kind, type;    /* enum stanza_kind, enum stanza_type */
+	struct jid from, to;   /* canonical, in the block; p NULL: none */
+	struct str id;         /* raw value as written (escapes kept), in the block; p NULL: none */
+	struct xml_doc doc;    /* in the block */
+	uint32_t body;         /* offset in doc.bytes behind the root's start tag */
+};
+
+/* STANZA_NONE for what is no stanza: other names, or the right names in another namespace
+ * than jabber:client or jabber:server. */
+enum stanza_kind stanza_kind_of(const struct xml_node *root);
+
+/* The type of a stanza by its `type` attribute. A message of unknown type is normal (RFC 6121
+ * section 5.2.2); an IQ without type is invalid. */
+enum stanza_type stanza_type_of(enum stanza_kind kind, struct str type, bool present);
+
+/* Makes a stanza from a scanned document (copies everything), with one reference. from and
+ * to: the addresses it is to carry, canonical; an unset jid for none. The document's root is
+ * of a kind other than STANZA_NONE, has no prefix and does not have XML_INHERITS: see
+ * stanza_scan() for the rest. */
+struct stanza *stanza_new(const struct xml_doc *d, struct jid from, struct jid to);
+
+/* Scans bytes that the server made or stored (jabber:client as the default namespace, limits
+ * of a user) and makes a stanza with the addresses written in them. table is scratch. NULL
+ * when the bytes are no stanza. */
+struct stanza *stanza_scan(struct xml_table *table, struct str bytes, struct arena *a);
+
+struct stanza *stanza_ref(struct stanza *s);
+void stanza_unref(struct stanza **s);
+
+/* Writes the stanza for a receiver: start tag with these addresses (an unset one leaves the
+ * attribute out), the other attributes as they came, and the rest. xmlns: written as the
+ * default namespace unless it is NS_NONE (a TCP stream has it in its header). */
+void stanza_write(struct buf *b, const struct stanza *s, struct jid from, struct jid to,
+	enum xml_ns xmlns);
+
+/* The same with more XML before the end tag of the stanza (a delay, a stanza id). */
+void stanza_write_with(struct buf *b, const struct stanza *s, struct jid from, struct jid to,
+	enum xml_ns xmlns, struct str extra);
+
+static inline const struct xml_node *stanza_root(const struct stanza *s)
+{
+	return s->doc.nodes;
+}
+
+/* The only child element of an IQ, or NULL. */
+static inline const struct xml_node *stanza_payload(const struct stanza *s)
+{
+	return xml_first(&s->doc, s->doc.nodes);
+}
+
+/* Opens <message>, <presence> or <iq> with its attributes: for stanzas that the server makes.
+ * type NULL and an unset address leave the attribute out. id is a raw value as in struct
+ * stanza. */
+void stanza_open(struct writer *w, enum stanza_kind kind, const char *type, struct jid from,
+	struct jid to, struct str id);
+
+/* The start tag of the answer to an IQ (type result): addresses turned round. */
+void stanza_open_result(struct writer *w, const struct stanza *iq);
+
+/* Writes the whole error answer to a stanza: addresses turned round, the same id, type error,
+ * the request's payload for an IQ (up to 8 KiB), <error> with condition, type and, if not
+ * empty, text. Never called for a stanza that is an error itself (RFC 6120 section 8.3.1). */
+void stanza_write_error(struct buf *b, const struct stanza *s, enum stanza_error e, struct str text);
+
+#endif
