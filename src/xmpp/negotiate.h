@@ -32,6 +32,7 @@ struct nego {
 	uint8_t phase;     /* enum nego_phase; written by nego_enter() alone */
 	uint16_t content;  /* NS_CLIENT or NS_SERVER */
 	bool secure;       /* TLS is up; set when NEGO_TLS is left for NEGO_OPEN */
+	bool can_tls;      /* receiving: <starttls/> is offered in NEGO_CLEAR; set by the stream */
 	bool guest_iq;     /* receiving: IQs are admitted before authentication, for XEP-0077; the
 			    * stream answers those that are no registration with an error */
 };
@@ -40,29 +41,40 @@ struct nego {
  * stream with direct TLS begins insecure and enters NEGO_TLS at once. */
 void nego_init(struct nego *n, enum nego_role role, enum xml_ns content, bool secure);
 
-/* Goes on to a phase. BUG_ON when it may not follow:
+/* Goes on to a phase and returns the one before, for the log. BUG_ON when it may not follow:
  *
  *     OPEN    CLEAR (not secure), SECURE (secure), TLS (direct, not secure)
- *     CLEAR   TLS, AUTH
+ *     CLEAR   TLS, AUTH, CLEAR (a SASL failure without an exchange)
  *     TLS     OPEN
- *     SECURE  AUTH
- *     AUTH    AUTHED; after a failure CLEAR (not secure), SECURE (secure)
+ *     SECURE  AUTH, SECURE (the same)
+ *     AUTH    AUTHED; AUTH (another <auth/>); after a failure CLEAR or SECURE as before
  *     AUTHED  BIND (client streams), READY (server streams)
  *     BIND    READY
  *     any     CLOSED */
-void nego_enter(struct nego *n, enum nego_phase phase);
+enum nego_phase nego_enter(struct nego *n, enum nego_phase phase);
+
+/* Where a failed SASL exchange leads back to. */
+static inline enum nego_phase nego_unauthenticated(const struct nego *n)
+{
+	return n->secure ? NEGO_SECURE : NEGO_CLEAR;
+}
 
 /* "open", "clear" ... for the log. */
 struct str nego_phase_name(enum nego_phase phase);
 
 enum nego_answer {
 	NEGO_OK,
-	NEGO_REFUSED /* close the stream with *why */
+	NEGO_REFUSED, /* close the stream with the error *why */
+	NEGO_NO_TLS   /* <starttls/> that was not offered: answer with <failure/> of its namespace
+		       * and close the stream (section 5.4.2.2) */
 };
 
 /* Whether the peer may send this first-level element now. *why is set when it may not:
  * not-authorized for a stanza before its time (section 4.9.3.12), unsupported-stanza-type for
- * an element that nobody knows or that has no place in this phase (section 4.9.3.24). */
+ * an element that nobody knows or that has no place in this phase (section 4.9.3.24).
+ *
+ * SASL elements are admitted from the features on until success, whether an exchange goes on
+ * or not: a <response/> or <abort/> that crossed a <failure/> is answered by xmpp/sasl.h. */
 enum nego_answer nego_admit(const struct nego *n, enum xml_ns ns, enum xml_tag tag,
 	enum stream_error *why);
 
