@@ -15,9 +15,10 @@ struct str {
 	size_t n;
 };
 
-#define STR(lit)   ((struct str){ "" lit, sizeof(lit) - 1 })
-#define STR_NULL   ((struct str){ NULL, 0 })
-#define STR_FMT(s) (int)(s).n, (s).p /* for "%.*s" */
+#define STR(lit)      ((struct str){ "" lit, sizeof(lit) - 1 })
+#define STR_NULL      ((struct str){ NULL, 0 })
+#define STR_INIT(lit) { "" lit, sizeof(lit) - 1 } /* STR for static tables */
+#define STR_FMT(s)    (int)(s).n, (s).p /* for "%.*s" */
 
 static inline struct str str_from(const char *p, size_t n)
 {
