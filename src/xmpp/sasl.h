@@ -11,14 +11,15 @@
 #include "base/arena.h"
 #include "base/digest.h"
 
-#define SCRAM_SALT_LEN   16
+#define SCRAM_SALT_LEN   16    /* for new passwords */
+#define SCRAM_SALT_MAX   64    /* of imported keys; other servers have salts of other lengths */
 #define SCRAM_ROUNDS     10000 /* for new passwords; RFC 7677 asks for 4,096 at least */
 #define SASL_MESSAGE_MAX 4096  /* bytes of one decoded message; more is malformed-request */
 
 /* What the server keeps of a password for one hash (RFC 5802 section 3). */
 struct scram_key {
 	uint32_t rounds;
-	uint8_t salt[SCRAM_SALT_LEN];
+	uint8_t n_salt, salt[SCRAM_SALT_MAX];
 	uint8_t stored[DIGEST_MAX], server[DIGEST_MAX];
 };
 
@@ -84,6 +85,9 @@ struct sasl_policy {
 	unsigned n_cert_jids;
 };
 
+/* Whoever gets SASL_KEYS or SASL_CHECK takes no input from the peer until the answer is given.
+ * Should a message come first all the same, it ends the exchange (malformed-request), and the
+ * answer must not be handed in any more. */
 enum sasl_step {
 	SASL_CONTINUE, /* send `out` as a challenge (server) or a response (client) */
 	SASL_KEYS,     /* server: look up s->user, then sasl_server_keys() */
@@ -99,19 +103,21 @@ struct sasl_server *sasl_server_new(const struct sasl_policy *policy);
 void sasl_server_free(struct sasl_server **s);
 
 /* <auth/>: a mechanism's name and the initial response; has_initial false when there was
- * none ("=" on the wire is an empty one: true and empty). */
+ * none ("=" on the wire is an empty one: true and empty). An exchange that was going on is
+ * forgotten (RFC 6120 section 6.4.2). `out` is in the arena, here and below. */
 enum sasl_step sasl_server_start(struct sasl_server *s, struct str mech, struct str initial,
 	bool has_initial, struct arena *a, struct str *out);
 
-/* <response/> */
+/* <response/>; malformed-request when no exchange goes on. */
 enum sasl_step sasl_server_next(struct sasl_server *s, struct str message, struct arena *a,
 	struct str *out);
 
-/* <abort/> */
+/* <abort/>: SASL_FAILED with aborted, always. */
 enum sasl_step sasl_server_abort(struct sasl_server *s);
 
 /* The keys of the user asked for (those of scram_keys_fake() when there is no such user, and
- * exists false); or, on a store failure, NULL: temporary-auth-failure. */
+ * exists false). NULL when they could not be had just now: temporary-auth-failure; this is
+ * an answer to SASL_CHECK as well. */
 enum sasl_step sasl_server_keys(struct sasl_server *s, const struct scram_keys *keys, bool exists,
 	struct arena *a, struct str *out);
 
@@ -130,19 +136,45 @@ enum sasl_mech_id sasl_server_mech(const struct sasl_server *s);
 
 struct sasl_client;
 
-/* offered: bits of the mechanisms that the server offers and the caller allows. Picks the
- * strongest: -PLUS where there is a binding whose type the server named (XEP-0440) or, when
- * it named none, the default of the TLS version. NULL when none fits. password is copied. */
+/* offered: bits of the mechanisms that the server offers and the caller allows. user: a
+ * canonical localpart, empty for none; password: as typed, the null slice for none. Picks the
+ * strongest: EXTERNAL first (RFC 6120 section 6.3.4), ANONYMOUS only without a user.
+ *
+ * binding: of the connection, or NULL when the caller does not want any (the GS2 flag is then
+ * `n`). A caller on TLS 1.3 leaves `unique` empty, for it is not defined there (RFC 9266). With
+ * -PLUS offered a binding is used: of the types that the server named (XEP-0440) the best that
+ * there is; when it named none, the default of the TLS version (`unique` if it is given, else
+ * `exporter`) or what else there is.
+ *
+ * NULL when nothing fits: no mechanism, a password that OpaqueString forbids, or the server
+ * offers -PLUS and names only types that we don't have, which looks like an attack (XEP-0440
+ * section 3, rule 6). All strings are copied. */
 struct sasl_client *sasl_client_new(unsigned offered, struct str user, struct str password,
 	const struct sasl_binding *binding, bool server_names_exporter, bool server_names_end_point);
 void sasl_client_free(struct sasl_client **c);
 
-/* The mechanism picked and the initial response. SASL_CONTINUE, or SASL_FAILED. Derives keys
- * at sasl_client_next(): for clients and tools, not for loops of a server. */
-enum sasl_mech_id sasl_client_mech(const struct sasl_client *c);
-enum sasl_step sasl_client_start(struct sasl_client *c, struct arena *a, struct str *out);
+/* Keys that were derived from one account's password, kept from login to login so that the
+ * next one need not derive them (RFC 5802 section 5.1, attribute i). All zero at first. As
+ * secret as the password: wipe() it at the end. */
+struct sasl_client_cache {
+	enum digest digest;
+	uint32_t rounds; /* 0: nothing in it */
+	uint8_t n_salt, salt[SCRAM_SALT_MAX];
+	uint8_t client[DIGEST_MAX], server[DIGEST_MAX];
+};
 
-/* A challenge. */
+/* Lends the machine a cache for the same account and password; before sasl_client_next(). It
+ * is used when hash, salt and rounds are the same, else filled. */
+void sasl_client_use_cache(struct sasl_client *c, struct sasl_client_cache *cache);
+
+/* The mechanism picked. */
+enum sasl_mech_id sasl_client_mech(const struct sasl_client *c);
+
+/* The initial response; it may be empty ("=" on the wire). Call once. */
+void sasl_client_start(struct sasl_client *c, struct arena *a, struct str *out);
+
+/* A challenge: SASL_CONTINUE, or SASL_FAILED (send <abort/>). Derives keys where the cache has
+ * none: for clients and tools, not for loops of a server. */
 enum sasl_step sasl_client_next(struct sasl_client *c, struct str message, struct arena *a,
 	struct str *out);
 
