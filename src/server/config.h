@@ -1,0 +1,127 @@
+/* The server's configuration: a file in, an immutable snapshot out.
+ *
+ * A snapshot is counted; who needs it across turns takes a reference. Reloading makes a new
+ * one and swaps it; nothing in it is ever changed. All strings live in the snapshot and end
+ * with a NUL. Paths are absolute or relative to the working directory: a relative path of the
+ * file has got the folder of the file before it.
+ *
+ * Reading is for the main thread alone (libconfuse keeps its state in globals).
+ * docs/configuration.md has the options; a test holds it to the table in config.c. */
+#ifndef SERVER_CONFIG_H
+#define SERVER_CONFIG_H
+
+#include "base/arena.h"
+#include "base/log.h"
+
+#define CONFIG_FILE_MAX      (1024 * 1024) /* bytes of a file */
+#define CONFIG_HOSTS_MAX     1024
+#define CONFIG_LISTENERS_MAX 64
+#define CONFIG_SHARDS_MAX    256
+
+struct config_host {
+	struct str domain;      /* canonical, as in a JID */
+	struct str ascii;       /* the same for SNI and certificates: A-labels, no brackets */
+	struct str cert_file;   /* PEM */
+	struct str key_file;
+	bool self_signed;       /* neither was named: they lie in data_dir, made when missing */
+	bool registration;      /* XEP-0077: anybody may make an account */
+	bool anonymous;         /* SASL ANONYMOUS: guests without an account */
+};
+
+enum listener_kind {
+	LISTEN_C2S,             /* STARTTLS (RFC 6120 section 5) */
+	LISTEN_C2S_DIRECT_TLS   /* TLS from the first byte (XEP-0368) */
+};
+
+struct config_listener {
+	enum listener_kind kind;
+	struct str address;     /* "*" or a numeric one, as listen_open() takes it */
+	uint16_t port;          /* 0: any, for tests */
+};
+
+struct config_limits {
+	uint64_t stanza_bytes_before_login;
+	uint64_t stanza_bytes;
+	uint64_t login_seconds;             /* from accept to a bound resource */
+	uint64_t half_open_per_address;     /* connections before login, of one address */
+	uint64_t output_bytes;              /* unsent, of one connection */
+	uint64_t sessions_per_account;
+	uint64_t roster_items;
+	uint64_t offline_messages;          /* of one account */
+	uint64_t password_checks_per_second; /* PLAIN and new passwords: work of milliseconds */
+	uint64_t disk_reserve_bytes;        /* messages are refused when less is free */
+};
+
+struct config {
+	struct config_host *hosts; /* in the order of the file; the first is the default of TLS */
+	size_t n_hosts;
+	struct config_listener *listeners;
+	size_t n_listeners;
+	struct config_limits limits;
+	struct str data_dir;
+	struct str admin_socket;
+	struct str pid_file;       /* empty: none */
+	struct str user;           /* to become when started as root; empty: stay */
+	struct str client_ca_file; /* PEM; empty: the system's */
+	uint64_t shards;           /* 0: one for each core */
+	uint64_t log_level;        /* enum log_level */
+	uint64_t log_format;       /* enum log_format */
+	bool tls_required;
+	bool plain_without_tls;
+};
+
+/* Reads the file and checks it against this machine too: files that are named can be read,
+ * the user exists. NULL when anything is wrong; then *errors (in the arena) has one line for
+ * each fault, with file, line, what was found and what would be right:
+ *
+ *     stentor.conf:35: shards is "many"; give a number from 0 to 256
+ */
+struct config *config_load(const char *file, struct arena *a, struct str *errors);
+
+/* The same for a text in memory, without looking at the machine. name: the file's, for
+ * messages and relative paths. */
+struct config *config_parse(struct str text, const char *name, struct arena *a,
+	struct str *errors);
+
+/* What a server without a file gets: localhost on 127.0.0.1, data in ./stentor-data. */
+struct config *config_default(void);
+
+struct config *config_ref(struct config *c);
+void config_unref(struct config **c);
+
+/* Names of the options that differ and take effect only at a restart (listeners, shards,
+ * paths), separated by ", ", in the arena; empty when reloading is enough. */
+struct str config_restart_names(const struct config *old, const struct config *new,
+	struct arena *a);
+
+/* The table of options, for documentation and tests. */
+enum config_type {
+	CONFIG_BOOL,
+	CONFIG_NUMBER,
+	CONFIG_BYTES,    /* a number, with K, M or G behind it for powers of 1,024 */
+	CONFIG_WORD,     /* one of `words`, separated by spaces; the value is its place */
+	CONFIG_TEXT,
+	CONFIG_PATH
+};
+
+enum config_section { CONFIG_TOP, CONFIG_HOST, CONFIG_LISTENER, CONFIG_LIMITS };
+
+struct config_option {
+	enum config_section section;
+	const char *name;
+	enum config_type type;
+	size_t at;                 /* offset of the value in the section's struct */
+	uint64_t min, max;         /* of numbers */
+	const char *words;
+	const char *initial;       /* the default, as one would write it; NULL: it is computed */
+	bool restart;              /* a change takes effect only at a restart */
+	const char *help;
+};
+
+extern const struct config_option config_options[];
+extern const size_t config_options_count;
+
+/* The name of a section in the file; "" for CONFIG_TOP. */
+const char *config_section_name(enum config_section s);
+
+#endif
