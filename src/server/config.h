@@ -40,16 +40,16 @@ struct config_listener {
 };
 
 struct config_limits {
-	uint64_t stanza_bytes_before_login;
-	uint64_t stanza_bytes;
-	uint64_t login_seconds;             /* from accept to a bound resource */
-	uint64_t half_open_per_address;     /* connections before login, of one address */
-	uint64_t output_bytes;              /* unsent, of one connection */
-	uint64_t sessions_per_account;
-	uint64_t roster_items;
-	uint64_t offline_messages;          /* of one account */
-	uint64_t password_checks_per_second; /* PLAIN and new passwords: work of milliseconds */
-	uint64_t disk_reserve_bytes;        /* messages are refused when less is free */
+	uint32_t stanza_bytes_before_login;
+	uint32_t stanza_bytes;
+	uint32_t login_seconds;              /* from accept to a bound resource */
+	uint32_t half_open_per_address;      /* connections before login, of one address */
+	uint32_t output_bytes;               /* unsent, of one connection */
+	uint32_t sessions_per_account;
+	uint32_t roster_items;
+	uint32_t offline_messages;           /* of one account */
+	uint32_t password_checks_per_second; /* PLAIN and new passwords: work of milliseconds */
+	uint64_t disk_reserve_bytes;         /* messages are refused when less is free */
 };
 
 struct config {
@@ -63,9 +63,9 @@ struct config {
 	struct str pid_file;       /* empty: none */
 	struct str user;           /* to become when started as root; empty: stay */
 	struct str client_ca_file; /* PEM; empty: the system's */
-	uint64_t shards;           /* 0: one for each core */
-	uint64_t log_level;        /* enum log_level */
-	uint64_t log_format;       /* enum log_format */
+	unsigned shards;           /* 0: one for each core */
+	enum log_level log_level;
+	enum log_format log_format;
 	bool tls_required;
 	bool plain_without_tls;
 };
@@ -110,7 +110,7 @@ struct config_option {
 	enum config_section section;
 	const char *name;
 	enum config_type type;
-	size_t at;                 /* offset of the value in the section's struct */
+	size_t at, size;           /* of the value in the section's struct */
 	uint64_t min, max;         /* of numbers */
 	const char *words;
 	const char *initial;       /* the default, as one would write it; NULL: it is computed */
