@@ -1,0 +1,91 @@
+/* Accounts that are resident on their owner: loaded on first use, gone a while after the last
+ * session. Sessions are the bound resources of an account. */
+#ifndef CORE_ACCOUNT_H
+#define CORE_ACCOUNT_H
+
+#include "core/roster.h"
+#include "core/shard.h"
+#include "xmpp/stanza.h"
+
+struct client;
+
+#define ACCOUNT_WAITING_MAX 1000         /* things that wait while an account is loaded */
+#define ACCOUNT_IDLE_MS     (60 * 1000)  /* an account without sessions stays this long */
+
+/* A bound resource. Owned by its account, freed by session_end(). */
+struct session {
+	struct list link;           /* account.sessions */
+	struct account *account;
+	struct client *client;
+	struct jid full;            /* text inline, behind the struct */
+	struct stanza *presence;    /* the last available one without `to`, or NULL */
+	struct jid *directed;       /* who got directed presence; each text is owned */
+	uint32_t n_directed;
+	int8_t priority;
+	bool interested;            /* asked for the roster: gets pushes (RFC 6121 section 2.2) */
+	uint64_t since_us;          /* bound at; wall clock */
+};
+
+struct account {
+	struct map_node node;       /* shard.accounts */
+	struct shard *shard;
+	struct jid jid;             /* bare; text inline, behind the struct */
+	bool ready;                 /* loaded; else things wait */
+	bool guest;                 /* SASL ANONYMOUS: nothing of it is stored */
+	bool held;                  /* offline messages are being read: new ones wait behind */
+	struct list sessions;
+	uint32_t n_sessions, n_waiting;
+	struct list waiting;        /* struct waiter */
+	struct roster roster;
+	struct timer idle;
+	uint64_t last_us;           /* wall clock of the last end of presence, 0: never */
+	char *last_status;          /* with it, or NULL */
+};
+
+/* Something that waits for an account to be loaded. run() is called once, on the owner, with
+ * the account or (there is none, or the store failed: status) NULL; it frees the waiter. */
+struct waiter {
+	struct list link;
+	void (*run)(struct waiter *w, struct shard *s, struct account *a, enum store_status status);
+};
+
+/* The resident, loaded account of a bare JID on its owner, or NULL. */
+struct account *account_get(struct shard *s, struct jid j);
+
+/* Runs the waiter with the account: at once when it is loaded, else when it is. On the owner.
+ * Too many waiting: run with NULL and STORE_FULL. */
+void account_wait(struct shard *s, struct jid j, struct waiter *w);
+
+/* A guest's account, loaded from nothing. */
+struct account *account_new_guest(struct shard *s, struct jid j);
+
+/* Loads the roster again: what is in memory could not be stored. */
+void account_reload(struct account *a);
+
+/* The account is deleted from the store: ends its sessions and forgets it. */
+void account_gone(struct account *a);
+
+/* All accounts of the shard; its thread is to end. */
+void accounts_free(struct shard *s);
+
+/* Binds a resource. Another session of the same resource ends with <conflict/>. */
+struct session *session_new(struct account *a, struct client *c, struct str resource);
+
+/* The session is over: sends unavailable presence to who knew of it, and frees it. */
+void session_end(struct session *s);
+
+/* The session of this resource, or NULL. */
+struct session *session_find(struct account *a, struct str resource);
+
+/* Writes a stanza to the client, addressed to `to` (the address it was sent to). */
+void session_send(struct session *s, const struct stanza *st, struct jid to);
+
+/* The same with another sender than the stanza's own, for presence on behalf. */
+void session_send_text(struct session *s, struct str xml);
+
+static inline bool session_is_available(const struct session *s)
+{
+	return s->presence != NULL;
+}
+
+#endif

@@ -1,0 +1,95 @@
+/* A room for a XEP: one source file with one descriptor as its only symbol.
+ *
+ * The descriptor has tables: disco features, IQ rules, and functions at named stages of a
+ * stanza's way. Core dispatches; a room takes no locks, never blocks, and never includes
+ * another room. The list of rooms is src/modules/meson.build. */
+#ifndef CORE_MODULE_H
+#define CORE_MODULE_H
+
+#include "core/account.h"
+#include "core/shard.h"
+#include "xml/writer.h"
+#include "xmpp/stanza.h"
+
+struct client;
+
+/* Where an IQ may be addressed to for a rule to take it, as bits. */
+enum iq_place {
+	AT_HOST = 1,    /* the domain */
+	AT_ACCOUNT = 2, /* the bare JID of an account, by anybody */
+	AT_OWN = 4,     /* the bare JID of the sender's own account (or no address) */
+	AT_GUEST = 8    /* a stream that is not authenticated yet */
+};
+
+/* Who asks whom: given to each handler, gone when it returns. */
+struct ctx {
+	struct shard *shard;
+	struct host *host;         /* addressed, or of the addressed account */
+	struct account *account;   /* addressed; NULL at a host */
+	struct session *session;   /* of the sender, if it is bound to `account` (AT_OWN) */
+	struct client *guest;      /* AT_GUEST: who asks */
+};
+
+enum outcome {
+	ANSWERED, /* a reply or an error was sent */
+	LATER     /* a struct later was taken; it will be */
+};
+
+struct iq_rule {
+	enum stanza_type type; /* IQ_GET or IQ_SET; TYPE_INVALID ends the table */
+	uint16_t ns, tag;      /* of the payload */
+	unsigned at;
+	enum outcome (*run)(struct ctx *c, const struct stanza *iq);
+};
+
+struct module {
+	const char *name;
+	const char *spec;                     /* "XEP-0199 2.0.1" */
+	const char *const *features;          /* of the host, in disco#info; NULL-terminated */
+	const char *const *account_features;  /* of an account's bare JID */
+	const struct iq_rule *iq;
+
+	/* Adds stream features; authed: behind SASL. */
+	void (*stream_features)(struct shard *s, const struct host *h, struct writer *w,
+		bool authed);
+
+	/* Adds children to the disco#info of a host or (own: asked by its owner) an account. */
+	void (*disco_host)(struct ctx *c, struct writer *w);
+
+	/* A message of type normal or chat for an account that no resource takes. True: taken
+	 * care of; else the sender gets service-unavailable. */
+	bool (*undelivered)(struct account *a, const struct stanza *message);
+
+	/* A session became available with a priority that is not negative. */
+	void (*available)(struct session *s);
+
+	/* The account is being deleted, on its owner. */
+	void (*deleted)(struct account *a);
+};
+
+/* Answers. Each is called exactly once for a get or a set. */
+enum outcome reply_ok(struct ctx *c, const struct stanza *iq);
+
+/* reply_open() gives a writer inside <iq type='result'>; reply_send() closes and sends. */
+struct writer reply_open(struct ctx *c, const struct stanza *iq);
+enum outcome reply_send(struct ctx *c, struct writer *w, const struct stanza *iq);
+
+/* An error; text for people, or STR(""). */
+enum outcome refuse(struct ctx *c, const struct stanza *iq, enum stanza_error e, struct str text);
+
+/* An IQ that will be answered later: keeps it and who asked. `later_ctx()` makes a context to
+ * answer with (without account and session); `later_free()` ends it. */
+struct later {
+	struct shard *shard;
+	struct stanza *iq;
+	struct client *guest; /* counted */
+};
+
+void later_init(struct later *l, struct ctx *c, const struct stanza *iq);
+struct ctx later_ctx(struct later *l);
+void later_clear(struct later *l);
+
+/* Finds the rule for an IQ get or set and runs it, or refuses. */
+void iq_dispatch(struct ctx *c, const struct stanza *iq, unsigned at);
+
+#endif

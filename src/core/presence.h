@@ -1,0 +1,36 @@
+/* Presence and subscriptions (RFC 6121 sections 3 and 4, appendix A). */
+#ifndef CORE_PRESENCE_H
+#define CORE_PRESENCE_H
+
+#include "core/account.h"
+#include "xmpp/stanza.h"
+
+#define DIRECTED_MAX 1000 /* addresses that one session's directed presence is noted for */
+
+/* Presence that a client sent, of any type: its `to` is set or not. */
+void presence_out(struct session *s, struct stanza *st);
+
+/* Presence for an account, on its owner. */
+void presence_in(struct account *a, struct stanza *st, struct jid to);
+
+/* A session is over without having said so: unavailable presence on its behalf. */
+void presence_end(struct session *s);
+
+/* The contact leaves the roster (RFC 6121 section 2.5.2): cancels both subscriptions and
+ * takes it out. later as in roster_delete(). */
+void subscription_remove(struct account *a, struct contact *c, struct later *later);
+
+/* Subscription stanzas, both ways. */
+void subscription_out(struct session *s, struct stanza *st);
+void subscription_in(struct account *a, struct stanza *st);
+
+/* Sends <presence type= from= to=/> on behalf of an account. type NULL: available. */
+void presence_send(struct account *a, const char *type, struct jid from, struct jid to);
+
+/* Sends the presence of all available sessions to an address. False: there was none. */
+bool presence_tell(struct account *a, struct jid to);
+
+/* Tells an address that all available sessions are unavailable. */
+void presence_untell(struct account *a, struct jid to);
+
+#endif

@@ -1,0 +1,31 @@
+/* The way of a stanza: from its sender to the owner of its address, and there to sessions,
+ * rooms or an error (RFC 6120 section 10, RFC 6121 section 8). */
+#ifndef CORE_ROUTE_H
+#define CORE_ROUTE_H
+
+#include "core/account.h"
+#include "core/module.h"
+#include "core/shard.h"
+#include "xmpp/stanza.h"
+
+/* Sends a stanza to where its `to` points. Takes a reference where it keeps it. */
+void route(struct shard *s, struct stanza *st);
+
+/* The same to another address than the stanza has written in it: fan-out. `to` is read
+ * before the call returns. */
+void route_to(struct shard *s, struct stanza *st, struct jid to);
+
+/* The text of a stanza that the server makes: scanned and routed. */
+void route_text(struct shard *s, struct str xml);
+
+/* Sends the error answer for a stanza back to its sender, unless it is an error or a result
+ * itself, or a presence that must not be answered. */
+void bounce(struct shard *s, const struct stanza *st, enum stanza_error e, struct str text);
+
+/* What is addressed to an account that is loaded, on its owner. */
+void deliver_to_account(struct account *a, struct stanza *st, struct jid to);
+
+/* Messages that waited while offline ones were read go out now. */
+void deliver_held(struct account *a, struct stanza *st);
+
+#endif

@@ -1,0 +1,67 @@
+#include "core/settings.h"
+
+#include "base/bug.h"
+
+#include <stdlib.h>
+
+static struct str host_key(const struct map_node *n)
+{
+	return container_of(n, struct host, node)->domain;
+}
+
+struct settings *settings_new(void)
+{
+	struct settings *s = xcalloc(1, sizeof *s);
+
+	atomic_init(&s->refs, 1);
+	arena_init(&s->mem, 4096);
+	map_init(&s->hosts, host_key);
+	s->guest = scan_limits_guest;
+	s->user = scan_limits_user;
+	s->login_ms = 30 * 1000;
+	s->max_out = 4 * 1024 * 1024;
+	s->sessions_max = 32;
+	s->roster_max = 5000;
+	s->checks_per_second = 100;
+	return s;
+}
+
+struct host *settings_add_host(struct settings *s, struct str domain)
+{
+	struct host *h = arena_alloc(&s->mem, sizeof *h);
+
+	*h = (struct host){ .domain = str_dup(&s->mem, domain) };
+	map_put(&s->hosts, &h->node);
+	if (!s->first)
+		s->first = h;
+	return h;
+}
+
+struct settings *settings_ref(struct settings *s)
+{
+	atomic_fetch_add(&s->refs, 1);
+	return s;
+}
+
+void settings_unref(struct settings **p)
+{
+	struct settings *s = *p;
+
+	*p = NULL;
+	if (!s || atomic_fetch_sub(&s->refs, 1) != 1)
+		return;
+	if (s->tls)
+		tls_config_unref(&s->tls);
+	map_clear(&s->hosts);
+	arena_clear(&s->mem);
+	free(s);
+}
+
+struct host *settings_host(const struct settings *s, struct str domain)
+{
+	/* One host is by far the most common number of them. */
+	if (str_eq(s->first->domain, domain))
+		return s->first;
+	struct map_node *n = map_get(&s->hosts, domain);
+	return n ? container_of(n, struct host, node) : NULL;
+}

@@ -1,0 +1,47 @@
+/* What core and modules are told: an immutable snapshot, counted, made by the server from its
+ * configuration. Each shard holds one; a reload swaps it by a mail. */
+#ifndef CORE_SETTINGS_H
+#define CORE_SETTINGS_H
+
+#include "base/arena.h"
+#include "base/map.h"
+#include "net/tls.h"
+#include "xml/scan.h"
+
+#include <stdatomic.h>
+
+struct host {
+	struct map_node node;   /* in settings.hosts, by domain */
+	struct str domain;      /* canonical */
+	bool registration;      /* XEP-0077 for everybody */
+	bool anonymous;         /* SASL ANONYMOUS */
+};
+
+struct settings {
+	atomic_uint refs;
+	struct arena mem;
+	struct map hosts;
+	struct host *first;            /* the default host */
+	struct tls_config *tls;        /* NULL: no TLS (tests in memory) */
+	bool tls_required, plain_without_tls, ask_client_cert;
+	struct scan_limits guest, user;
+	uint32_t login_ms;             /* from accept to a bound resource */
+	uint32_t max_out;              /* unsent bytes of one connection */
+	uint32_t sessions_max;         /* of one account */
+	uint32_t roster_max;           /* items of one account */
+	uint32_t checks_per_second;    /* password derivations on the workers */
+};
+
+/* An empty snapshot with the built-in bounds and one reference. */
+struct settings *settings_new(void);
+
+/* Adds a host; the first is the default. domain is copied. */
+struct host *settings_add_host(struct settings *s, struct str domain);
+
+struct settings *settings_ref(struct settings *s);
+void settings_unref(struct settings **s);
+
+/* The host of a canonical domain, or NULL. Valid as long as the snapshot. */
+struct host *settings_host(const struct settings *s, struct str domain);
+
+#endif

@@ -1,0 +1,134 @@
+/* Shards: threads that share nothing, and the core that holds them together.
+ *
+ * All that a shard may change hangs off one struct shard, which is passed along. What belongs
+ * to a bare JID lives on one shard, its owner: shard_of() finds it through 1,024 virtual
+ * shards. What crosses goes as a mail: gathered in a batch for each shard during a turn and
+ * posted at its end.
+ *
+ * Bounds: a shard's mailbox weighs what waits in it. When a mailbox that this shard has mail
+ * for is over MAILBOX_MAX bytes, this shard stops reading from its clients until there is
+ * room again. It goes on emptying its own mailbox meanwhile, so that two full shards cannot
+ * wait for each other. */
+#ifndef CORE_SHARD_H
+#define CORE_SHARD_H
+
+#include "base/counter.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "core/settings.h"
+#include "net/jobs.h"
+#include "net/listener.h"
+#include "net/loop.h"
+#include "store/ledger.h"
+#include "store/store.h"
+#include "xmpp/jid.h"
+
+#include <pthread.h>
+
+#define VIRTUAL_SHARDS 1024
+#define SHARDS_MAX     256
+#define MAILBOX_MAX    (8 * 1024 * 1024)
+
+enum counter_id {
+	COUNT_CONNECTIONS,   /* accepted */
+	COUNT_REFUSED,       /* closed at once: too many half-open ones of the address */
+	COUNT_LOGINS,        /* SASL successes */
+	COUNT_LOGIN_FAILURES,
+	COUNT_STANZAS_IN,    /* from clients */
+	COUNT_STANZAS_OUT,   /* to clients */
+	COUNT_CROSSED,       /* mails to another shard */
+	COUNT_OFFLINE_STORED,/* durable */
+	COUNT_OFFLINE_DELIVERED,
+	COUNT_ERRORS,        /* stanza errors sent */
+	COUNT_SESSIONS,      /* bound now; goes down too */
+	COUNT_ACCOUNTS,      /* resident now; goes down too */
+	COUNTERS
+};
+
+extern const char *const counter_names[COUNTERS];
+
+struct shard;
+struct module;
+
+struct core {
+	struct shard **shards;
+	unsigned n_shards;
+	uint16_t place[VIRTUAL_SHARDS];  /* virtual shard to shard */
+	struct store *store;
+	struct ledger *ledger;
+	struct jobs *jobs;
+	struct quota *quota;             /* of half-open connections; NULL: no bound */
+	const struct module *const *modules; /* NULL-terminated; the order is the order of calls */
+	uint8_t secret[32];              /* of the installation: keys of users that do not exist */
+	uint64_t started;                /* monotonic ms */
+};
+
+struct shard {
+	struct loop loop;
+	struct core *core;
+	unsigned index;
+	pthread_t thread;
+	struct settings *settings;
+	struct map accounts;             /* resident ones, by bare JID */
+	struct list clients;             /* struct client */
+	struct xml_table table;          /* of the stanza that is being read */
+	struct xml_table scratch_table;  /* of stanzas that the server makes */
+	struct buf scratch;              /* their text */
+	struct batch *out;               /* mail of this turn, for each shard */
+	bool throttled;                  /* clients are paused: some mailbox is full */
+	bool stopping;
+	uint64_t check_window;           /* second in which checks were counted */
+	uint32_t checks;
+	struct listener *listeners;
+	unsigned n_listeners;
+	counter counters[COUNTERS];
+	struct log log;
+};
+
+/* Makes the shards (their threads are not started). settings: one reference is taken. False
+ * with errno when descriptors are lacking. */
+bool core_init(struct core *c, unsigned n_shards, struct settings *settings,
+	const struct module *const *modules);
+
+/* Frees all; the threads have ended. */
+void core_clear(struct core *c);
+
+/* Starts and joins the threads. */
+bool core_start(struct core *c);
+void core_join(struct core *c);
+
+/* Any thread: asks all shards to end their streams (system-shutdown) and then to stop. */
+void core_stop(struct core *c);
+
+/* Any thread: gives all shards another snapshot. */
+void core_reload(struct core *c, struct settings *settings);
+
+/* The sum of a counter over the shards; any thread. */
+uint64_t core_count(const struct core *c, enum counter_id id);
+
+/* The owner of what belongs to a bare JID (a resource is not looked at). */
+struct shard *shard_of(const struct core *c, struct jid j);
+
+static inline bool shard_owns(const struct shard *s, struct jid j)
+{
+	return shard_of(s->core, j) == s;
+}
+
+/* Sends a mail to another shard at the end of the turn. mail->bytes is set. */
+void shard_post(struct shard *from, struct shard *to, struct mail *m);
+
+static inline void count(struct shard *s, enum counter_id id)
+{
+	counter_add(&s->counters[id], 1);
+}
+
+static inline void uncount(struct shard *s, enum counter_id id)
+{
+	counter_add(&s->counters[id], (uint64_t)-1);
+}
+
+/* True when another password derivation may run this second (settings.checks_per_second over
+ * all shards). */
+bool shard_may_check(struct shard *s);
+
+#endif

@@ -1,0 +1,408 @@
+/* A client's stream, the server's side: reading, stream headers, errors and ends.
+ * What happens between header and bound resource is in c2s_login.c. */
+#include "stream/c2s_private.h"
+
+#include "base/base64.h"
+#include "base/bug.h"
+
+#include <stdlib.h>
+
+/* A stanza, and what one read may add to it or to input that is held. */
+#define KEPT_MAX (1024 * 1024)
+
+void c2s_init(struct c2s *s, struct wire *wire, const struct c2s_ops *ops, void *user,
+	struct xml_table *table, const struct log *log)
+{
+	*s = (struct c2s){ .wire = wire, .ops = ops, .user = user, .table = table, .log = log };
+	scan_init(&s->scan, &scan_limits_guest);
+	s->user_limits = &scan_limits_user;
+	nego_init(&s->nego, NEGO_RECEIVING, NS_CLIENT, false);
+	buf_init(&s->kept, KEPT_MAX);
+	s->login = xcalloc(1, sizeof *s->login);
+	arena_init(&s->login->arena, 2048);
+}
+
+static void drop_half(struct c2s *s)
+{
+	if (!s->half)
+		return;
+	xml_table_clear(s->half);
+	free(s->half);
+	s->half = NULL;
+}
+
+void c2s_login_free(struct c2s *s)
+{
+	if (!s->login)
+		return;
+	if (s->login->sasl)
+		sasl_server_free(&s->login->sasl);
+	arena_clear(&s->login->arena);
+	free(s->login);
+	s->login = NULL;
+}
+
+void c2s_clear(struct c2s *s)
+{
+	scan_clear(&s->scan);
+	buf_clear(&s->kept);
+	drop_half(s);
+	c2s_login_free(s);
+}
+
+struct writer c2s_writer(struct c2s *s)
+{
+	return w_on(c2s_out(s));
+}
+
+static void end(struct c2s *s, bool by_peer)
+{
+	if (s->ended)
+		return;
+	s->ended = true;
+	if (s->nego.phase != NEGO_CLOSED)
+		nego_enter(&s->nego, NEGO_CLOSED);
+	s->ops->closed(s, by_peer);
+}
+
+/* RFC 6120 section 4.7: our header. peer: the client's `from`, or unset. */
+static void write_header(struct c2s *s, struct jid peer)
+{
+	uint8_t bits[12];
+	char text[BASE64_LEN(sizeof bits)];
+	struct buf id;
+	struct buf *b = c2s_out(s);
+
+	random_bytes(bits, sizeof bits);
+	buf_init(&id, sizeof text);
+	base64_encode(&id, str_from((char *)bits, sizeof bits));
+	buf_lit(b, "<?xml version='1.0'?><stream:stream xmlns='jabber:client' "
+		   "xmlns:stream='http://etherx.jabber.org/streams' version='1.0' xml:lang='en' "
+		   "id='");
+	buf_add(b, buf_str(&id));
+	buf_clear(&id);
+	buf_lit(b, "' from='");
+	xml_escape(b, s->domain);
+	if (jid_is_set(peer)) {
+		buf_lit(b, "' to='");
+		xml_escape(b, jid_str(peer));
+	}
+	buf_lit(b, "'>");
+	s->opened = true;
+}
+
+static void finish(struct c2s *s)
+{
+	buf_lit(c2s_out(s), "</stream:stream>");
+	s->closing = true;
+	s->wire->ops->finish(s->wire);
+}
+
+void c2s_close(struct c2s *s, enum stream_error why, struct str text)
+{
+	if (s->closing || s->ended)
+		return;
+	struct arena a;
+	arena_init(&a, 256);
+	log_info(s->log, "stream_error", F_STR("peer", s->wire->ops->peer(s->wire, &a)),
+		F_STR("condition", stream_error_name(why)), F_STR("text", text));
+	arena_clear(&a);
+	if (!s->opened) /* section 4.9.1.2 */
+		write_header(s, (struct jid){ 0 });
+	struct buf *b = c2s_out(s);
+	buf_lit(b, "<stream:error><");
+	buf_add(b, stream_error_name(why));
+	buf_lit(b, " xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>");
+	if (text.n) {
+		buf_lit(b, "<text xmlns='urn:ietf:params:xml:ns:xmpp-streams' xml:lang='en'>");
+		xml_escape(b, text);
+		buf_lit(b, "</text>");
+	}
+	buf_lit(b, "</stream:error>");
+	finish(s);
+	end(s, false);
+}
+
+void c2s_end(struct c2s *s)
+{
+	if (s->closing || s->ended)
+		return;
+	if (!s->opened)
+		write_header(s, (struct jid){ 0 });
+	finish(s);
+	end(s, false);
+}
+
+void c2s_abort(struct c2s *s)
+{
+	s->closing = true;
+	s->wire->ops->finish(s->wire);
+	end(s, false);
+}
+
+void c2s_lost(struct c2s *s, bool by_peer)
+{
+	s->closing = true;
+	end(s, by_peer);
+}
+
+static void pause_wire(struct c2s *s)
+{
+	s->wire->ops->pause(s->wire, s->held || s->throttled);
+}
+
+void c2s_hold(struct c2s *s)
+{
+	s->held = true;
+	pause_wire(s);
+}
+
+void c2s_throttle(struct c2s *s, bool on)
+{
+	if (s->throttled == on || s->closing)
+		return;
+	s->throttled = on;
+	pause_wire(s);
+}
+
+void c2s_limit(struct c2s *s, const struct scan_limits *guest, const struct scan_limits *user)
+{
+	bool authed = s->scan.limits == s->user_limits;
+
+	s->user_limits = user;
+	s->scan.limits = authed ? user : guest;
+}
+
+/* ---- stream header ---- */
+
+/* The first header of a connection, and the ones after TLS and SASL. */
+static void on_header(struct c2s *s, const struct xml_doc *d)
+{
+	struct arena *a = &s->login->arena;
+	const struct xml_node *h = xml_root(d);
+	struct str to = xml_attr_str(d, h, TAG_TO, a);
+	struct str version = xml_attr_str(d, h, TAG_VERSION, a);
+	struct jid peer = { 0 };
+	struct str domain;
+	bool authed = s->nego.phase == NEGO_AUTHED;
+
+	s->opened = false;
+	if (h->ns != NS_STREAM) {
+		c2s_close(s, STREAM_INVALID_NAMESPACE, STR("the header's namespace is not that of streams"));
+		return;
+	}
+	if (h->tag != TAG_STREAM) {
+		c2s_close(s, STREAM_BAD_FORMAT, STR("a stream begins with <stream:stream>"));
+		return;
+	}
+	if (s->scan.content_ns != NS_CLIENT) {
+		c2s_close(s, STREAM_INVALID_NAMESPACE, STR("the content namespace here is jabber:client"));
+		return;
+	}
+	if (!to.n) {
+		c2s_close(s, STREAM_IMPROPER_ADDRESSING, STR("the header lacks a 'to' address"));
+		return;
+	}
+	if (!jid_prep_domain(to, a, &domain) ||
+		(authed ? !str_eq(domain, s->domain) : !s->ops->host(s, domain, &s->login->host))) {
+		s->domain = authed ? s->domain : s->login->host.domain;
+		c2s_close(s, STREAM_HOST_UNKNOWN, STR_NULL);
+		return;
+	}
+	s->domain = s->login->host.domain;
+	struct str from = xml_attr_str(d, h, TAG_FROM, a);
+	if (from.n && !jid_parse(from, a, &peer))
+		peer = (struct jid){ 0 };
+	if (version.n < 2 || version.p[0] < '1' || version.p[0] > '9') {
+		c2s_close(s, STREAM_UNSUPPORTED_VERSION, STR("version 1.0 is spoken here"));
+		return;
+	}
+	write_header(s, peer);
+	c2s_offer(s);
+}
+
+/* ---- reading ---- */
+
+static enum stream_error scan_condition(enum scan_error e)
+{
+	switch (e) {
+	case SCAN_RESTRICTED: return STREAM_RESTRICTED_XML;
+	case SCAN_BAD_PREFIX: return STREAM_BAD_NAMESPACE_PREFIX;
+	case SCAN_BAD_ENCODING: return STREAM_UNSUPPORTED_ENCODING;
+	case SCAN_INVALID: return STREAM_INVALID_XML;
+	case SCAN_TOO_LARGE: return STREAM_POLICY_VIOLATION;
+	case SCAN_OK:
+	case SCAN_NOT_WELL_FORMED: break;
+	}
+	return STREAM_NOT_WELL_FORMED;
+}
+
+static void on_element(struct c2s *s, const struct xml_doc *d)
+{
+	const struct xml_node *root = xml_root(d);
+	enum stream_error why;
+
+	if (xml_is(root, NS_STREAM, TAG_ERROR)) { /* section 4.9.1.1: the peer closes */
+		c2s_end(s);
+		return;
+	}
+	if (nego_admit(&s->nego, root->ns, root->tag, &why) == NEGO_REFUSED) {
+		c2s_close(s, why, STR_NULL);
+		return;
+	}
+	if (s->nego.phase == NEGO_READY)
+		s->ops->stanza(s, d);
+	else
+		c2s_login_element(s, d);
+}
+
+/* A stanza that leans on declarations of the header is made to stand alone first. */
+static void on_stanza(struct c2s *s, const struct xml_doc *d)
+{
+	const struct xml_node *root = xml_root(d);
+	struct xml_table table = { 0 };
+	struct buf text;
+
+	if (!(root->flags & XML_INHERITS) && !root->prefix_len) {
+		on_element(s, d);
+		return;
+	}
+	if (root->ns == NS_STREAM) { /* <stream:error/>: looked at and not passed on */
+		on_element(s, d);
+		return;
+	}
+	buf_init(&text, KEPT_MAX);
+	scan_canonical(&s->scan, d, &text);
+	size_t n = text.n;
+	if (!buf_reserve(&text, SCAN_PAD) ||
+		scan_document(&table, s->scan.limits, NS_CLIENT, text.p, n) != SCAN_OK) {
+		c2s_close(s, STREAM_POLICY_VIOLATION, STR("a stanza is too large"));
+	} else {
+		struct xml_doc own = xml_table_doc(&table, text.p, n);
+		on_element(s, &own);
+	}
+	xml_table_clear(&table);
+	buf_clear(&text);
+}
+
+static void on_scanned(struct c2s *s, enum scan_status status, const struct xml_doc *d)
+{
+	switch (status) {
+	case SCAN_OPEN:
+		on_header(s, d);
+		break;
+	case SCAN_STANZA:
+		on_stanza(s, d);
+		break;
+	case SCAN_CLOSE:
+		finish(s);
+		end(s, true);
+		break;
+	case SCAN_BAD:
+		c2s_close(s, scan_condition(s->scan.error), STR_NULL);
+		break;
+	case SCAN_MORE:
+		break;
+	}
+}
+
+/* Scans until the bytes are used up, or an answer is waited for. Returns how many bytes are
+ * done with. */
+static size_t scan_bytes(struct c2s *s, const char *p, size_t n)
+{
+	size_t at = 0;
+
+	while (!s->held && !s->closing) {
+		struct xml_table *t = s->half ? s->half : s->table;
+		size_t used = 0;
+		enum scan_status status = scan_next(&s->scan, t, p + at, n - at, &used);
+		struct xml_doc d = xml_table_doc(t, p + at, used);
+
+		at += used;
+		if (status == SCAN_MORE)
+			break;
+		on_scanned(s, status, &d);
+		if (t == s->half)
+			drop_half(s);
+		if (s->nego.phase == NEGO_TLS)
+			return at;
+	}
+	return at;
+}
+
+/* Nothing that came in clear behind <starttls/> may be taken for part of the secure stream
+ * (RFC 6120 section 5.4.3.3). White space is harmless and thrown away; anything else is an
+ * attempt at injection and ends the connection. */
+static void drop_clear_rest(struct c2s *s, struct str rest)
+{
+	if (str_trim(rest).n) {
+		log_warn(s->log, "starttls_injection", F_INT("bytes", rest.n));
+		c2s_abort(s);
+	}
+	buf_clear(&s->kept);
+}
+
+static bool keep(struct c2s *s, struct str bytes)
+{
+	buf_add(&s->kept, bytes);
+	if (!buf_reserve(&s->kept, SCAN_PAD)) {
+		c2s_close(s, STREAM_POLICY_VIOLATION, STR("too much input"));
+		return false;
+	}
+	return true;
+}
+
+static void run(struct c2s *s, const char *p, size_t n, bool from_kept)
+{
+	s->feeding = true;
+	size_t done = scan_bytes(s, p, n);
+	s->feeding = false;
+
+	struct str rest = str_from(p + done, n - done);
+	if (s->nego.phase == NEGO_TLS) {
+		drop_clear_rest(s, rest);
+		return;
+	}
+	if (s->closing || !rest.n) {
+		buf_clear(&s->kept);
+		return;
+	}
+	if (!s->half && scan_in_middle(&s->scan)) {
+		s->half = xcalloc(1, sizeof *s->half);
+		xml_table_copy(s->half, s->table);
+	}
+	if (from_kept)
+		buf_drop(&s->kept, done);
+	else
+		keep(s, rest);
+}
+
+static void run_kept(struct c2s *s)
+{
+	if (s->kept.n && buf_reserve(&s->kept, SCAN_PAD))
+		run(s, s->kept.p, s->kept.n, true);
+}
+
+void c2s_input(struct c2s *s, const char *p, size_t n)
+{
+	if (s->closing || s->ended)
+		return;
+	if (!s->held && !s->kept.n) {
+		run(s, p, n, false);
+		return;
+	}
+	if (keep(s, str_from(p, n)) && !s->held)
+		run_kept(s);
+}
+
+void c2s_release(struct c2s *s)
+{
+	if (!s->held)
+		return;
+	s->held = false;
+	if (s->closing)
+		return;
+	pause_wire(s);
+	if (!s->feeding)
+		run_kept(s);
+}

@@ -1,0 +1,25 @@
+/* A client's stream in memory: the tests' side of a connection without a socket. */
+#ifndef STREAM_LOOPBACK_H
+#define STREAM_LOOPBACK_H
+
+#include "stream/c2s.h"
+
+struct loopback {
+	struct wire wire;
+	struct c2s *stream;
+	struct buf out;       /* what the server sent; the test reads and resets it */
+	bool secure;          /* start_tls succeeds (and stands for a handshake) */
+	bool paused, finished;
+	struct sasl_policy described; /* what wire_ops.describe gives out */
+};
+
+extern const struct wire_ops loopback_wire;
+
+/* max_out: bytes of output that may wait. Call before c2s_init() with &l->wire. */
+void loopback_init(struct loopback *l, struct c2s *stream, size_t max_out);
+void loopback_clear(struct loopback *l);
+
+/* Gives bytes to the stream, with the padding that scanners want. */
+void loopback_send(struct loopback *l, struct str bytes);
+
+#endif
