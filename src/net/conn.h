@@ -4,7 +4,10 @@
  * all of it. A connection keeps no bytes; who needs them later copies them.
  * Writing: conn_write() gathers; the loop sends once a turn, as one write and as few TLS
  * records as possible. Buffers come from the loop and go back to it when all is sent.
- * At the bound of `max_out` unsent bytes the connection ends with CONN_SLOW.
+ * Who has more than `max_out` bytes unsent at the end of a turn is reset and ends with
+ * CONN_SLOW, reported in the next turn: writing never calls back.
+ * Idle peers are probed after 300 s, three times at 60 s; sent bytes that are not acknowledged
+ * for 120 s end the connection with CONN_RESET.
  *
  * The conn is embedded in its user. After ops->closed nothing else is called; the user calls
  * conn_clear() (then or later). */
@@ -30,20 +33,26 @@ struct conn_ops {
 	/* Bytes that arrived; LOOP_RX_PAD readable bytes behind them; writable, gone when the
 	 * call returns. The call may end, move or secure the connection: then it returns. */
 	void (*data)(struct conn *c, char *p, size_t n);
-	void (*secured)(struct conn *c); /* the TLS handshake is done */
+	/* The TLS handshake is done. The call may end the connection, but not move it. */
+	void (*secured)(struct conn *c);
 	void (*closed)(struct conn *c, enum conn_end why);
 };
 
 struct conn {
 	struct watch watch;
-	struct loop *loop;
+	struct loop *loop; /* NULL between conn_detach() and conn_attach() */
 	const struct conn_ops *ops;
 	struct tls *tls;
-	struct list dirty;
-	struct buf out;    /* plain bytes of this turn */
-	struct buf wire;   /* bytes that the kernel did not take yet, as they go on the wire */
+	struct conn_linger *linger; /* of conn_finish() */
+	struct list link;           /* in loop->dirty or loop->ended */
+	struct buf out;             /* bytes to be sent, before TLS */
+	struct buf wire;            /* bytes as they go on the wire; they go before all of out */
 	uint32_t max_out;
-	bool handshaking, paused, finishing, ended, secure_pending;
+	uint8_t why;                /* enum conn_end, once ended */
+	bool handshaking, paused;
+	bool blocked;               /* the kernel takes no more until EPOLLOUT */
+	bool finishing, said_bye, half_closed, peer_closed;
+	bool ended;
 };
 
 /* Takes over a connected, non-blocking socket (set up by conn_socket_setup()). False with
@@ -57,14 +66,15 @@ void conn_socket_setup(int fd);
 /* Closes and frees; sends nothing more. */
 void conn_clear(struct conn *c);
 
-/* Adds bytes to what is sent at the end of the turn. Ignored after an end. */
+/* Adds bytes to what is sent at the end of the turn. Ignored after an end or conn_finish(). */
 void conn_write(struct conn *c, struct str bytes);
 
-/* The output buffer itself, for writers: what is added is sent as by conn_write(). */
+/* The output buffer itself, for writers: what is added is sent as by conn_write(). Not to be
+ * kept: ask again for each stanza. */
 struct buf *conn_out(struct conn *c);
 
-/* Starts TLS. As a server: what was written before (<proceed/>) still goes out in clear, the
- * handshake begins with the next bytes from the wire. `t` is owned from now on. Bytes that
+/* Starts TLS. What was written before (<proceed/>) still goes out in clear. As a server the
+ * handshake begins with the next bytes from the wire, as a client at once. `t` is owned from now on. Bytes that
  * the caller has not processed yet must be thrown away, never read as if they were secure. */
 void conn_start_tls(struct conn *c, struct tls *t);
 
@@ -76,7 +86,9 @@ void conn_finish(struct conn *c);
 void conn_pause(struct conn *c, bool paused);
 
 /* Takes the connection out of its loop, to be put into another by conn_attach() there. What
- * waits to be sent moves along. The struct may be moved in memory between the two, too. */
+ * waits to be sent moves along. The struct may be moved in memory between the two, too. Not
+ * during a handshake nor after conn_finish(). False with errno when the loop refuses it; it
+ * stays detached then, for conn_clear(). */
 void conn_detach(struct conn *c);
 bool conn_attach(struct conn *c, struct loop *l);
 

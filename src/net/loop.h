@@ -1,9 +1,10 @@
 /* The event loop of one thread: epoll (level-triggered), timers, the mailbox of the thread,
  * and the work at the end of each turn.
  *
- * A turn: wait, read the clock once, run the mailbox, run the descriptors that are ready,
- * fire timers, call turn_end, flush the connections that were written to (net/conn.h), drop
- * the turn's arena. Nothing in a turn may block. */
+ * A turn: wait, read the clock once, report connections that ended in the last flush, run the
+ * mailbox, run the descriptors that are ready, fire timers, call turn_end, flush the
+ * connections that were written to (net/conn.h), drop the turn's arena. Nothing in a turn may
+ * block, and nothing is called back after turn_end. */
 #ifndef NET_LOOP_H
 #define NET_LOOP_H
 
@@ -17,6 +18,7 @@
 #define LOOP_RX_BYTES (64 * 1024) /* one read takes at most this much */
 #define LOOP_RX_PAD   64          /* readable bytes behind it, for scanners */
 
+struct conn;
 struct loop;
 
 /* A descriptor in a loop. ready() may remove any watch, its own too. */
@@ -34,10 +36,13 @@ struct loop {
 	struct mailbox inbox;
 	struct arena turn;       /* memory until the turn ends */
 	struct list dirty;       /* connections with output of this turn */
+	struct list ended;       /* connections whose end is reported in the next turn */
+	struct conn *busy;       /* in a callback; NULL once that took it away */
 	char *rx;                /* LOOP_RX_BYTES + LOOP_RX_PAD: bytes from a socket */
 	char *plain;             /* the same: bytes out of TLS */
 	void *owner;             /* given to mails and to turn_end */
 	void (*turn_end)(struct loop *l);  /* before the flush; may be NULL */
+	struct watch wake;                 /* the mailbox's descriptor */
 	struct epoll_event *ready;         /* of the running turn */
 	int n_ready, at_ready;
 	struct buf_pool *pool;             /* output buffers without a connection */

@@ -1,0 +1,151 @@
+#include "net/loop.h"
+
+#include "net/conn_turn.h"
+#include "net/pool.h"
+
+#include "base/bug.h"
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define EVENTS_A_TURN 512
+#define TURN_ARENA    (64 * 1024)
+#define MAX_WAIT_MS   60000
+
+static void wake_ready(struct watch *w, uint32_t events)
+{
+	struct loop *l = container_of(w, struct loop, wake);
+
+	mailbox_awake(&l->inbox, true);
+}
+
+static bool open_descriptors(struct loop *l, size_t inbox_bytes)
+{
+	l->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (l->epoll < 0)
+		return false;
+	if (!mailbox_init(&l->inbox, inbox_bytes))
+		goto no_inbox;
+	l->wake = (struct watch){ l->inbox.fd, EPOLLIN, wake_ready };
+	if (!watch_add(l, &l->wake))
+		goto no_watch;
+	return true;
+no_watch:
+	mailbox_clear(&l->inbox);
+no_inbox:
+	close(l->epoll);
+	return false;
+}
+
+bool loop_init(struct loop *l, size_t inbox_bytes, void *owner)
+{
+	*l = (struct loop){ .owner = owner };
+	if (!open_descriptors(l, inbox_bytes))
+		return false;
+	l->now = clock_mono_ms();
+	wheel_init(&l->wheel, l->now);
+	arena_init(&l->turn, TURN_ARENA);
+	list_init(&l->dirty);
+	list_init(&l->ended);
+	l->rx = xcalloc(1, LOOP_RX_BYTES + LOOP_RX_PAD);
+	l->plain = xcalloc(1, LOOP_RX_BYTES + LOOP_RX_PAD);
+	l->ready = xcalloc(EVENTS_A_TURN, sizeof *l->ready);
+	l->pool = buf_pool_new();
+	return true;
+}
+
+void loop_clear(struct loop *l)
+{
+	BUG_ON(!list_empty(&l->dirty) || !list_empty(&l->ended));
+	watch_del(l, &l->wake);
+	mailbox_clear(&l->inbox);
+	close(l->epoll);
+	arena_clear(&l->turn);
+	buf_pool_free(&l->pool);
+	free(l->rx);
+	free(l->plain);
+	free(l->ready);
+}
+
+/* Waits until something is ready, mail comes or a timer is due. */
+static void wait_ready(struct loop *l, uint64_t max_wait)
+{
+	bool idle = list_empty(&l->dirty) && list_empty(&l->ended);
+	uint64_t wait = idle ? wheel_wait(&l->wheel, clock_mono_ms(), max_wait) : 0;
+
+	if (wait > MAX_WAIT_MS)
+		wait = MAX_WAIT_MS;
+	if (wait && !mailbox_sleep(&l->inbox))
+		wait = 0;
+	int n = epoll_wait(l->epoll, l->ready, EVENTS_A_TURN, (int)wait);
+	BUG_ON(n < 0 && errno != EINTR);
+	mailbox_awake(&l->inbox, false);
+	l->n_ready = n > 0 ? n : 0;
+}
+
+static void run_ready(struct loop *l)
+{
+	for (l->at_ready = 0; l->at_ready < l->n_ready;) {
+		struct epoll_event *e = &l->ready[l->at_ready++];
+		struct watch *w = e->data.ptr;
+		if (w)
+			w->ready(w, e->events);
+	}
+	l->at_ready = l->n_ready = 0;
+}
+
+void loop_turn(struct loop *l, uint64_t max_wait)
+{
+	wait_ready(l, max_wait);
+	l->now = clock_mono_ms();
+	conns_report(l);
+	mailbox_run(&l->inbox, l->owner);
+	run_ready(l);
+	wheel_advance(&l->wheel, l->now);
+	if (l->turn_end)
+		l->turn_end(l);
+	conns_flush(l);
+	arena_reset(&l->turn);
+}
+
+void loop_run(struct loop *l)
+{
+	while (!l->stopping)
+		loop_turn(l, MAX_WAIT_MS);
+}
+
+void loop_stop(struct loop *l)
+{
+	l->stopping = true;
+}
+
+static struct epoll_event event_of(struct watch *w)
+{
+	return (struct epoll_event){ .events = w->events, .data.ptr = w };
+}
+
+bool watch_add(struct loop *l, struct watch *w)
+{
+	struct epoll_event e = event_of(w);
+
+	return epoll_ctl(l->epoll, EPOLL_CTL_ADD, w->fd, &e) == 0;
+}
+
+void watch_change(struct loop *l, struct watch *w, uint32_t events)
+{
+	if (w->events == events)
+		return;
+	w->events = events;
+	struct epoll_event e = event_of(w);
+	BUG_ON(epoll_ctl(l->epoll, EPOLL_CTL_MOD, w->fd, &e) < 0);
+}
+
+void watch_del(struct loop *l, struct watch *w)
+{
+	BUG_ON(epoll_ctl(l->epoll, EPOLL_CTL_DEL, w->fd, NULL) < 0);
+	for (int i = l->at_ready; i < l->n_ready; i++)
+		if (l->ready[i].data.ptr == w)
+			l->ready[i].data.ptr = NULL;
+}
