@@ -1,0 +1,93 @@
+/* The table of options. What it says is read by the parser (config.c), by the reference in
+ * docs/configuration.md and by its test. */
+#include "server/config.h"
+
+#include "base/bug.h"
+
+#define K 1024ull
+#define M (1024 * K)
+#define G (1024 * M)
+
+#define AT(type, member) offsetof(struct type, member), sizeof(((struct type *)0)->member)
+#define TOP(member)      AT(config, member)
+#define HOST(member)     AT(config_host, member)
+#define LISTENER(member) AT(config_listener, member)
+#define LIMIT(member, type, ...) \
+	{ CONFIG_LIMITS, #member, type, AT(config_limits, member), __VA_ARGS__ }
+
+const struct config_option config_options[] = {
+	{ CONFIG_TOP, "data_dir", CONFIG_PATH, TOP(data_dir), .initial = "/var/lib/stentor",
+	  .restart = true, .help = "folder of accounts, messages and certificates that the "
+	  "server makes itself; created when missing" },
+	{ CONFIG_TOP, "user", CONFIG_TEXT, TOP(user), .initial = "", .restart = true,
+	  .help = "user to become when started as root; empty: stay" },
+	{ CONFIG_TOP, "shards", CONFIG_NUMBER, TOP(shards), 0, CONFIG_SHARDS_MAX, .initial = "0",
+	  .restart = true, .help = "threads that share the accounts; 0: one for each core" },
+	{ CONFIG_TOP, "admin_socket", CONFIG_PATH, TOP(admin_socket), .restart = true,
+	  .help = "socket for stentorctl; `stentord.sock` in data_dir where not given" },
+	{ CONFIG_TOP, "pid_file", CONFIG_PATH, TOP(pid_file), .initial = "", .restart = true,
+	  .help = "file for the process number; empty: none" },
+	{ CONFIG_TOP, "log_level", CONFIG_WORD, TOP(log_level), .words = "debug info warn error",
+	  .initial = "info", .help = "least level that is logged" },
+	{ CONFIG_TOP, "log_format", CONFIG_WORD, TOP(log_format), .words = "text json",
+	  .initial = "text", .help = "form of a log line" },
+	{ CONFIG_TOP, "tls_required", CONFIG_BOOL, TOP(tls_required), .initial = "true",
+	  .help = "no login without TLS (RFC 6120 section 5.3.1)" },
+	{ CONFIG_TOP, "plain_without_tls", CONFIG_BOOL, TOP(plain_without_tls), .initial = "false",
+	  .help = "offer SASL PLAIN on connections without TLS; passwords then cross the "
+	  "network in clear" },
+	{ CONFIG_TOP, "client_ca_file", CONFIG_PATH, TOP(client_ca_file), .initial = "",
+	  .help = "PEM file of the authorities that client certificates are checked against; "
+	  "empty: the system's" },
+
+	{ CONFIG_HOST, "certificate", CONFIG_PATH, HOST(cert_file),
+	  .help = "PEM file of the certificate and its chain; a self-signed one in data_dir where "
+	  "not given" },
+	{ CONFIG_HOST, "key", CONFIG_PATH, HOST(key_file),
+	  .help = "PEM file of the private key; goes with `certificate`" },
+	{ CONFIG_HOST, "registration", CONFIG_BOOL, HOST(registration), .initial = "false",
+	  .help = "anybody may make an account (XEP-0077)" },
+	{ CONFIG_HOST, "anonymous", CONFIG_BOOL, HOST(anonymous), .initial = "false",
+	  .help = "guests may log in without an account (SASL ANONYMOUS)" },
+
+	{ CONFIG_LISTENER, "type", CONFIG_WORD, LISTENER(kind), .words = "c2s c2s_direct_tls",
+	  .initial = "c2s", .restart = true,
+	  .help = "clients with STARTTLS, or with TLS from the first byte (XEP-0368)" },
+	{ CONFIG_LISTENER, "address", CONFIG_TEXT, LISTENER(address), .initial = "*",
+	  .restart = true, .help = "numeric address; `*`: all of IPv4 and IPv6" },
+	{ CONFIG_LISTENER, "port", CONFIG_NUMBER, LISTENER(port), 0, UINT16_MAX, .restart = true,
+	  .help = "5222, or 5223 for direct TLS, where not given; 0: any" },
+
+	LIMIT(stanza_bytes_before_login, CONFIG_BYTES, 10000, M, .initial = "16K",
+		.help = "largest stanza before login (RFC 6120 section 13.12)"),
+	LIMIT(stanza_bytes, CONFIG_BYTES, 10000, M, .initial = "256K",
+		.help = "largest stanza after login"),
+	LIMIT(login_seconds, CONFIG_NUMBER, 1, 600, .initial = "30",
+		.help = "time from the connection to the bound resource"),
+	LIMIT(half_open_per_address, CONFIG_NUMBER, 1, 1000000, .initial = "200",
+		.restart = true,
+		.help = "connections before login from one address (IPv6: one /64)"),
+	LIMIT(output_bytes, CONFIG_BYTES, 64 * K, G, .initial = "4M",
+		.help = "bytes that may wait for a slow connection; it is closed when there are "
+		"more"),
+	LIMIT(sessions_per_account, CONFIG_NUMBER, 1, 1000, .initial = "20",
+		.help = "resources that are online at the same time"),
+	LIMIT(roster_items, CONFIG_NUMBER, 1, 100000, .initial = "2000",
+		.help = "contacts of one account"),
+	LIMIT(offline_messages, CONFIG_NUMBER, 1, 1000000, .initial = "1000",
+		.restart = true, .help = "messages that may wait for one account (XEP-0160)"),
+	LIMIT(password_checks_per_second, CONFIG_NUMBER, 1, 100000, .initial = "200",
+		.help = "checks of PLAIN and changes of passwords, of all connections together"),
+	LIMIT(disk_reserve_bytes, CONFIG_BYTES, 0, 1024 * G, .initial = "64M",
+		.restart = true,
+		.help = "messages for offline users are refused when less is free on the disk"),
+};
+const size_t config_options_count = sizeof config_options / sizeof config_options[0];
+
+const char *config_section_name(enum config_section s)
+{
+	static const char *const names[] = { "", "host", "listener", "limits" };
+
+	BUG_ON(s > CONFIG_LIMITS);
+	return names[s];
+}

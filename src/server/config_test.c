@@ -1,0 +1,570 @@
+#include "server/config.h"
+#include "server/config_read.h"
+
+#include "base/bug.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define HOST "host example.org {}\n"
+
+/* Each text is wrong, and says so in these words and no others. */
+static const struct {
+	const char *name, *text, *errors;
+} bad[] = {
+	{ "empty file", "",
+	  "c: there is no host; add one, such as host \"example.org\" { }\n" },
+	{ "a word for a number", HOST "shards = many\n",
+	  "c:2: shards is \"many\"; give a number from 0 to 256\n" },
+	{ "a number over its range", HOST "\nshards = 257\n",
+	  "c:3: shards is \"257\"; give a number from 0 to 256\n" },
+	{ "a negative number", HOST "shards = -1",
+	  "c:2: shards is \"-1\"; give a number from 0 to 256\n" },
+	{ "a number that does not fit 64 bits", HOST "shards = 18446744073709551617",
+	  "c:2: shards is \"18446744073709551617\"; give a number from 0 to 256\n" },
+	{ "a number in hexadecimal", HOST "shards = 0x10",
+	  "c:2: shards is \"0x10\"; give a number from 0 to 256\n" },
+	{ "bytes that overflow with their unit",
+	  HOST "limits { disk_reserve_bytes = 18446744073709551615K }",
+	  "c:2: disk_reserve_bytes is \"18446744073709551615K\"; give a number of bytes from 0 to "
+	  "1099511627776, or like 64K or 1M\n" },
+	{ "bytes with a unit alone", HOST "limits { disk_reserve_bytes = K }",
+	  "c:2: disk_reserve_bytes is \"K\"; give a number of bytes from 0 to 1099511627776, or "
+	  "like 64K or 1M\n" },
+	{ "bytes with an unknown unit", HOST "limits { stanza_bytes = 64k }",
+	  "c:2: stanza_bytes is \"64k\"; give a number of bytes from 10000 to 1048576, or like 64K "
+	  "or 1M\n" },
+	{ "less than RFC 6120 section 13.12 asks for", HOST "limits { stanza_bytes = 9999 }",
+	  "c:2: stanza_bytes is \"9999\"; give a number of bytes from 10000 to 1048576, or like "
+	  "64K or 1M\n" },
+	{ "no bool", HOST "tls_required = maybe",
+	  "c:2: tls_required is \"maybe\"; give true or false\n" },
+	{ "no word of the list", HOST "log_level = verbose",
+	  "c:2: log_level is \"verbose\"; give one of: debug info warn error\n" },
+	{ "half a word of the list", HOST "log_level = inf",
+	  "c:2: log_level is \"inf\"; give one of: debug info warn error\n" },
+	{ "a long value is cut between two characters", HOST
+	  "log_level = \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\xc3\xa4\xc3\xa4\"",
+	  "c:2: log_level is \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...\"; "
+	  "give one of: debug info warn error\n" },
+	{ "all faults are told, not the first", HOST "shards = a\nlog_format = b\n",
+	  "c:2: shards is \"a\"; give a number from 0 to 256\n"
+	  "c:3: log_format is \"b\"; give one of: text json\n" },
+	{ "an option twice", HOST "shards = 1\nshards = 2\n",
+	  "c:3: shards stands on line 2 too; remove one of them\n" },
+
+	{ "a typing error", HOST "shrads = 2\n",
+	  "c:2: no option is named \"shrads\"; do you mean shards?\n" },
+	{ "a typing error in a section", "host a.example { regisration = true }\n",
+	  "c:1: no option is named \"regisration\"; do you mean registration?\n" },
+	{ "a typing error in the name of a section", HOST "limts {\n stanza_bytes = 64K\n}\n",
+	  "c:2: no option is named \"limts\"; do you mean limits?\n" },
+	{ "reading goes on behind an unknown name", HOST "shrads = 2\nlog_level = x\n",
+	  "c:2: no option is named \"shrads\"; do you mean shards?\n"
+	  "c:3: log_level is \"x\"; give one of: debug info warn error\n" },
+	{ "an unknown name twice is told once", HOST "qqqqqqqq = 2\nqqqqqqqq = 3\n",
+	  "c:2: no option is named \"qqqqqqqq\"; stentor.conf(5) lists them all\n" },
+	{ "an option that belongs into a section", HOST "registration = true\n",
+	  "c:2: registration does not belong here; move it into host { ... }\n" },
+	{ "an option that belongs into no section", "host a.example { shards = 2 }\n",
+	  "c:1: shards does not belong into a section; move it out\n" },
+
+	{ "no value", HOST "shards\n", "c:3: premature end of file; write NAME = VALUE\n" },
+	{ "no equal sign", HOST "shards 4\n",
+	  "c:2: missing equal sign after option 'shards'; write NAME = VALUE\n" },
+	{ "a section without a title", "host { }\n",
+	  "c:1: missing title for section 'host'; write host \"DOMAIN\" { ... }\n" },
+	{ "a section without braces", "host a.example\nshards = 1\n",
+	  "c:2: missing opening brace for section 'host'; write SECTION { ... }\n" },
+	{ "the same host twice", HOST HOST,
+	  "c:2: found duplicate title 'example.org'; one section for each host is enough\n" },
+	{ "the same host in another case", HOST "\nhost EXAMPLE.org {}\n",
+	  "c:3: host \"example.org\" stands twice; one section for each host is enough\n" },
+	{ "no domain", "host \"a b\" {}\n",
+	  "c:1: host is \"a b\"; give a domain name, such as example.org\n" },
+	{ "an empty domain", "host \"\" {}\n",
+	  "c:1: host is \"\"; give a domain name, such as example.org\n" },
+	{ "a list", HOST "shards = { 1, 2 }\n",
+	  "c:2: \",\" stands outside quotes; put the value in double quotes\n" },
+
+	{ "a section that is not closed", HOST "limits {\n stanza_bytes = 64K\n",
+	  "c:2: the { here is never closed; add a }\n" },
+	{ "a brace too many", HOST "}\n", "c:2: this } closes nothing; remove it\n" },
+	{ "an open quote", HOST "data_dir = \"/srv\n",
+	  "c:2: a quote is not closed; a value ends on its line\n" },
+	{ "a quote that the end of the file leaves open", HOST "data_dir = \"",
+	  "c:2: a quote is not closed; a value ends on its line\n" },
+	{ "an escaped quote does not close", HOST "data_dir = \"/srv\\\"\n",
+	  "c:2: a quote is not closed; a value ends on its line\n" },
+	{ "an unknown escape", HOST "data_dir = \"C:\\new\"\n",
+	  "c:2: a \\ in quotes must stand before \" or \\; write \\\\ for a single one\n" },
+	{ "the environment is not looked at", HOST "data_dir = \"${HOME}\"\n",
+	  "c:2: ${...} is not expanded; write the value itself\n" },
+	{ "an asterisk without quotes", HOST "listener { address = * }\n",
+	  "c:2: \"*\" stands outside quotes; put the value in double quotes\n" },
+	{ "a comment of another language", HOST "// shards\n",
+	  "c:2: // stands outside quotes; comments begin with #\n" },
+	{ "a control byte", HOST "data_dir = \"\x01\"\n",
+	  "c:2: a control byte (0x01) in a value; remove it\n" },
+	{ "letters of the world without quotes", "host b\xc3\xbc" "cher.example {}\n",
+	  "c:1: byte 0xc3 stands outside quotes; put the value in double quotes\n" },
+	{ "not UTF-8", HOST "data_dir = \"\xff\"\n",
+	  "c:2: a value is not UTF-8; save the file as UTF-8\n" },
+	{ "a name in quotes that means an option of a section", HOST "\"host|registration\" = true\n",
+	  "c:2: registration stands in quotes; write a name without\n" },
+	{ "an empty name", HOST "\"\" = true\n", "c:2: no option has an empty name; remove the \"\"\n" },
+	{ "one fault a line of the screening", HOST "@ @\n@\n",
+	  "c:2: \"@\" stands outside quotes; put the value in double quotes\n"
+	  "c:3: \"@\" stands outside quotes; put the value in double quotes\n" },
+
+	{ "a name for an address", HOST "listener { address = localhost }\n",
+	  "c:2: address is \"localhost\"; give a numeric one, such as 192.0.2.1 or "
+	  "\"2001:db8::1\", or \"*\" for all\n" },
+	{ "the same listener twice", HOST "listener { }\nlistener { port = 5222 }\n",
+	  "c:3: address * and port 5222 have a listener already; remove one of them\n" },
+	{ "a port over 65535", HOST "listener { port = 65536 }\n",
+	  "c:2: port is \"65536\"; give a number from 0 to 65535\n" },
+	{ "a certificate without a key", "host a.example { certificate = /x }\n",
+	  "c:1: host \"a.example\" has no key; give both certificate and key, or neither\n" },
+	{ "a key without a certificate", "host a.example {\n key = /x\n}\n",
+	  "c:2: host \"a.example\" has no certificate; give both certificate and key, or "
+	  "neither\n" },
+	{ "an empty certificate", "host a.example { certificate = \"\" key = \"\" }\n",
+	  "c:1: host \"a.example\" has an empty path; give both certificate and key, or "
+	  "neither\n" },
+	{ "PLAIN in clear needs a clear connection", HOST "plain_without_tls = true\n",
+	  "c:2: plain_without_tls needs tls_required = false; remove one of them\n" },
+	{ "limits twice", HOST "limits {}\nlimits {}\n",
+	  "c:3: limits stands on line 2 too; make one section of them\n" },
+	{ "less after login than before", HOST
+	  "limits { stanza_bytes = 10000 stanza_bytes_before_login = 20000 }\n",
+	  "c:2: stanza_bytes (10000) is less than stanza_bytes_before_login (20000); turn them "
+	  "round\n" },
+	{ "an output that holds no two stanzas", HOST
+	  "limits { stanza_bytes = 1M output_bytes = 1M }\n",
+	  "c:2: output_bytes (1048576) does not hold two of stanza_bytes (1048576); raise the one "
+	  "or lower the other\n" },
+	{ "an empty data_dir", HOST "data_dir = \"\"\n", "c:2: data_dir is empty; name a folder\n" },
+};
+
+static void wrong_texts_say_what_is_wrong(void **state)
+{
+	unsigned failed = 0;
+
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		struct arena a;
+		struct str errors;
+		struct config *c;
+
+		arena_init(&a, 4096);
+		c = config_parse(str_c(bad[i].text), "c", &a, &errors);
+		if (c || !str_eq(errors, str_c(bad[i].errors))) {
+			print_error("%s: \"%.*s\"\n", bad[i].name, STR_FMT(errors));
+			failed++;
+		}
+		config_unref(&c);
+		arena_clear(&a);
+	}
+	assert_int_equal(failed, 0);
+}
+
+static struct config *parse(const char *text)
+{
+	struct arena a;
+	struct str errors;
+	struct config *c;
+
+	arena_init(&a, 4096);
+	c = config_parse(str_c(text), "etc/stentor.conf", &a, &errors);
+	if (!c)
+		fail_msg("%.*s", STR_FMT(errors));
+	arena_clear(&a);
+	return c;
+}
+
+#define assert_str(s, z) assert_true(str_eq(s, str_c(z)))
+
+/* The ports of RFC 6120 section 14.7 and XEP-0368, TLS required, no registration. */
+static void a_host_is_enough(void **state)
+{
+	struct config *c = parse(HOST);
+
+	assert_int_equal(c->n_hosts, 1);
+	assert_str(c->hosts[0].domain, "example.org");
+	assert_true(c->hosts[0].self_signed);
+	assert_str(c->hosts[0].cert_file, "/var/lib/stentor/example.org.crt");
+	assert_str(c->hosts[0].key_file, "/var/lib/stentor/example.org.key");
+	assert_false(c->hosts[0].registration);
+	assert_false(c->hosts[0].anonymous);
+	assert_int_equal(c->n_listeners, 2);
+	assert_int_equal(c->listeners[0].kind, LISTEN_C2S);
+	assert_str(c->listeners[0].address, "*");
+	assert_int_equal(c->listeners[0].port, 5222);
+	assert_int_equal(c->listeners[1].kind, LISTEN_C2S_DIRECT_TLS);
+	assert_int_equal(c->listeners[1].port, 5223);
+	assert_str(c->admin_socket, "/var/lib/stentor/stentord.sock");
+	assert_int_equal(c->shards, 0);
+	assert_int_equal(c->log_level, LOG_INFO);
+	assert_int_equal(c->log_format, LOG_TEXT);
+	assert_true(c->tls_required);
+	assert_false(c->plain_without_tls);
+	assert_int_equal(c->limits.stanza_bytes, 262144);
+	assert_int_equal(c->limits.offline_messages, 1000);
+	config_unref(&c);
+	assert_null(c);
+}
+
+static void every_option_arrives(void **state)
+{
+	struct config *c = parse("# the first line is a comment\r\n"
+		"data_dir = \"a \\\"b\\\" \\\\ c\" # behind a value\n"
+		"user=stentor shards = 3 admin_socket = /run/s pid_file = p\n"
+		"log_level = debug\nlog_format = json\ntls_required = no\n"
+		"plain_without_tls = on\nclient_ca_file = ca.pem\n"
+		"host \"B\xc3\xbc" "cher.Example\" {\n"
+		"\tcertificate = tls/b.pem\n\tkey = /k.pem registration = yes anonymous = true }\n"
+		"host \"[::1]\" {}\n"
+		"listener { type = c2s_direct_tls address = \"::1\" }\n"
+		"listener { address = 127.0.0.1 port = 0 }\n"
+		"listener { address = 127.0.0.1 port = 0 }\n"
+		"limits { stanza_bytes_before_login = 12K stanza_bytes = 1M login_seconds = 5\n"
+		"half_open_per_address = 7 output_bytes = 8M sessions_per_account = 9\n"
+		"roster_items = 10 offline_messages = 11 password_checks_per_second = 12\n"
+		"disk_reserve_bytes = 5G }#");
+
+	assert_str(c->data_dir, "etc/a \"b\" \\ c");
+	assert_str(c->user, "stentor");
+	assert_int_equal(c->shards, 3);
+	assert_str(c->admin_socket, "/run/s");
+	assert_str(c->pid_file, "etc/p");
+	assert_int_equal(c->log_level, LOG_DEBUG);
+	assert_int_equal(c->log_format, LOG_JSON);
+	assert_false(c->tls_required);
+	assert_true(c->plain_without_tls);
+	assert_str(c->client_ca_file, "etc/ca.pem");
+	assert_int_equal(c->n_hosts, 2);
+	assert_str(c->hosts[0].domain, "b\xc3\xbc" "cher.example");
+	assert_str(c->hosts[0].ascii, "xn--bcher-kva.example");
+	assert_false(c->hosts[0].self_signed);
+	assert_str(c->hosts[0].cert_file, "etc/tls/b.pem");
+	assert_str(c->hosts[0].key_file, "/k.pem");
+	assert_true(c->hosts[0].registration);
+	assert_true(c->hosts[0].anonymous);
+	assert_str(c->hosts[1].domain, "[::1]");
+	assert_str(c->hosts[1].ascii, "::1");
+	assert_int_equal(c->n_listeners, 3);
+	assert_int_equal(c->listeners[0].kind, LISTEN_C2S_DIRECT_TLS);
+	assert_str(c->listeners[0].address, "::1");
+	assert_int_equal(c->listeners[0].port, 5223);
+	assert_int_equal(c->listeners[1].port, 0);
+	assert_int_equal(c->limits.stanza_bytes_before_login, 12288);
+	assert_int_equal(c->limits.stanza_bytes, 1048576);
+	assert_int_equal(c->limits.login_seconds, 5);
+	assert_int_equal(c->limits.half_open_per_address, 7);
+	assert_int_equal(c->limits.output_bytes, 8388608);
+	assert_int_equal(c->limits.sessions_per_account, 9);
+	assert_int_equal(c->limits.roster_items, 10);
+	assert_int_equal(c->limits.offline_messages, 11);
+	assert_int_equal(c->limits.password_checks_per_second, 12);
+	assert_true(c->limits.disk_reserve_bytes == 5ull << 30);
+	config_unref(&c);
+}
+
+static void the_built_in_one_stays_on_this_machine(void **state)
+{
+	struct config *c = config_default();
+
+	assert_str(c->hosts[0].domain, "localhost");
+	assert_str(c->data_dir, "stentor-data");
+	for (size_t i = 0; i < c->n_listeners; i++)
+		assert_str(c->listeners[i].address, "127.0.0.1");
+	config_unref(&c);
+}
+
+static void a_reference_keeps_the_snapshot(void **state)
+{
+	struct config *c = config_default();
+	struct config *mine = config_ref(c);
+
+	config_unref(&c);
+	assert_str(mine->hosts[0].domain, "localhost");
+	config_unref(&mine);
+	config_unref(&mine);
+}
+
+/* What the table says must fit where the table says it goes. */
+static void the_table_is_sound(void **state)
+{
+	for (size_t i = 0; i < config_options_count; i++) {
+		const struct config_option *o = &config_options[i];
+		bool number = o->type == CONFIG_NUMBER || o->type == CONFIG_BYTES;
+
+		assert_true(!number || o->min < o->max);
+		assert_true(!number || o->size == 8 || o->max >> (8 * o->size) == 0);
+		if (o->type == CONFIG_TEXT || o->type == CONFIG_PATH)
+			assert_int_equal(o->size, sizeof(struct str));
+		if (o->type == CONFIG_BOOL)
+			assert_int_equal(o->size, sizeof(bool));
+		assert_int_equal(o->type == CONFIG_WORD, o->words != NULL);
+		assert_true(strlen(o->help) > 10);
+	}
+}
+
+static void restarts_are_named(void **state)
+{
+	struct config *old = parse(HOST);
+	struct config *same = parse(HOST "log_level = debug limits { roster_items = 5 }");
+	struct config *other = parse(HOST "shards = 2\nuser = x\nlistener { port = 5 }\n"
+		"limits { offline_messages = 5 }");
+	struct arena a;
+
+	arena_init(&a, 4096);
+	assert_str(config_restart_names(old, same, &a), "");
+	assert_str(config_restart_names(old, other, &a),
+		"listener, user, shards, offline_messages");
+	arena_clear(&a);
+	config_unref(&old);
+	config_unref(&same);
+	config_unref(&other);
+}
+
+/* Writes text to a new file, loads it, and expects the errors behind the file's name; NULL
+ * for none. "%s" in them is the name of the folder. */
+static void load_case(const char *text, const char *errors)
+{
+	char dir[] = "/tmp/stentor-config-XXXXXX", file[64];
+	struct arena a;
+	struct str got, want;
+	struct config *c;
+	int fd;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(file, sizeof file, "%s/c", dir);
+	fd = open(file, O_CREAT | O_WRONLY | O_EXCL, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	arena_init(&a, 4096);
+	c = config_load(file, &a, &got);
+	want = errors ? str_printf(&a, "%s:%s\n", file, errors) : STR("");
+	if ((c == NULL) != (errors != NULL) || !str_eq(got, want))
+		fail_msg("\"%.*s\"", STR_FMT(got));
+	config_unref(&c);
+	unlink(file);
+	rmdir(dir);
+	arena_clear(&a);
+}
+
+static void loading_looks_at_the_machine(void **state)
+{
+	load_case(HOST, NULL);
+	load_case(HOST "user = root\nclient_ca_file = /etc/passwd\n", NULL);
+	load_case(HOST "user = nobody-has-this-name\n",
+		"2: user is \"nobody-has-this-name\", who does not exist here; make the user, or "
+		"name another");
+	load_case(HOST "client_ca_file = /nonexistent/ca.pem\n",
+		"2: client_ca_file is \"/nonexistent/ca.pem\", which cannot be read: "
+		"No such file or directory");
+	load_case("host a.example { certificate = / key = /etc/passwd }\n",
+		"1: certificate is \"/\", which is no file; name a PEM file");
+}
+
+static void loading_has_bounds(void **state)
+{
+	struct arena a;
+	struct str errors;
+	char *big = xmalloc(CONFIG_FILE_MAX + 2);
+
+	arena_init(&a, 4096);
+	assert_null(config_load("/nonexistent/stentor.conf", &a, &errors));
+	assert_str(errors,
+		"/nonexistent/stentor.conf: cannot be opened: No such file or directory\n");
+	assert_null(config_load("/tmp", &a, &errors));
+	assert_str(errors, "/tmp: cannot be read: Is a directory\n");
+	arena_clear(&a);
+
+	memset(big, '\n', CONFIG_FILE_MAX + 2);
+	memcpy(big, HOST, strlen(HOST));
+	big[CONFIG_FILE_MAX + 1] = 0;
+	load_case(big, " has more than 1048576 bytes; that is no configuration");
+	big[CONFIG_FILE_MAX] = 0;
+	load_case(big, NULL);
+	free(big);
+}
+
+/* Many of everything end with a word and not with the memory. */
+static void numbers_have_bounds(void **state)
+{
+	static const struct {
+		const char *one, *error;
+		unsigned times;
+	} cases[] = {
+		{ "listener{port=0}\n", "c:66: more than 64 listeners; remove some\n", 65 },
+		{ "shards = 1\n", "c:8194: more than 8192 values; remove some\n", 8200 },
+		{ "limits {}\n", "c:1105: more than 1104 sections; remove some\n", 1200 },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct buf b;
+		struct arena a;
+		struct str errors;
+
+		buf_init(&b, 1 << 20);
+		buf_lit(&b, HOST);
+		for (unsigned n = 0; n < cases[i].times; n++)
+			buf_add(&b, str_c(cases[i].one));
+		arena_init(&a, 4096);
+		assert_null(config_parse(buf_str(&b), "c", &a, &errors));
+		assert_true(str_starts(errors, str_c(cases[i].error)));
+		arena_clear(&a);
+		buf_clear(&b);
+	}
+}
+
+static void faults_are_told_up_to_a_bound(void **state)
+{
+	struct faults f;
+	size_t lines = 0;
+
+	faults_init(&f, "c");
+	for (unsigned i = 1; i <= 2 * CONFIG_FAULTS_MAX; i++)
+		fault(&f, i, "wrong");
+	for (size_t i = 0; i < f.text.n; i++)
+		lines += f.text.p[i] == '\n';
+	assert_int_equal(lines, CONFIG_FAULTS_MAX + 1);
+	assert_non_null(memmem(f.text.p, f.text.n, "c: and more", 11));
+	faults_clear(&f);
+}
+
+static struct str read_source(struct buf *b, const char *file)
+{
+	char path[512];
+	FILE *fp;
+
+	snprintf(path, sizeof path, "%s/%s", SOURCE_ROOT, file);
+	fp = fopen(path, "r");
+	if (!fp)
+		fail_msg("%s cannot be read", path);
+	buf_init(b, 1 << 20);
+	b->n = fread(buf_reserve(b, 1 << 20), 1, 1 << 20, fp);
+	fclose(fp);
+	return buf_str(b);
+}
+
+/* A row of the reference in docs/configuration.md. */
+static void add_row(struct buf *b, const struct config_option *o)
+{
+	buf_printf(b, "| `%s` | ", o->name);
+	switch (o->type) {
+	case CONFIG_BOOL:   buf_printf(b, "true, false"); break;
+	case CONFIG_NUMBER: buf_printf(b, "%llu to %llu", (unsigned long long)o->min,
+		(unsigned long long)o->max); break;
+	case CONFIG_BYTES:  buf_printf(b, "bytes, %llu to %llu", (unsigned long long)o->min,
+		(unsigned long long)o->max); break;
+	case CONFIG_WORD:
+		for (const char *p = o->words; *p; p++)
+			buf_printf(b, *p == ' ' ? ", " : "%c", *p);
+		break;
+	case CONFIG_TEXT:   buf_printf(b, "text"); break;
+	case CONFIG_PATH:   buf_printf(b, "path"); break;
+	}
+	if (o->initial && *o->initial)
+		buf_printf(b, " | `%s`", o->initial);
+	else
+		buf_printf(b, " | %s", o->initial ? "empty" : "");
+	buf_printf(b, " | %s | %s |\n", o->restart ? "restart" : "reload", o->help);
+}
+
+/* The tables of docs/configuration.md hold the rows of our table, all of them, in this order
+ * and nothing else. `config_test --reference` prints them. */
+static void the_reference_is_complete(void **state)
+{
+	struct buf doc, want;
+	struct str s = read_source(&doc, "docs/configuration.md");
+
+	buf_init(&want, 1 << 20);
+	for (size_t i = 0; i < config_options_count; i++)
+		add_row(&want, &config_options[i]);
+	for (size_t at = 0; s.n;) {
+		ptrdiff_t n = str_find(s, '\n');
+		struct str line = str_head(s, n < 0 ? s.n : (size_t)n + 1);
+
+		s = str_skip(s, line.n);
+		if (!str_starts(line, STR("| `")))
+			continue;
+		if (!str_starts(str_skip(buf_str(&want), at), line))
+			fail_msg("the table has no such row here: %.*s", STR_FMT(line));
+		at += line.n;
+		want.failed = at < want.n;
+	}
+	assert_true(buf_ok(&want));
+	buf_clear(&want);
+	buf_clear(&doc);
+}
+
+static void the_manual_names_every_option(void **state)
+{
+	struct buf man;
+	struct str s = read_source(&man, "man/stentor.conf.5");
+
+	for (size_t i = 0; i < config_options_count; i++) {
+		char item[128];
+
+		snprintf(item, sizeof item, "\n.It Ic %s\n", config_options[i].name);
+		if (!memmem(s.p, s.n, item, strlen(item)))
+			fail_msg("stentor.conf(5) lacks %s", config_options[i].name);
+	}
+	buf_clear(&man);
+}
+
+static void the_example_is_right(void **state)
+{
+	struct buf text;
+	struct arena a;
+	struct str errors;
+	struct config *c;
+
+	arena_init(&a, 4096);
+	c = config_parse(read_source(&text, "stentor.conf.example"), "c", &a, &errors);
+	if (!c)
+		fail_msg("%.*s", STR_FMT(errors));
+	config_unref(&c);
+	arena_clear(&a);
+	buf_clear(&text);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(wrong_texts_say_what_is_wrong),
+		cmocka_unit_test(a_host_is_enough),
+		cmocka_unit_test(every_option_arrives),
+		cmocka_unit_test(the_built_in_one_stays_on_this_machine),
+		cmocka_unit_test(a_reference_keeps_the_snapshot),
+		cmocka_unit_test(the_table_is_sound),
+		cmocka_unit_test(restarts_are_named),
+		cmocka_unit_test(loading_looks_at_the_machine),
+		cmocka_unit_test(loading_has_bounds),
+		cmocka_unit_test(numbers_have_bounds),
+		cmocka_unit_test(faults_are_told_up_to_a_bound),
+		cmocka_unit_test(the_reference_is_complete),
+		cmocka_unit_test(the_manual_names_every_option),
+		cmocka_unit_test(the_example_is_right),
+	};
+
+	if (argc == 2 && str_eq(str_c(argv[1]), STR("--reference"))) {
+		struct buf b;
+
+		buf_init(&b, 1 << 20);
+		for (size_t i = 0; i < config_options_count; i++)
+			add_row(&b, &config_options[i]);
+		fwrite(b.p, 1, b.n, stdout);
+		buf_clear(&b);
+		return 0;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
