@@ -35,8 +35,9 @@ bool tls_make_self_signed(const char *cert_file, const char *key_file, const str
 
 enum tls_flags {
 	TLS_ASK_CERT = 1,   /* server: ask for a client certificate, accept none or a bad one */
-	TLS_ALPN = 2,       /* server, direct TLS: accept ALPN "xmpp-client"; a client that offers
-			     * ALPN without it is refused, one that offers none is served */
+	TLS_ALPN = 2,       /* direct TLS (XEP-0368). Server: accept ALPN "xmpp-client"; a client
+			     * that offers ALPN without it is refused, one that offers none is
+			     * served. Client: offer it */
 	TLS_NO_VERIFY = 4,  /* client: any certificate; for tests and the bench */
 	TLS_ONLY_12 = 8     /* client: no TLS 1.3; for tests and the bench */
 };

@@ -1,0 +1,152 @@
+/* What a finished handshake proves: channel bindings, and whose certificate the client has. */
+#include "net/tls_private.h"
+
+#include "base/utf8.h"
+
+#include <gnutls/crypto.h>
+#include <gnutls/x509-ext.h>
+
+#define EXPORTER_LABEL "EXPORTER-Channel-Binding" /* RFC 9266 section 2 */
+#define EXPORTER_BYTES 32
+#define MAX_NAMES      64 /* alternative names that are looked through */
+
+/* In TLS 1.2 a binding to the master secret holds only where the secret is bound to the whole
+ * handshake (RFC 7627, RFC 9266 section 3). */
+static bool secret_is_bound(struct tls *t)
+{
+	return tls_is_13(t) || gnutls_session_ext_master_secret_status(t->session);
+}
+
+static struct str exporter(struct tls *t, struct arena *a)
+{
+	char *out = arena_alloc(a, EXPORTER_BYTES);
+
+	/* The context is empty, which in TLS 1.2 is not the same as none. */
+	if (gnutls_prf_rfc5705(t->session, sizeof EXPORTER_LABEL - 1, EXPORTER_LABEL, 0, "",
+		    EXPORTER_BYTES, out) < 0)
+		return STR_NULL;
+	return str_from(out, EXPORTER_BYTES);
+}
+
+/* The hash of RFC 5929 section 4.1; none for signatures without a hash of their own. */
+static gnutls_digest_algorithm_t end_point_hash(int signature)
+{
+	if (signature < 0 || signature == GNUTLS_SIGN_EDDSA_ED25519 ||
+	    signature == GNUTLS_SIGN_EDDSA_ED448)
+		return GNUTLS_DIG_UNKNOWN;
+	gnutls_digest_algorithm_t d = gnutls_sign_get_hash_algorithm(
+		(gnutls_sign_algorithm_t)signature);
+	return d == GNUTLS_DIG_MD5 || d == GNUTLS_DIG_SHA1 ? GNUTLS_DIG_SHA256 : d;
+}
+
+static struct str end_point(struct tls *t, struct arena *a)
+{
+	unsigned n = 0;
+	const gnutls_datum_t *der = t->client ? gnutls_certificate_get_peers(t->session, &n) :
+						gnutls_certificate_get_ours(t->session);
+	gnutls_x509_crt_t crt;
+
+	if (!der || gnutls_x509_crt_init(&crt) < 0)
+		return STR_NULL;
+	int signature = gnutls_x509_crt_import(crt, der, GNUTLS_X509_FMT_DER);
+	if (signature >= 0)
+		signature = gnutls_x509_crt_get_signature_algorithm(crt);
+	gnutls_x509_crt_deinit(crt);
+	gnutls_digest_algorithm_t d = end_point_hash(signature);
+	if (d == GNUTLS_DIG_UNKNOWN)
+		return STR_NULL;
+	char *out = arena_alloc(a, gnutls_hash_get_len(d));
+	if (gnutls_hash_fast(d, der->data, der->size, out) < 0)
+		return STR_NULL;
+	return str_from(out, gnutls_hash_get_len(d));
+}
+
+struct str tls_binding(struct tls *t, enum tls_binding kind, struct arena *a)
+{
+	switch (kind) {
+	case TLS_END_POINT:
+		return end_point(t, a);
+	case TLS_EXPORTER:
+		return secret_is_bound(t) ? exporter(t, a) : STR_NULL;
+	case TLS_UNIQUE:
+		if (!secret_is_bound(t) || !t->finished_len)
+			return STR_NULL;
+		return str_dup(a, str_from((const char *)t->finished, t->finished_len));
+	}
+	return STR_NULL;
+}
+
+/* The client's chain, leaf first, if it leads to an authority and may be used by clients. */
+static bool verified(struct tls *t, gnutls_x509_crt_t *chain, unsigned n)
+{
+	static const char purpose[] = GNUTLS_KP_TLS_WWW_CLIENT;
+	gnutls_typed_vdata_st want = { .type = GNUTLS_DT_KEY_PURPOSE_OID,
+		.data = (unsigned char *)purpose };
+	unsigned status = 0;
+
+	return gnutls_x509_trust_list_verify_crt2(t->config->client_trust, chain, n, &want, 1, 0,
+		       &status, NULL) >= 0 && status == 0;
+}
+
+/* The name at a place of the certificate, if it is an xmppAddr; 1 to keep, 0 to skip, -1 at
+ * the end. */
+static int xmpp_addr(gnutls_x509_crt_t crt, unsigned at, struct str *out, struct arena *a)
+{
+	char value[4096], oid[128];
+	size_t value_n = sizeof value, oid_n = sizeof oid;
+	unsigned virtual_type = 0;
+	gnutls_datum_t addr;
+
+	int type = gnutls_x509_crt_get_subject_alt_name(crt, at, value, &value_n, NULL);
+	if (type == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
+		return -1;
+	if (type != GNUTLS_SAN_OTHERNAME ||
+	    gnutls_x509_crt_get_subject_alt_othername_oid(crt, at, oid, &oid_n) < 0)
+		return 0;
+	const gnutls_datum_t der = { (unsigned char *)value, (unsigned)value_n };
+	if (gnutls_x509_othername_to_virtual(oid, &der, &virtual_type, &addr) < 0)
+		return 0;
+	struct str s = str_from((const char *)addr.data, addr.size);
+	int keep = virtual_type == GNUTLS_SAN_OTHERNAME_XMPP && s.n && utf8_valid(s) &&
+		   str_find(s, '\0') < 0;
+	if (keep)
+		*out = str_dup(a, s);
+	gnutls_free(addr.data);
+	return keep;
+}
+
+static size_t addresses_of(gnutls_x509_crt_t crt, struct str *out, size_t max, struct arena *a)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < MAX_NAMES && n < max; i++) {
+		int keep = xmpp_addr(crt, i, &out[n], a);
+		if (keep < 0)
+			break;
+		n += (size_t)keep;
+	}
+	return n;
+}
+
+size_t tls_client_addresses(struct tls *t, struct str *out, size_t max, struct arena *a)
+{
+	enum { MAX_CHAIN = 8 };
+	gnutls_x509_crt_t chain[MAX_CHAIN];
+	unsigned n = 0, read = 0;
+	const gnutls_datum_t *der = gnutls_certificate_get_peers(t->session, &n);
+	size_t found = 0;
+
+	BUG_ON(t->client);
+	if (!der || !n || n > MAX_CHAIN)
+		return 0;
+	while (read < n && gnutls_x509_crt_init(&chain[read]) >= 0) {
+		read++;
+		if (gnutls_x509_crt_import(chain[read - 1], &der[read - 1], GNUTLS_X509_FMT_DER) < 0)
+			break;
+		if (read == n && verified(t, chain, n))
+			found = addresses_of(chain[0], out, max, a);
+	}
+	while (read)
+		gnutls_x509_crt_deinit(chain[--read]);
+	return found;
+}

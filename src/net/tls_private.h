@@ -1,0 +1,47 @@
+/* Between the files of TLS: tls.c, tls_config.c, tls_binding.c. */
+#ifndef NET_TLS_PRIVATE_H
+#define NET_TLS_PRIVATE_H
+
+#include "net/tls.h"
+
+#include "base/bug.h"
+#include "base/map.h"
+
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
+#include <stdatomic.h>
+
+#define FINISHED_MAX 48 /* verify_data with SHA-384 */
+
+struct tls {
+	gnutls_session_t session;
+	struct tls_config *config;              /* of a server */
+	gnutls_certificate_credentials_t trust; /* of a client that verifies */
+	char *host;                             /* the name that it verifies */
+	struct str in;                          /* bytes from the wire, not yet read */
+	struct buf *wire;                       /* where the running call sends */
+	const char *error;
+	bool client;
+	uint8_t finished_len;
+	uint8_t finished[FINISHED_MAX];         /* the one that tls-unique is made of */
+};
+
+struct tls_config_host {
+	struct map_node node;
+	struct str name; /* lower case; owned */
+	gnutls_certificate_credentials_t cred;
+};
+
+struct tls_config {
+	atomic_uint refs;
+	uint8_t ticket_key[64];
+	gnutls_x509_trust_list_t client_trust;
+	struct map by_name;
+	size_t n;
+	struct tls_config_host hosts[];
+};
+
+/* The credentials for a name that a client asks for; those of the first host for any other. */
+gnutls_certificate_credentials_t tls_config_cred(struct tls_config *c, struct str name);
+
+#endif
