@@ -43,30 +43,28 @@ struct scan_limits {
 	uint32_t stanza_bytes; /* of one stanza or stream header, tags included */
 	uint16_t depth;        /* nested elements, the stanza itself counted */
 	uint16_t attrs;        /* of one element, xmlns declarations counted */
-	uint16_t name;         /* bytes of one name, prefix included */
+	uint16_t name;         /* bytes of one name, prefix included; a prefix has at most 255 */
 	uint16_t namespaces;   /* xmlns declarations in scope, those of the header counted */
 	uint32_t nodes;        /* elements and texts of one stanza */
 };
 
-/* What a server gives a connection before and after authentication (the same bounds but for
- * the bytes). Stated in scan.c. */
+/* What a server gives a connection before and after authentication. Stated in scan.c. */
 extern const struct scan_limits scan_limits_guest, scan_limits_user;
 
-struct scan_header; /* xmlns declarations of the stream header other than the usual two */
+struct scan_header; /* what of the stream header its children lean on, if unusual */
 
 struct scan {
 	const struct scan_limits *limits;
 	struct scan_header *header; /* owned, or NULL */
 	uint16_t content_ns;        /* default namespace of the stream header (enum xml_ns) */
-	uint8_t state, error;
-	uint8_t mark;               /* where inside a token it stopped */
-	uint8_t text_flags;
+	uint8_t phase, state, error;
+	uint8_t mark;               /* the quote of the value it is in */
+	uint8_t tag_flags;          /* of the start tag it is in */
 	uint16_t scope;             /* xmlns declarations in scope */
 	uint16_t depth;
 	uint32_t at;                /* offset to go on from, from the first byte of the stanza */
-	uint32_t token;             /* offset where the cut token begins */
 	uint32_t open;              /* index of the innermost open element */
-	uint32_t extra;
+	uint32_t seen;              /* attribute names of the start tag it is in, as a filter */
 };
 
 enum scan_status {

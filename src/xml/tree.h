@@ -25,7 +25,8 @@ struct xml_node {
 	uint16_t ns, tag;      /* enum xml_ns, enum xml_tag; 0 for text */
 	uint8_t kind, flags;
 	uint16_t n_attrs;
-	uint32_t first_attr;   /* index in attrs; xmlns declarations stand among them */
+	uint32_t first_attr;   /* index in attrs; xmlns declarations come first there, the others
+				* follow in any order */
 	uint32_t start;        /* offset of the '<', or of the text */
 	uint32_t body;         /* element: offset behind its start tag's '>' */
 	uint32_t end;          /* offset behind its end tag (behind the start tag if empty), or
@@ -38,8 +39,9 @@ struct xml_node {
 
 struct xml_attr {
 	uint16_t ns, name;     /* enum xml_ns (NS_NONE without a prefix), enum xml_tag */
-	uint8_t flags;         /* XML_REF; XML_DECLARES for an xmlns declaration (its name is the
-				* declared prefix, or empty for the default namespace) */
+	uint8_t flags;         /* XML_REF; XML_DECLARES for an xmlns declaration: its name is the
+				* declared prefix, or empty for the default namespace, its number
+				* TAG_XMLNS, and ns the namespace that it declares */
 	uint8_t prefix_len;
 	uint16_t name_len;
 	uint32_t at;           /* offset of the attribute's first byte, its prefix included */
@@ -132,6 +134,14 @@ struct str xml_name(const struct xml_doc *d, const struct xml_node *el);
  * unknown namespace that is declared outside of the bytes gives the null slice (see
  * XML_INHERITS). */
 struct str xml_ns_uri(const struct xml_doc *d, const struct xml_node *el, struct arena *a);
+
+/* The local name of an attribute as text; of a declaration, the prefix that it declares. */
+struct str xml_attr_name(const struct xml_doc *d, const struct xml_attr *attr);
+
+/* The xmlns declaration of a prefix (empty: of the default namespace) that holds at `el`, or
+ * NULL when there is none in the document. */
+const struct xml_attr *xml_declaration(const struct xml_doc *d, const struct xml_node *el,
+	struct str prefix);
 
 /* Resolves references and normalises line ends (XML 1.0 sections 2.11, 3.3.3, 4.6). `in` has
  * passed the scanner. */

@@ -30,7 +30,8 @@ struct writer w_on(struct buf *b);
 void w_open(struct writer *w, const char *name);
 void w_open_ns(struct writer *w, const char *name, enum xml_ns ns);
 
-/* Attribute of the element just opened; the value is escaped. A null slice writes nothing. */
+/* Attribute of the element just opened; the value is escaped (tab, LF and CR as references).
+ * A null slice writes nothing. */
 void w_attr(struct writer *w, const char *name, struct str value);
 void w_attr_u64(struct writer *w, const char *name, uint64_t value);
 
@@ -48,7 +49,10 @@ void w_leaf(struct writer *w, const char *name, struct str text);
 /* True when all was written and all is closed. */
 bool w_done(const struct writer *w);
 
-/* Escapes for text and for values in either quote: & < > ' ". */
+/* Escapes for text and for values in either quote: & < > ' " and CR. */
 void xml_escape(struct buf *b, struct str s);
+
+/* The same and tab and LF, which a parser would make spaces of in a value. */
+void xml_escape_value(struct buf *b, struct str s);
 
 #endif
