@@ -26,8 +26,8 @@ static const struct rule {
 	{ NEGO_RECEIVING,  NS_TLS,    TAG_PROCEED,   IN(TLS) },
 	{ NEGO_RECEIVING,  NS_TLS,    TAG_FAILURE,   IN(TLS) },
 	{ NEGO_INITIATING, NS_SASL,   TAG_AUTH,      IN(CLEAR) | IN(SECURE) | IN(AUTH) },
-	{ NEGO_INITIATING, NS_SASL,   TAG_RESPONSE,  IN(CLEAR) | IN(SECURE) | IN(AUTH) },
-	{ NEGO_INITIATING, NS_SASL,   TAG_ABORT,     IN(CLEAR) | IN(SECURE) | IN(AUTH) },
+	{ NEGO_INITIATING, NS_SASL,   TAG_RESPONSE,  IN(AUTH) },
+	{ NEGO_INITIATING, NS_SASL,   TAG_ABORT,     IN(AUTH) },
 	{ NEGO_RECEIVING,  NS_SASL,   TAG_CHALLENGE, IN(AUTH) },
 	{ NEGO_RECEIVING,  NS_SASL,   TAG_SUCCESS,   IN(AUTH) },
 	{ NEGO_RECEIVING,  NS_SASL,   TAG_FAILURE,   IN(AUTH) },
@@ -125,16 +125,14 @@ static enum nego_answer admit_stanza(const struct nego *n, enum xml_tag tag, enu
 enum nego_answer nego_admit(const struct nego *n, enum xml_ns ns, enum xml_tag tag,
 	enum stream_error *why)
 {
-	bool starttls = n->role == NEGO_RECEIVING && ns == NS_TLS && tag == TAG_STARTTLS;
-
 	if (ns == n->content)
 		return admit_stanza(n, tag, why);
 	if (ns == NS_STREAM && tag == TAG_ERROR)
 		return NEGO_OK;
-	if (is_negotiation(n, ns, tag) && !(starttls && !n->can_tls))
+	if (is_negotiation(n, ns, tag))
 		return NEGO_OK;
 	*why = STREAM_UNSUPPORTED_STANZA_TYPE;
-	return starttls ? NEGO_NO_TLS : NEGO_REFUSED;
+	return NEGO_REFUSED;
 }
 
 static enum nego_step choose_tls(unsigned features, enum nego_tls_want tls)

@@ -32,7 +32,6 @@ struct nego {
 	uint8_t phase;     /* enum nego_phase; written by nego_enter() alone */
 	uint16_t content;  /* NS_CLIENT or NS_SERVER */
 	bool secure;       /* TLS is up; set when NEGO_TLS is left for NEGO_OPEN */
-	bool can_tls;      /* receiving: <starttls/> is offered in NEGO_CLEAR; set by the stream */
 	bool guest_iq;     /* receiving: IQs are admitted before authentication, for XEP-0077; the
 			    * stream answers those that are no registration with an error */
 };
@@ -64,17 +63,17 @@ struct str nego_phase_name(enum nego_phase phase);
 
 enum nego_answer {
 	NEGO_OK,
-	NEGO_REFUSED, /* close the stream with the error *why */
-	NEGO_NO_TLS   /* <starttls/> that was not offered: answer with <failure/> of its namespace
-		       * and close the stream (section 5.4.2.2) */
+	NEGO_REFUSED /* close the stream with the error *why */
 };
 
 /* Whether the peer may send this first-level element now. *why is set when it may not:
  * not-authorized for a stanza before its time (section 4.9.3.12), unsupported-stanza-type for
  * an element that nobody knows or that has no place in this phase (section 4.9.3.24).
  *
- * SASL elements are admitted from the features on until success, whether an exchange goes on
- * or not: a <response/> or <abort/> that crossed a <failure/> is answered by xmpp/sasl.h. */
+ * <starttls/> is admitted in NEGO_CLEAR whether it was offered or not; when it was not, the
+ * stream answers <failure/> (section 5.4.2.2). <response/> and <abort/> are admitted in
+ * NEGO_AUTH alone, so that a stream which leaves that phase never goes on with an old
+ * exchange. */
 enum nego_answer nego_admit(const struct nego *n, enum xml_ns ns, enum xml_tag tag,
 	enum stream_error *why);
 
