@@ -2,9 +2,10 @@
  *
  * Messages are decoded bytes (the streams do the base 64). The server side asks its caller
  * for what it must look up: the machine returns SASL_KEYS with s->user set, the caller
- * fetches the keys when it can and calls sasl_server_keys(); for PLAIN it returns SASL_CHECK,
- * the caller derives the keys of s->password off the loop (sasl_check_password()) and calls
- * sasl_server_checked(). One file a mechanism; the table stands in sasl.c. */
+ * fetches the keys when it can and calls sasl_server_keys(); for EXTERNAL the same, to learn
+ * whether there is such an account; for PLAIN it returns SASL_CHECK, the caller derives the
+ * keys of s->password off the loop (sasl_check_password()) and calls sasl_server_checked().
+ * One file a mechanism; the table stands in sasl.c. */
 #ifndef XMPP_SASL_H
 #define XMPP_SASL_H
 
@@ -18,7 +19,7 @@
 
 /* What the server keeps of a password for one hash (RFC 5802 section 3). */
 struct scram_key {
-	uint32_t rounds;
+	uint32_t rounds; /* 0: there is no key for this hash, and its mechanisms fail */
 	uint8_t n_salt, salt[SCRAM_SALT_MAX];
 	uint8_t stored[DIGEST_MAX], server[DIGEST_MAX];
 };
@@ -31,8 +32,8 @@ struct scram_keys {
 /* Derives all keys of a prepared password with fresh salts: about 5 ms, never on a loop. */
 void scram_keys_make(struct str password, struct scram_keys *out);
 
-/* Whether the password belongs to the keys. Derives the SHA-256 key: about a millisecond,
- * never on a loop. Takes the same time whether it does or not. */
+/* Whether the password belongs to the keys. Derives the SHA-256 key (another where there is
+ * none): about a millisecond, never on a loop. Takes the same time whether it does or not. */
 bool sasl_check_password(struct str password, const struct scram_keys *keys);
 
 /* Keys for a user that does not exist: the salts are always the same for this user and
@@ -62,6 +63,7 @@ struct sasl_binding {
 	struct str exporter;   /* tls-exporter, RFC 9266 */
 	struct str end_point;  /* tls-server-end-point, RFC 5929 */
 	struct str unique;     /* tls-unique; see docs/security.md for TLS 1.3 */
+	bool unique_defined;   /* TLS 1.2, where tls-unique is defined and may be advertised */
 };
 
 enum sasl_mech_id {
@@ -115,6 +117,10 @@ enum sasl_step sasl_server_next(struct sasl_server *s, struct str message, struc
 /* <abort/>: SASL_FAILED with aborted, always. */
 enum sasl_step sasl_server_abort(struct sasl_server *s);
 
+/* A failure that the caller found itself (incorrect-encoding, encryption-required,
+ * account-disabled): ends the exchange. SASL_FAILED. */
+enum sasl_step sasl_server_refuse(struct sasl_server *s, enum sasl_failure why);
+
 /* The keys of the user asked for (those of scram_keys_fake() when there is no such user, and
  * exists false). NULL when they could not be had just now: temporary-auth-failure; this is
  * an answer to SASL_CHECK as well. */
@@ -124,8 +130,8 @@ enum sasl_step sasl_server_keys(struct sasl_server *s, const struct scram_keys *
 /* The outcome of sasl_check_password(). */
 enum sasl_step sasl_server_checked(struct sasl_server *s, bool right);
 
-/* The localpart asked for or proved (canonical); empty before it is known and for ANONYMOUS,
- * where core makes one up. */
+/* The localpart asked for or proved (canonical), after a failure too, for the log; empty before
+ * it is known and for ANONYMOUS, where core makes one up. */
 struct str sasl_server_user(const struct sasl_server *s);
 
 /* The prepared password while SASL_CHECK waits; wiped afterwards. */
@@ -141,10 +147,9 @@ struct sasl_client;
  * strongest: EXTERNAL first (RFC 6120 section 6.3.4), ANONYMOUS only without a user.
  *
  * binding: of the connection, or NULL when the caller does not want any (the GS2 flag is then
- * `n`). A caller on TLS 1.3 leaves `unique` empty, for it is not defined there (RFC 9266). With
- * -PLUS offered a binding is used: of the types that the server named (XEP-0440) the best that
- * there is; when it named none, the default of the TLS version (`unique` if it is given, else
- * `exporter`) or what else there is.
+ * `n`). With -PLUS offered a binding is used: of the types that the server named (XEP-0440) the
+ * best that there is; when it named none, the default of the TLS version (`unique` where it is
+ * defined, else `exporter`) or what else there is.
  *
  * NULL when nothing fits: no mechanism, a password that OpaqueString forbids, or the server
  * offers -PLUS and names only types that we don't have, which looks like an attack (XEP-0440
