@@ -37,6 +37,18 @@ static inline void list_del(struct list *el)
 	list_init(el);
 }
 
+/* Moves all elements of a list into another, which is not initialised yet. */
+static inline void list_take(struct list *from, struct list *to)
+{
+	list_init(to);
+	if (list_empty(from))
+		return;
+	*to = *from;
+	to->next->prev = to;
+	to->prev->next = to;
+	list_init(from);
+}
+
 /* The first element as a type, or NULL. */
 #define list_first(head, type, member) \
 	(list_empty(head) ? NULL : container_of((head)->next, type, member))

@@ -71,12 +71,7 @@ static void cascade(struct wheel *w, int level)
 	struct list *slot = &w->slots[level][(w->tick >> (LEVEL_BITS * level)) % SLOTS];
 	struct list moved;
 
-	list_init(&moved);
-	while (!list_empty(slot)) {
-		struct timer *t = list_first(slot, struct timer, link);
-		list_del(&t->link);
-		list_add(&moved, &t->link);
-	}
+	list_take(slot, &moved);
 	/* place() counts from the tick before, so that what is due now lands in this tick. */
 	w->tick--;
 	while (!list_empty(&moved)) {
@@ -91,12 +86,7 @@ static void fire_slot(struct wheel *w, struct list *slot)
 {
 	struct list due;
 
-	list_init(&due);
-	while (!list_empty(slot)) {
-		struct timer *t = list_first(slot, struct timer, link);
-		list_del(&t->link);
-		list_add(&due, &t->link);
-	}
+	list_take(slot, &due);
 	while (!list_empty(&due)) {
 		struct timer *t = list_first(&due, struct timer, link);
 		list_del(&t->link);

@@ -31,10 +31,13 @@ struct account {
 	struct shard *shard;
 	struct jid jid;             /* bare; text inline, behind the struct */
 	bool ready;                 /* loaded; else things wait */
+	bool loading;               /* an operation of the store is on its way */
+	bool gone;                  /* deleted, but something on its way keeps it */
 	bool guest;                 /* SASL ANONYMOUS: nothing of it is stored */
 	bool held;                  /* offline messages are being read: new ones wait behind */
 	struct list sessions;
 	uint32_t n_sessions, n_waiting;
+	uint32_t storing;           /* offline messages on their way to the ledger */
 	struct list waiting;        /* struct waiter */
 	struct roster roster;
 	struct timer idle;
@@ -52,6 +55,11 @@ struct waiter {
 /* The resident, loaded account of a bare JID on its owner, or NULL. */
 struct account *account_get(struct shard *s, struct jid j);
 
+/* The resident account in any state: for who comes home to an account that `held`, `storing`
+ * or `loading` kept. Afterwards account_settle() is called. */
+struct account *account_find(struct shard *s, struct jid j);
+void account_settle(struct account *a);
+
 /* Runs the waiter with the account: at once when it is loaded, else when it is. On the owner.
  * Too many waiting: run with NULL and STORE_FULL. */
 void account_wait(struct shard *s, struct jid j, struct waiter *w);
@@ -62,7 +70,8 @@ struct account *account_new_guest(struct shard *s, struct jid j);
 /* Loads the roster again: what is in memory could not be stored. */
 void account_reload(struct account *a);
 
-/* The account is deleted from the store: ends its sessions and forgets it. */
+/* The account is deleted from the store: tells its contacts, ends its sessions and forgets
+ * it. */
 void account_gone(struct account *a);
 
 /* All accounts of the shard; its thread is to end. */
@@ -80,8 +89,12 @@ struct session *session_find(struct account *a, struct str resource);
 /* Writes a stanza to the client, addressed to `to` (the address it was sent to). */
 void session_send(struct session *s, const struct stanza *st, struct jid to);
 
-/* The same with another sender than the stanza's own, for presence on behalf. */
+/* The same for a stanza as text. */
 void session_send_text(struct session *s, struct str xml);
+
+/* Whether somebody may learn of the account's presence: its owner, and who is subscribed.
+ * False where there is no account (NULL). */
+bool account_may_see(const struct account *a, struct jid who);
 
 static inline bool session_is_available(const struct session *s)
 {

@@ -10,12 +10,14 @@
 #include "stream/c2s.h"
 
 struct session;
+struct client;
 
 struct client_kind {
-	/* Out of the old shard's loop, into the new one's (false: it cannot be), and the end
-	 * of the memory. */
+	/* Out of the old shard's loop, into the new one's (false: it cannot be), the end of the
+	 * connection without a word, and the end of the memory. */
 	void (*detach)(struct client *c);
 	bool (*attach)(struct client *c, struct shard *s);
+	void (*drop)(struct client *c);
 	void (*free)(struct client *c);
 };
 
@@ -27,9 +29,10 @@ struct client {
 	struct session *session;    /* once bound */
 	struct timer timer;         /* until bound */
 	struct mail move;
+	struct str domain;          /* of the host, owned, once the header named it */
 	struct str user;            /* localpart, owned, once authenticated */
 	unsigned refs;
-	bool guest;                 /* SASL ANONYMOUS */
+	bool anonymous;             /* SASL ANONYMOUS */
 	bool counted;               /* in core.quota */
 	struct sockaddr_storage *peer; /* owned; while counted */
 };
@@ -44,6 +47,9 @@ void client_unref(struct client *c);
 /* The loop of the shard accepts a socket: makes a client of it, or closes it. */
 void client_accept(struct listener *l, int fd, const struct sockaddr_storage *peer);
 void client_accept_tls(struct listener *l, int fd, const struct sockaddr_storage *peer);
+
+/* Ends the connection without a word and gives its reference back. */
+void client_drop(struct client *c);
 
 /* Ends the connection with a stream error. */
 void client_close(struct client *c, enum stream_error why, const char *text);

@@ -25,7 +25,8 @@ enum iq_place {
 struct ctx {
 	struct shard *shard;
 	struct host *host;         /* addressed, or of the addressed account */
-	struct account *account;   /* addressed; NULL at a host */
+	struct account *account;   /* addressed; NULL at a host, and for AT_ACCOUNT where there
+				    * is none: answer as if the sender may know nothing */
 	struct session *session;   /* of the sender, if it is bound to `account` (AT_OWN) */
 	struct client *guest;      /* AT_GUEST: who asks */
 };
@@ -77,17 +78,17 @@ enum outcome reply_send(struct ctx *c, struct writer *w, const struct stanza *iq
 /* An error; text for people, or STR(""). */
 enum outcome refuse(struct ctx *c, const struct stanza *iq, enum stanza_error e, struct str text);
 
-/* An IQ that will be answered later: keeps it and who asked. `later_ctx()` makes a context to
- * answer with (without account and session); `later_free()` ends it. */
+/* An IQ that will be answered later: keeps it and who asked. later_ctx() makes a context to
+ * answer with (without account and session). */
 struct later {
 	struct shard *shard;
 	struct stanza *iq;
 	struct client *guest; /* counted */
 };
 
-void later_init(struct later *l, struct ctx *c, const struct stanza *iq);
+struct later *later_new(struct ctx *c, const struct stanza *iq);
 struct ctx later_ctx(struct later *l);
-void later_clear(struct later *l);
+void later_free(struct later **l);
 
 /* Finds the rule for an IQ get or set and runs it, or refuses. */
 void iq_dispatch(struct ctx *c, const struct stanza *iq, unsigned at);

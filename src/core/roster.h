@@ -41,6 +41,7 @@ struct roster {
 	struct contact **items;  /* in byte order of their JIDs */
 	uint32_t n, cap;
 	uint64_t version;
+	uint64_t created_us;     /* of the account: versions of an earlier one differ */
 	struct list pending;
 	uint32_t n_pending;
 };

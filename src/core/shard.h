@@ -77,6 +77,7 @@ struct shard {
 	struct batch *out;               /* mail of this turn, for each shard */
 	bool throttled;                  /* clients are paused: some mailbox is full */
 	bool stopping;
+	bool dead;                       /* its thread has ended: nothing is routed any more */
 	uint64_t check_window;           /* second in which checks were counted */
 	uint32_t checks;
 	struct listener *listeners;

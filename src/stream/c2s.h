@@ -120,6 +120,9 @@ void c2s_go_on(struct c2s *s);
 void c2s_bound(struct c2s *s, struct jid full);
 void c2s_bind_refused(struct c2s *s, enum stanza_error e);
 
+/* The password that ops->check was called for, until it is answered. */
+struct str c2s_password(const struct c2s *s);
+
 /* The keys or the check could not be had just now: temporary-auth-failure. */
 void c2s_auth_failed_for_now(struct c2s *s);
 

@@ -409,3 +409,8 @@ void c2s_login_element(struct c2s *s, const struct xml_doc *d)
 		s->ops->guest(s, d);
 	}
 }
+
+struct str c2s_password(const struct c2s *s)
+{
+	return s->login ? sasl_server_password(s->login->sasl) : STR_NULL;
+}

@@ -1,0 +1,311 @@
+#include "core/account.h"
+
+#include "base/base64.h"
+#include "base/bug.h"
+#include "base/clock.h"
+#include "core/client.h"
+#include "core/module.h"
+#include "core/presence.h"
+
+#include <stdlib.h>
+
+/* ---- residence ---- */
+
+struct account *account_find(struct shard *s, struct jid j)
+{
+	struct map_node *n = map_get(&s->accounts, jid_bare_str(j));
+
+	return n ? container_of(n, struct account, node) : NULL;
+}
+
+struct account *account_get(struct shard *s, struct jid j)
+{
+	struct account *a = account_find(s, j);
+
+	return a && a->ready && !a->gone ? a : NULL;
+}
+
+static void account_free(struct account *a)
+{
+	BUG_ON(a->n_sessions || a->n_waiting);
+	timer_stop(&a->shard->loop.wheel, &a->idle);
+	map_del(&a->shard->accounts, &a->node);
+	uncount(a->shard, COUNT_ACCOUNTS);
+	roster_clear(&a->roster);
+	free(a->last_status);
+	free(a);
+}
+
+/* Nobody has used it for a while. What waits or is on its way keeps it. */
+static void idle_fired(struct timer *t)
+{
+	struct account *a = container_of(t, struct account, idle);
+
+	if (a->n_sessions)
+		return;
+	if (a->n_waiting || a->held || a->loading || a->storing) {
+		timer_set(&a->shard->loop.wheel, &a->idle, a->shard->loop.now, ACCOUNT_IDLE_MS);
+		return;
+	}
+	account_free(a);
+}
+
+static void stay_a_while(struct account *a)
+{
+	if (!a->n_sessions)
+		timer_set(&a->shard->loop.wheel, &a->idle, a->shard->loop.now, ACCOUNT_IDLE_MS);
+}
+
+static struct account *account_new(struct shard *s, struct jid j)
+{
+	struct str text = jid_bare_str(j);
+	struct account *a = xcalloc(1, sizeof *a + text.n);
+
+	BUG_ON(!shard_owns(s, j));
+	memcpy(a + 1, text.p, text.n);
+	a->jid = jid_bare(j);
+	a->jid.p = (char *)(a + 1);
+	a->shard = s;
+	list_init(&a->sessions);
+	list_init(&a->waiting);
+	roster_init(&a->roster);
+	timer_init(&a->idle, idle_fired);
+	map_put(&s->accounts, &a->node);
+	count(s, COUNT_ACCOUNTS);
+	return a;
+}
+
+struct account *account_new_guest(struct shard *s, struct jid j)
+{
+	struct account *a = account_new(s, j);
+
+	a->guest = true;
+	a->ready = true;
+	stay_a_while(a);
+	return a;
+}
+
+/* ---- loading ---- */
+
+static void run_waiting(struct shard *s, struct list *waiting, struct account *a,
+	enum store_status status)
+{
+	while (!list_empty(waiting)) {
+		struct waiter *w = list_first(waiting, struct waiter, link);
+		list_del(&w->link);
+		w->run(w, s, a, status);
+	}
+}
+
+/* There is no such account, or it could not be read. */
+static void load_failed(struct account *a, enum store_status status)
+{
+	struct shard *s = a->shard;
+	struct list waiting;
+
+	list_take(&a->waiting, &waiting);
+	a->n_waiting = 0;
+	account_free(a);
+	run_waiting(s, &waiting, NULL, status);
+}
+
+static void fill(struct account *a, const struct store_account *stored)
+{
+	roster_clear(&a->roster);
+	roster_load(a, stored);
+	a->last_us = stored->last_us;
+	free(a->last_status);
+	a->last_status = NULL;
+	if (stored->last_status.n) {
+		a->last_status = xcalloc(1, stored->last_status.n + 1);
+		memcpy(a->last_status, stored->last_status.p, stored->last_status.n);
+	}
+}
+
+static void loaded(struct store_op *op, void *receiver)
+{
+	struct shard *s = receiver;
+	struct account *a = account_find(s, *(struct jid *)op->ctx);
+
+	BUG_ON(!a || !a->loading); /* loading keeps it */
+	a->loading = false;
+	if (op->status == STORE_OK) {
+		fill(a, &op->account);
+		if (!a->ready) {
+			a->ready = true;
+			stay_a_while(a);
+			a->n_waiting = 0;
+			run_waiting(s, &a->waiting, a, STORE_OK);
+		}
+	} else if (!a->ready) {
+		load_failed(a, op->status);
+		a = NULL;
+	}
+	if (a)
+		account_settle(a);
+	store_op_free(op);
+}
+
+static void load(struct account *a)
+{
+	struct shard *s = a->shard;
+	struct store_op *op = store_op_new(&s->loop.inbox, loaded, sizeof(struct jid));
+
+	a->loading = true;
+	*(struct jid *)op->ctx = jid_dup(&op->mem, a->jid);
+	store_load(s->core->store, op, jid_domain(a->jid), jid_local(a->jid));
+}
+
+void account_reload(struct account *a)
+{
+	if (a->loading || a->guest)
+		return;
+	log_warn(&a->shard->log, "roster_reloaded", F_STR("account", jid_str(a->jid)),
+		F_STR("why", STR("a change could not be stored")));
+	load(a);
+}
+
+void account_wait(struct shard *s, struct jid j, struct waiter *w)
+{
+	struct account *a = account_find(s, j);
+
+	if (a && a->ready && !a->gone) {
+		stay_a_while(a);
+		w->run(w, s, a, STORE_OK);
+		return;
+	}
+	if (!a) {
+		a = account_new(s, j);
+		load(a);
+	}
+	if (a->n_waiting >= ACCOUNT_WAITING_MAX) {
+		w->run(w, s, NULL, STORE_FULL);
+		return;
+	}
+	a->n_waiting++;
+	list_add(&a->waiting, &w->link);
+}
+
+void account_gone(struct account *a)
+{
+	a->guest = true; /* nothing more of it is stored */
+	while (a->roster.n)
+		subscription_remove(a, a->roster.items[0], NULL);
+	for (const struct module *const *m = a->shard->core->modules; *m; m++)
+		if ((*m)->deleted)
+			(*m)->deleted(a);
+	/* Closing ends the session, which takes it out of the list. */
+	while (!list_empty(&a->sessions))
+		client_close(list_first(&a->sessions, struct session, link)->client,
+			STREAM_NOT_AUTHORIZED, "the account was deleted");
+	struct list waiting;
+	list_take(&a->waiting, &waiting);
+	a->n_waiting = 0;
+	a->gone = true;
+	run_waiting(a->shard, &waiting, NULL, STORE_NOT_FOUND);
+	account_settle(a);
+}
+
+/* A deleted account leaves once nothing is on its way to it any more. Who has asked for an
+ * account of this name meanwhile gets the one that the store has by now. */
+void account_settle(struct account *a)
+{
+	if (!a->gone || a->held || a->storing || a->loading)
+		return;
+	if (!a->n_waiting) {
+		account_free(a);
+		return;
+	}
+	a->gone = a->guest = a->ready = false;
+	load(a);
+}
+
+void accounts_free(struct shard *s)
+{
+	struct map_node *n;
+
+	while ((n = map_next(&s->accounts, NULL))) {
+		struct account *a = container_of(n, struct account, node);
+		while (!list_empty(&a->sessions))
+			session_end(list_first(&a->sessions, struct session, link));
+		struct list waiting;
+		list_take(&a->waiting, &waiting);
+		a->n_waiting = 0;
+		account_free(a);
+		run_waiting(s, &waiting, NULL, STORE_FAILED);
+	}
+}
+
+bool account_may_see(const struct account *a, struct jid who)
+{
+	if (!a)
+		return false;
+	if (jid_eq_bare(a->jid, who))
+		return true;
+	const struct contact *c = roster_find(&a->roster, jid_bare(who));
+	return c && (c->subscription & SUB_FROM);
+}
+
+/* ---- sessions ---- */
+
+struct session *session_find(struct account *a, struct str resource)
+{
+	list_each(s, &a->sessions, struct session, link)
+		if (str_eq(jid_resource(s->full), resource))
+			return s;
+	return NULL;
+}
+
+struct session *session_new(struct account *a, struct client *c, struct str resource)
+{
+	struct str bare = jid_str(a->jid);
+	struct session *old = session_find(a, resource);
+
+	if (old) /* RFC 6120 section 7.7.2.2: the newer one wins */
+		client_close(old->client, STREAM_CONFLICT, "the resource was bound again");
+	struct session *s = xcalloc(1, sizeof *s + bare.n + 1 + resource.n);
+	char *text = (char *)(s + 1);
+	memcpy(text, bare.p, bare.n);
+	text[bare.n] = '/';
+	memcpy(text + bare.n + 1, resource.p, resource.n);
+	s->full = a->jid;
+	s->full.p = text;
+	s->full.n_resource = (uint16_t)resource.n;
+	s->account = a;
+	s->client = c;
+	s->since_us = clock_wall_us();
+	list_add(&a->sessions, &s->link);
+	a->n_sessions++;
+	timer_stop(&a->shard->loop.wheel, &a->idle);
+	count(a->shard, COUNT_SESSIONS);
+	return s;
+}
+
+void session_end(struct session *s)
+{
+	struct account *a = s->account;
+
+	presence_end(s);
+	list_del(&s->link);
+	a->n_sessions--;
+	uncount(a->shard, COUNT_SESSIONS);
+	s->client->session = NULL;
+	free(s);
+	stay_a_while(a);
+}
+
+void session_send(struct session *s, const struct stanza *st, struct jid to)
+{
+	if (!c2s_is_ready(&s->client->stream))
+		return;
+	stanza_write(c2s_out(&s->client->stream), st, st->from, to, NS_NONE);
+	count(s->account->shard, COUNT_STANZAS_OUT);
+}
+
+void session_send_text(struct session *s, struct str xml)
+{
+	if (!c2s_is_ready(&s->client->stream))
+		return;
+	buf_add(c2s_out(&s->client->stream), xml);
+	count(s->account->shard, COUNT_STANZAS_OUT);
+}

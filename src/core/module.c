@@ -1,0 +1,123 @@
+#include "core/module.h"
+
+#include "base/bug.h"
+#include "core/client.h"
+#include "core/route.h"
+
+#include <stdlib.h>
+
+static void send_scratch(struct ctx *c)
+{
+	struct shard *s = c->shard;
+
+	if (!c->guest) {
+		route_text(s, buf_str(&s->scratch));
+		return;
+	}
+	if (!c->guest->stream.closing)
+		buf_add(c2s_out(&c->guest->stream), buf_str(&s->scratch));
+}
+
+struct writer reply_open(struct ctx *c, const struct stanza *iq)
+{
+	struct writer w;
+
+	buf_reset(&c->shard->scratch);
+	w = w_on(&c->shard->scratch);
+	stanza_open_result(&w, iq);
+	return w;
+}
+
+enum outcome reply_send(struct ctx *c, struct writer *w, const struct stanza *iq)
+{
+	w_close(w);
+	if (!w_done(w))
+		return refuse(c, iq, ERR_RESOURCE_CONSTRAINT, STR("the answer is too large"));
+	send_scratch(c);
+	return ANSWERED;
+}
+
+enum outcome reply_ok(struct ctx *c, const struct stanza *iq)
+{
+	struct writer w = reply_open(c, iq);
+
+	return reply_send(c, &w, iq);
+}
+
+enum outcome refuse(struct ctx *c, const struct stanza *iq, enum stanza_error e, struct str text)
+{
+	buf_reset(&c->shard->scratch);
+	stanza_write_error(&c->shard->scratch, iq, e, text);
+	count(c->shard, COUNT_ERRORS);
+	send_scratch(c);
+	return ANSWERED;
+}
+
+struct later *later_new(struct ctx *c, const struct stanza *iq)
+{
+	struct later *l = xcalloc(1, sizeof *l);
+
+	l->shard = c->shard;
+	l->iq = stanza_ref((struct stanza *)iq);
+	l->guest = c->guest ? client_ref(c->guest) : NULL;
+	return l;
+}
+
+struct ctx later_ctx(struct later *l)
+{
+	struct str domain = jid_is_set(l->iq->to) ? jid_domain(l->iq->to) : STR_NULL;
+
+	return (struct ctx){
+		.shard = l->shard,
+		.host = domain.n ? settings_host(l->shard->settings, domain) : NULL,
+		.guest = l->guest,
+	};
+}
+
+void later_free(struct later **p)
+{
+	struct later *l = *p;
+
+	*p = NULL;
+	stanza_unref(&l->iq);
+	if (l->guest)
+		client_unref(l->guest);
+	free(l);
+}
+
+static const struct iq_rule *find_rule(struct shard *s, const struct stanza *iq, unsigned *at)
+{
+	const struct xml_node *payload = stanza_payload(iq);
+
+	if (!payload)
+		return NULL;
+	unsigned asked = *at;
+	*at = 0;
+	for (const struct module *const *m = s->core->modules; *m; m++) {
+		for (const struct iq_rule *r = (*m)->iq; r && r->type != TYPE_INVALID; r++) {
+			if (r->type != iq->type || r->ns != payload->ns || r->tag != payload->tag)
+				continue;
+			if (r->at & asked)
+				return r;
+			*at |= r->at;
+		}
+	}
+	return NULL;
+}
+
+/* What somebody else may not ask of an account is forbidden (RFC 6121 sections 2.1.5 and
+ * 2.3.3); what nobody answers here is not available. */
+void iq_dispatch(struct ctx *c, const struct stanza *iq, unsigned at)
+{
+	unsigned elsewhere = at;
+
+	if (iq->type != IQ_GET && iq->type != IQ_SET)
+		return;
+	const struct iq_rule *r = find_rule(c->shard, iq, &elsewhere);
+	if (r)
+		r->run(c, iq);
+	else if ((at & AT_ACCOUNT) && (elsewhere & AT_OWN))
+		refuse(c, iq, ERR_FORBIDDEN, STR(""));
+	else
+		refuse(c, iq, ERR_SERVICE_UNAVAILABLE, STR(""));
+}

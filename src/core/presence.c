@@ -1,0 +1,315 @@
+/* Presence: broadcasts, probes, directed presence (RFC 6121 section 4). Subscriptions are in
+ * subscription.c. */
+#include "core/presence.h"
+
+#include "base/bug.h"
+#include "base/clock.h"
+#include "core/client.h"
+#include "core/route.h"
+
+#include <stdlib.h>
+
+#define STATUS_MAX 1024 /* bytes of the <status/> that is kept for last activity */
+
+/* ---- presence that the server makes ---- */
+
+static struct stanza *make(struct account *a, const char *type, struct jid from, struct jid to)
+{
+	struct shard *s = a->shard;
+
+	buf_reset(&s->scratch);
+	struct writer w = w_on(&s->scratch);
+	stanza_open(&w, STANZA_PRESENCE, type, from, to, STR_NULL);
+	w_close(&w);
+	struct stanza *st = stanza_scan(&s->scratch_table, buf_str(&s->scratch), &s->loop.turn);
+	BUG_ON(!st);
+	return st;
+}
+
+void presence_send(struct account *a, const char *type, struct jid from, struct jid to)
+{
+	struct stanza *st = make(a, type, from, to);
+
+	route(a->shard, st);
+	stanza_unref(&st);
+}
+
+bool presence_tell(struct account *a, struct jid to)
+{
+	bool any = false;
+
+	list_each(s, &a->sessions, struct session, link) {
+		if (!session_is_available(s))
+			continue;
+		route_to(a->shard, s->presence, to);
+		any = true;
+	}
+	return any;
+}
+
+void presence_untell(struct account *a, struct jid to)
+{
+	list_each(s, &a->sessions, struct session, link)
+		if (session_is_available(s))
+			presence_send(a, "unavailable", s->full, to);
+}
+
+/* ---- broadcasts ---- */
+
+static void to_subscribers(struct account *a, struct stanza *st)
+{
+	for (uint32_t i = 0; i < a->roster.n; i++)
+		if (a->roster.items[i]->subscription & SUB_FROM)
+			route_to(a->shard, st, a->roster.items[i]->jid);
+}
+
+static void to_own_resources(struct account *a, struct stanza *st)
+{
+	list_each(s, &a->sessions, struct session, link)
+		if (session_is_available(s))
+			session_send(s, st, s->full);
+}
+
+/* Section 4.2.2 and 4.3: what a resource learns when it comes online. */
+static void probe_all(struct session *s)
+{
+	struct account *a = s->account;
+	struct stanza *probe = make(a, "probe", s->full, (struct jid){ 0 });
+
+	for (uint32_t i = 0; i < a->roster.n; i++)
+		if (a->roster.items[i]->subscription & SUB_TO)
+			route_to(a->shard, probe, a->roster.items[i]->jid);
+	stanza_unref(&probe);
+	list_each(other, &a->sessions, struct session, link)
+		if (other != s && session_is_available(other))
+			session_send(s, other->presence, s->full);
+	/* Section 3.1.3: requests come again at each login until they are answered. */
+	list_each(p, &a->roster.pending, struct pending, link)
+		session_send(s, p->request, a->jid);
+}
+
+static void tell_modules(struct session *s)
+{
+	for (const struct module *const *m = s->account->shard->core->modules; *m; m++)
+		if ((*m)->available)
+			(*m)->available(s);
+}
+
+/* Section 4.7.2.3: an integer between -128 and +127; absent is 0. */
+static bool priority_of(struct shard *s, const struct stanza *st, int8_t *out)
+{
+	const struct xml_node *el = xml_child(&st->doc, stanza_root(st), NS_CLIENT, TAG_PRIORITY);
+	int64_t v = 0;
+
+	if (el && !str_to_i64(str_trim(xml_text(&st->doc, el, &s->loop.turn)), -128, 127, &v))
+		return false;
+	*out = (int8_t)v;
+	return true;
+}
+
+static void available(struct session *s, struct stanza *st)
+{
+	struct account *a = s->account;
+	bool initial = !s->presence;
+	int8_t before = initial ? -1 : s->priority;
+
+	if (!priority_of(a->shard, st, &s->priority)) {
+		bounce(a->shard, st, ERR_BAD_REQUEST, STR("priority is a number from -128 to 127"));
+		return;
+	}
+	if (s->presence)
+		stanza_unref(&s->presence);
+	s->presence = stanza_ref(st);
+	to_subscribers(a, st);
+	to_own_resources(a, st);
+	if (initial)
+		probe_all(s);
+	if (before < 0 && s->priority >= 0)
+		tell_modules(s);
+}
+
+/* ---- the end of presence ---- */
+
+static void forget_directed(struct session *s)
+{
+	for (uint32_t i = 0; i < s->n_directed; i++)
+		free((char *)s->directed[i].p);
+	free(s->directed);
+	s->directed = NULL;
+	s->n_directed = 0;
+}
+
+static void last_stored(struct store_op *op, void *receiver)
+{
+	store_op_free(op);
+}
+
+/* The last available resource has gone: XEP-0012 and probes want to know when. */
+static void note_last(struct account *a, const struct stanza *st)
+{
+	struct shard *s = a->shard;
+	const struct xml_node *el = xml_child(&st->doc, stanza_root(st), NS_CLIENT, TAG_STATUS);
+	struct str status = el ? xml_text(&st->doc, el, &s->loop.turn) : STR("");
+
+	list_each(other, &a->sessions, struct session, link)
+		if (session_is_available(other))
+			return;
+	if (status.n > STATUS_MAX)
+		status = STR("");
+	a->last_us = clock_wall_us();
+	free(a->last_status);
+	a->last_status = status.n ? strndup(status.p, status.n) : NULL;
+	if (!a->guest)
+		store_set_last(s->core->store, store_op_new(&s->loop.inbox, last_stored, 0),
+			jid_domain(a->jid), jid_local(a->jid), a->last_us, status);
+}
+
+static void unavailable(struct session *s, struct stanza *st)
+{
+	struct account *a = s->account;
+	bool was_available = session_is_available(s);
+
+	if (was_available) {
+		to_subscribers(a, st);
+		to_own_resources(a, st);
+		stanza_unref(&s->presence);
+	}
+	/* Section 4.6.3: and who was told directly, each once. */
+	for (uint32_t i = 0; i < s->n_directed; i++)
+		route_to(a->shard, st, s->directed[i]);
+	forget_directed(s);
+	if (was_available)
+		note_last(a, st);
+}
+
+void presence_end(struct session *s)
+{
+	struct account *a = s->account;
+
+	if (a->shard->dead) {
+		if (s->presence)
+			stanza_unref(&s->presence);
+		forget_directed(s);
+		return;
+	}
+	if (!s->presence && !s->n_directed)
+		return;
+	struct stanza *st = make(a, "unavailable", s->full, (struct jid){ 0 });
+	unavailable(s, st);
+	stanza_unref(&st);
+}
+
+/* ---- directed presence (section 4.6) ---- */
+
+static uint32_t directed_at(const struct session *s, struct jid to)
+{
+	uint32_t i = 0;
+
+	while (i < s->n_directed && !jid_eq(s->directed[i], to))
+		i++;
+	return i;
+}
+
+static void note_directed(struct session *s, struct jid to)
+{
+	struct str text = jid_str(to);
+	struct jid own = to;
+
+	own.p = strndup(text.p, text.n);
+	s->directed = xrealloc(s->directed, (s->n_directed + 1) * sizeof *s->directed);
+	s->directed[s->n_directed++] = own;
+}
+
+static void directed(struct session *s, struct stanza *st)
+{
+	struct account *a = s->account;
+	struct contact *c = roster_find(&a->roster, jid_bare(st->to));
+	bool subscribed = c && (c->subscription & SUB_FROM);
+	uint32_t i = directed_at(s, st->to);
+
+	if (st->type == PRESENCE_AVAILABLE && !subscribed && i == s->n_directed) {
+		if (s->n_directed >= DIRECTED_MAX) {
+			bounce(a->shard, st, ERR_RESOURCE_CONSTRAINT,
+				STR("too many directed presences"));
+			return;
+		}
+		note_directed(s, st->to);
+	}
+	if (st->type == PRESENCE_UNAVAILABLE && i < s->n_directed) {
+		free((char *)s->directed[i].p);
+		s->directed[i] = s->directed[--s->n_directed];
+	}
+	route(a->shard, st);
+}
+
+/* ---- out and in ---- */
+
+void presence_out(struct session *s, struct stanza *st)
+{
+	switch ((enum stanza_type)st->type) {
+	case PRESENCE_AVAILABLE:
+		if (jid_is_set(st->to))
+			directed(s, st);
+		else
+			available(s, st);
+		break;
+	case PRESENCE_UNAVAILABLE:
+		if (jid_is_set(st->to))
+			directed(s, st);
+		else
+			unavailable(s, st);
+		break;
+	case PRESENCE_SUBSCRIBE:
+	case PRESENCE_SUBSCRIBED:
+	case PRESENCE_UNSUBSCRIBE:
+	case PRESENCE_UNSUBSCRIBED:
+		subscription_out(s, st);
+		break;
+	case PRESENCE_ERROR:
+		if (jid_is_set(st->to))
+			route(s->account->shard, st);
+		break;
+	case PRESENCE_PROBE: /* section 4.3: probes are the server's to send */
+		break;
+	default:
+		bounce(s->account->shard, st, ERR_BAD_REQUEST, STR("unknown type of presence"));
+	}
+}
+
+/* Section 4.3.2. Who is not allowed to see is told so, which mends rosters out of step; a
+ * user's own resources always may. */
+static void on_probe(struct account *a, struct stanza *st)
+{
+	if (!account_may_see(a, st->from)) {
+		presence_send(a, "unsubscribed", a->jid, jid_bare(st->from));
+		return;
+	}
+	if (!presence_tell(a, st->from))
+		presence_send(a, "unavailable", a->jid, st->from);
+}
+
+void presence_in(struct account *a, struct stanza *st, struct jid to)
+{
+	switch ((enum stanza_type)st->type) {
+	case PRESENCE_PROBE:
+		on_probe(a, st);
+		return;
+	case PRESENCE_SUBSCRIBE:
+	case PRESENCE_SUBSCRIBED:
+	case PRESENCE_UNSUBSCRIBE:
+	case PRESENCE_UNSUBSCRIBED:
+		subscription_in(a, st);
+		return;
+	default:
+		break;
+	}
+	if (!jid_is_bare(to)) {
+		struct session *match = session_find(a, jid_resource(to));
+		if (match)
+			session_send(match, st, to);
+		return;
+	}
+	list_each(s, &a->sessions, struct session, link)
+		if (session_is_available(s))
+			session_send(s, st, to);
+}

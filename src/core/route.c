@@ -1,0 +1,331 @@
+#include "core/route.h"
+
+#include "base/bug.h"
+#include "core/presence.h"
+
+#include <stdlib.h>
+
+/* ---- errors ---- */
+
+static bool may_be_answered(const struct stanza *st)
+{
+	switch ((enum stanza_type)st->type) {
+	case MESSAGE_ERROR:
+	case IQ_RESULT:
+	case IQ_ERROR:
+	case PRESENCE_ERROR:
+	case PRESENCE_UNAVAILABLE:
+	case PRESENCE_PROBE:
+	case PRESENCE_SUBSCRIBED:
+	case PRESENCE_UNSUBSCRIBE:
+	case PRESENCE_UNSUBSCRIBED:
+		return false;
+	default:
+		return jid_is_set(st->from);
+	}
+}
+
+void bounce(struct shard *s, const struct stanza *st, enum stanza_error e, struct str text)
+{
+	if (!may_be_answered(st))
+		return;
+	buf_reset(&s->scratch);
+	stanza_write_error(&s->scratch, st, e, text);
+	count(s, COUNT_ERRORS);
+	route_text(s, buf_str(&s->scratch));
+}
+
+/* ---- between shards ---- */
+
+struct parcel {
+	struct mail mail;
+	struct stanza *stanza;
+	struct jid to; /* text inline */
+};
+
+static void deliver(struct shard *s, struct stanza *st, struct jid to);
+
+static void parcel_arrived(struct mail *m, void *receiver)
+{
+	struct parcel *p = container_of(m, struct parcel, mail);
+
+	deliver(receiver, p->stanza, p->to);
+	stanza_unref(&p->stanza);
+	free(p);
+}
+
+static void send_parcel(struct shard *from, struct shard *to, struct stanza *st, struct jid j)
+{
+	struct str text = jid_str(j);
+	struct parcel *p = xmalloc(sizeof *p + text.n);
+
+	memcpy(p + 1, text.p, text.n);
+	p->mail = (struct mail){ .run = parcel_arrived,
+		.bytes = (uint32_t)(sizeof *p + text.n + st->doc.n_bytes) };
+	p->stanza = stanza_ref(st);
+	p->to = j;
+	p->to.p = (char *)(p + 1);
+	shard_post(from, to, &p->mail);
+}
+
+/* ---- routing ---- */
+
+static void deliver_to_host(struct shard *s, struct host *h, struct stanza *st, struct jid to)
+{
+	if (st->kind == STANZA_PRESENCE)
+		return; /* a host has no use for presence */
+	if (st->kind == STANZA_MESSAGE || !jid_is_bare(to)) {
+		bounce(s, st, ERR_SERVICE_UNAVAILABLE, STR(""));
+		return;
+	}
+	struct ctx c = { .shard = s, .host = h };
+	iq_dispatch(&c, st, AT_HOST);
+}
+
+void route_to(struct shard *s, struct stanza *st, struct jid to)
+{
+	if (s->dead)
+		return;
+	struct host *h = settings_host(s->settings, jid_domain(to));
+	if (!h) {
+		bounce(s, st, ERR_REMOTE_SERVER_NOT_FOUND, STR("the domain is not served here"));
+		return;
+	}
+	if (!to.n_local) {
+		deliver_to_host(s, h, st, to);
+		return;
+	}
+	struct shard *owner = shard_of(s->core, to);
+	if (owner == s)
+		deliver(s, st, to);
+	else
+		send_parcel(s, owner, st, to);
+}
+
+void route(struct shard *s, struct stanza *st)
+{
+	BUG_ON(!jid_is_set(st->to));
+	route_to(s, st, st->to);
+}
+
+void route_text(struct shard *s, struct str xml)
+{
+	struct stanza *st = stanza_scan(&s->scratch_table, xml, &s->loop.turn);
+
+	if (!st) /* over the bounds of a stanza: the writer's buffer has the last word */
+		return;
+	if (jid_is_set(st->to))
+		route(s, st);
+	stanza_unref(&st);
+}
+
+/* ---- no such account ---- */
+
+static void deliver_to_nobody(struct shard *s, struct stanza *st, struct jid to,
+	enum store_status status)
+{
+	if (status != STORE_NOT_FOUND) {
+		bounce(s, st,
+			status == STORE_FULL ? ERR_RESOURCE_CONSTRAINT : ERR_INTERNAL_SERVER_ERROR,
+			STR(""));
+		return;
+	}
+	if (st->type == PRESENCE_PROBE) { /* RFC 6121 section 4.3.2 */
+		buf_reset(&s->scratch);
+		struct writer w = w_on(&s->scratch);
+		stanza_open(&w, STANZA_PRESENCE, "unsubscribed", jid_bare(to), jid_bare(st->from),
+			STR_NULL);
+		w_close(&w);
+		route_text(s, buf_str(&s->scratch));
+		return;
+	}
+	if (st->kind == STANZA_PRESENCE || st->type == MESSAGE_HEADLINE)
+		return; /* section 8.5.1 */
+	if (st->kind == STANZA_IQ && jid_is_bare(to)) {
+		/* Answered as for an account that tells this sender nothing, so that nobody
+		 * can ask who exists (RFC 6120 section 13.11). */
+		struct ctx c = { .shard = s, .host = settings_host(s->settings, jid_domain(to)) };
+		iq_dispatch(&c, st, AT_ACCOUNT);
+		return;
+	}
+	bounce(s, st, ERR_SERVICE_UNAVAILABLE, STR(""));
+}
+
+/* ---- accounts ---- */
+
+struct waiting_stanza {
+	struct waiter waiter;
+	struct stanza *stanza;
+	struct jid to; /* text inline */
+};
+
+static void waited(struct waiter *w, struct shard *s, struct account *a, enum store_status status)
+{
+	struct waiting_stanza *ws = container_of(w, struct waiting_stanza, waiter);
+
+	if (a)
+		deliver_to_account(a, ws->stanza, ws->to);
+	else
+		deliver_to_nobody(s, ws->stanza, ws->to, status);
+	stanza_unref(&ws->stanza);
+	free(ws);
+}
+
+static struct waiting_stanza *waiting_new(struct stanza *st, struct jid to)
+{
+	struct str text = jid_str(to);
+	struct waiting_stanza *ws = xcalloc(1, sizeof *ws + text.n);
+
+	memcpy(ws + 1, text.p, text.n);
+	ws->waiter.run = waited;
+	ws->stanza = stanza_ref(st);
+	ws->to = to;
+	ws->to.p = (char *)(ws + 1);
+	return ws;
+}
+
+/* What an account without sessions would throw away anyway needs no account. */
+static bool needs_account(const struct stanza *st)
+{
+	return st->type != PRESENCE_AVAILABLE && st->type != PRESENCE_UNAVAILABLE &&
+	       st->type != PRESENCE_ERROR && st->type != MESSAGE_ERROR && st->type != IQ_RESULT &&
+	       st->type != IQ_ERROR;
+}
+
+static void deliver(struct shard *s, struct stanza *st, struct jid to)
+{
+	struct account *a = account_get(s, to);
+
+	if (a)
+		deliver_to_account(a, st, to);
+	else if (needs_account(st))
+		account_wait(s, to, &waiting_new(st, to)->waiter);
+}
+
+/* RFC 6121 section 8.5.2: the resources with the highest priority that is not negative. */
+static bool deliver_to_best(struct account *a, struct stanza *st, struct jid to)
+{
+	int best = -1;
+
+	list_each(s, &a->sessions, struct session, link)
+		if (session_is_available(s) && s->priority > best)
+			best = s->priority;
+	if (best < 0)
+		return false;
+	list_each(s, &a->sessions, struct session, link)
+		if (session_is_available(s) && s->priority == best)
+			session_send(s, st, to);
+	return true;
+}
+
+static void deliver_to_all(struct account *a, struct stanza *st, struct jid to)
+{
+	list_each(s, &a->sessions, struct session, link)
+		if (session_is_available(s) && s->priority >= 0)
+			session_send(s, st, to);
+}
+
+static void deliver_undelivered(struct account *a, struct stanza *st)
+{
+	for (const struct module *const *m = a->shard->core->modules; *m; m++)
+		if ((*m)->undelivered && (*m)->undelivered(a, st))
+			return;
+	bounce(a->shard, st, ERR_SERVICE_UNAVAILABLE, STR(""));
+}
+
+/* A chat or normal message for the account as such. While offline messages are being read,
+ * it waits behind them, so that order holds. */
+static void deliver_to_person(struct account *a, struct stanza *st, struct jid to)
+{
+	if (a->held && a->n_waiting < ACCOUNT_WAITING_MAX) {
+		a->n_waiting++;
+		list_add(&a->waiting, &waiting_new(st, to)->waiter.link);
+		return;
+	}
+	if (!deliver_to_best(a, st, to))
+		deliver_undelivered(a, st);
+}
+
+/* RFC 6121 section 8.5.4, table 1. */
+static void deliver_message(struct account *a, struct stanza *st, struct jid to)
+{
+	bool bare = jid_is_bare(to);
+	struct session *match = bare ? NULL : session_find(a, jid_resource(to));
+
+	if (match) {
+		session_send(match, st, to);
+		return;
+	}
+	switch ((enum stanza_type)st->type) {
+	case MESSAGE_CHAT:
+		deliver_to_person(a, st, to);
+		break;
+	case MESSAGE_NORMAL:
+		if (bare)
+			deliver_to_person(a, st, to);
+		else
+			bounce(a->shard, st, ERR_SERVICE_UNAVAILABLE, STR(""));
+		break;
+	case MESSAGE_GROUPCHAT:
+		bounce(a->shard, st, ERR_SERVICE_UNAVAILABLE, STR(""));
+		break;
+	case MESSAGE_HEADLINE:
+		if (bare)
+			deliver_to_all(a, st, to);
+		break;
+	default: /* an error for nobody is dropped */
+		break;
+	}
+}
+
+static void deliver_iq(struct account *a, struct stanza *st, struct jid to)
+{
+	if (!jid_is_bare(to)) {
+		struct session *match = session_find(a, jid_resource(to));
+		if (match)
+			session_send(match, st, to);
+		else /* section 8.5.3.2.3 */
+			bounce(a->shard, st, ERR_SERVICE_UNAVAILABLE, STR(""));
+		return;
+	}
+	bool own = jid_eq_bare(st->from, a->jid);
+	struct ctx c = {
+		.shard = a->shard,
+		.host = settings_host(a->shard->settings, jid_domain(a->jid)),
+		.account = a,
+		.session = own ? session_find(a, jid_resource(st->from)) : NULL,
+	};
+	iq_dispatch(&c, st, own ? AT_ACCOUNT | AT_OWN : AT_ACCOUNT);
+}
+
+void deliver_to_account(struct account *a, struct stanza *st, struct jid to)
+{
+	switch ((enum stanza_kind)st->kind) {
+	case STANZA_MESSAGE:
+		deliver_message(a, st, to);
+		break;
+	case STANZA_PRESENCE:
+		presence_in(a, st, to);
+		break;
+	case STANZA_IQ:
+		deliver_iq(a, st, to);
+		break;
+	case STANZA_NONE:
+		BUG("a stanza without kind");
+	}
+}
+
+void deliver_held(struct account *a)
+{
+	a->held = false;
+	if (a->gone) {
+		account_settle(a);
+		return;
+	}
+	while (!list_empty(&a->waiting) && !a->held) {
+		struct waiter *w = list_first(&a->waiting, struct waiter, link);
+		list_del(&w->link);
+		a->n_waiting--;
+		w->run(w, a->shard, a, STORE_OK);
+	}
+}

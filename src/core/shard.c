@@ -1,0 +1,300 @@
+#include "core/shard.h"
+
+#include "base/bug.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "core/account.h"
+#include "core/client.h"
+
+#include <stdlib.h>
+
+/* Shutting down, connections get this long to be closed by their peers. */
+#define STOP_MS 2000
+
+/* While a mailbox is full, how often a throttled shard looks again. */
+#define THROTTLE_MS 5
+
+#define SCRATCH_MAX (4 * 1024 * 1024)
+
+const char *const counter_names[COUNTERS] = {
+	[COUNT_CONNECTIONS] = "connections_accepted",
+	[COUNT_REFUSED] = "connections_refused",
+	[COUNT_LOGINS] = "logins",
+	[COUNT_LOGIN_FAILURES] = "login_failures",
+	[COUNT_STANZAS_IN] = "stanzas_in",
+	[COUNT_STANZAS_OUT] = "stanzas_out",
+	[COUNT_CROSSED] = "stanzas_between_shards",
+	[COUNT_OFFLINE_STORED] = "offline_stored",
+	[COUNT_OFFLINE_DELIVERED] = "offline_delivered",
+	[COUNT_ERRORS] = "stanza_errors",
+	[COUNT_SESSIONS] = "sessions",
+	[COUNT_ACCOUNTS] = "accounts_resident",
+};
+
+/* What core_stop() and core_reload() send to each shard. */
+struct order {
+	struct mail mail;
+	struct settings *settings; /* NULL: stop */
+};
+
+/* A timer that knows its shard. */
+struct shard_timer {
+	struct timer timer;
+	struct shard *shard;
+};
+
+struct shard *shard_of(const struct core *c, struct jid j)
+{
+	return c->shards[c->place[hash_fixed(jid_bare_str(j)) % VIRTUAL_SHARDS]];
+}
+
+void shard_post(struct shard *from, struct shard *to, struct mail *m)
+{
+	BUG_ON(from == to);
+	count(from, COUNT_CROSSED);
+	batch_add(&from->out[to->index], m);
+}
+
+static bool some_mailbox_is_full(struct shard *s)
+{
+	for (unsigned i = 0; i < s->core->n_shards; i++)
+		if (i != s->index && mailbox_full(&s->core->shards[i]->loop.inbox))
+			return true;
+	return false;
+}
+
+static void throttle(struct shard *s, bool on)
+{
+	s->throttled = on;
+	list_each(c, &s->clients, struct client, link)
+		c2s_throttle(&c->stream, on);
+}
+
+static void throttle_again(struct timer *t)
+{
+	struct shard_timer *st = container_of(t, struct shard_timer, timer);
+	struct shard *s = st->shard;
+
+	if (some_mailbox_is_full(s)) {
+		timer_set(&s->loop.wheel, &st->timer, s->loop.now, THROTTLE_MS);
+		return;
+	}
+	throttle(s, false);
+	free(st);
+}
+
+static struct shard_timer *new_timer(struct shard *s, void (*fire)(struct timer *), uint64_t ms)
+{
+	struct shard_timer *st = xcalloc(1, sizeof *st);
+
+	st->shard = s;
+	timer_init(&st->timer, fire);
+	timer_set(&s->loop.wheel, &st->timer, s->loop.now, ms);
+	return st;
+}
+
+static void turn_end(struct loop *l)
+{
+	struct shard *s = l->owner;
+	bool full = false;
+
+	for (unsigned i = 0; i < s->core->n_shards; i++) {
+		if (!s->out[i].first)
+			continue;
+		struct mailbox *to = &s->core->shards[i]->loop.inbox;
+		mailbox_post(to, &s->out[i]);
+		full = full || mailbox_full(to);
+	}
+	if (full && !s->throttled) {
+		log_warn(&s->log, "throttled", F_STR("why", STR("another shard cannot follow")));
+		throttle(s, true);
+		new_timer(s, throttle_again, THROTTLE_MS);
+	}
+	if (s->stopping && list_empty(&s->clients))
+		loop_stop(l);
+}
+
+static struct str account_key(const struct map_node *n)
+{
+	return jid_str(container_of(n, struct account, node)->jid);
+}
+
+static struct shard *shard_new(struct core *c, unsigned index, struct settings *settings)
+{
+	struct shard *s = xcalloc(1, sizeof *s);
+
+	s->core = c;
+	s->index = index;
+	s->settings = settings_ref(settings);
+	s->log = (struct log){ NULL, { "shard", STR_NULL, (int64_t)index } };
+	map_init(&s->accounts, account_key);
+	list_init(&s->clients);
+	buf_init(&s->scratch, SCRATCH_MAX);
+	s->out = xcalloc(SHARDS_MAX, sizeof *s->out);
+	if (!loop_init(&s->loop, MAILBOX_MAX, s)) {
+		free(s->out);
+		settings_unref(&s->settings);
+		free(s);
+		return NULL;
+	}
+	s->loop.turn_end = turn_end;
+	return s;
+}
+
+bool core_init(struct core *c, unsigned n_shards, struct settings *settings,
+	const struct module *const *modules)
+{
+	BUG_ON(n_shards < 1 || n_shards > SHARDS_MAX);
+	*c = (struct core){ .modules = modules, .started = clock_mono_ms() };
+	c->shards = xcalloc(n_shards, sizeof *c->shards);
+	random_bytes(c->secret, sizeof c->secret);
+	for (unsigned v = 0; v < VIRTUAL_SHARDS; v++)
+		c->place[v] = (uint16_t)(v % n_shards);
+	while (c->n_shards < n_shards) {
+		struct shard *s = shard_new(c, c->n_shards, settings);
+		if (!s)
+			return false;
+		c->shards[c->n_shards++] = s;
+	}
+	return true;
+}
+
+static void shard_free(struct shard *s)
+{
+	mailbox_run(&s->loop.inbox, s);
+	for (unsigned i = 0; i < s->n_listeners; i++)
+		listener_clear(&s->listeners[i]);
+	free(s->listeners);
+	s->dead = true;
+	while (!list_empty(&s->clients))
+		client_drop(list_first(&s->clients, struct client, link));
+	accounts_free(s);
+	map_clear(&s->accounts);
+	xml_table_clear(&s->table);
+	xml_table_clear(&s->scratch_table);
+	buf_clear(&s->scratch);
+	free(s->out);
+	loop_clear(&s->loop);
+	settings_unref(&s->settings);
+	free(s);
+}
+
+void core_clear(struct core *c)
+{
+	for (unsigned i = 0; i < c->n_shards; i++)
+		shard_free(c->shards[i]);
+	free(c->shards);
+	if (c->quota)
+		quota_free(&c->quota);
+	c->n_shards = 0;
+}
+
+static void *shard_main(void *arg)
+{
+	struct shard *s = arg;
+
+	loop_run(&s->loop);
+	return NULL;
+}
+
+bool core_start(struct core *c)
+{
+	for (unsigned i = 0; i < c->n_shards; i++)
+		if (pthread_create(&c->shards[i]->thread, NULL, shard_main, c->shards[i]) != 0)
+			return false;
+	return true;
+}
+
+void core_join(struct core *c)
+{
+	for (unsigned i = 0; i < c->n_shards; i++)
+		pthread_join(c->shards[i]->thread, NULL);
+}
+
+/* ---- orders to all shards ---- */
+
+static void send_orders(struct core *c, struct settings *settings,
+	void (*run)(struct mail *, void *))
+{
+	for (unsigned i = 0; i < c->n_shards; i++) {
+		struct order *o = xcalloc(1, sizeof *o);
+		o->mail.run = run;
+		o->settings = settings ? settings_ref(settings) : NULL;
+		mailbox_post_one(&c->shards[i]->loop.inbox, &o->mail);
+	}
+}
+
+static void stop_now(struct timer *t)
+{
+	struct shard_timer *st = container_of(t, struct shard_timer, timer);
+
+	loop_stop(&st->shard->loop);
+	free(st);
+}
+
+static void run_stop(struct mail *m, void *receiver)
+{
+	struct shard *s = receiver;
+
+	free(container_of(m, struct order, mail));
+	if (s->stopping)
+		return;
+	s->stopping = true;
+	for (unsigned i = 0; i < s->n_listeners; i++)
+		listener_clear(&s->listeners[i]);
+	s->n_listeners = 0;
+	list_each(c, &s->clients, struct client, link)
+		client_close(c, STREAM_SYSTEM_SHUTDOWN, "the server stops");
+	new_timer(s, stop_now, STOP_MS);
+}
+
+void core_stop(struct core *c)
+{
+	send_orders(c, NULL, run_stop);
+}
+
+static void run_reload(struct mail *m, void *receiver)
+{
+	struct order *o = container_of(m, struct order, mail);
+	struct shard *s = receiver;
+	struct settings *old = s->settings;
+
+	s->settings = o->settings;
+	list_each(c, &s->clients, struct client, link) {
+		c2s_limit(&c->stream, &s->settings->guest, &s->settings->user);
+		if (c->domain.n && !settings_host(s->settings, c->domain))
+			client_close(c, STREAM_HOST_GONE, "the domain is no longer served here");
+	}
+	settings_unref(&old);
+	free(o);
+}
+
+void core_reload(struct core *c, struct settings *settings)
+{
+	send_orders(c, settings, run_reload);
+}
+
+/* ---- numbers ---- */
+
+uint64_t core_count(const struct core *c, enum counter_id id)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < c->n_shards; i++)
+		sum += counter_read(&c->shards[i]->counters[id]);
+	return sum;
+}
+
+bool shard_may_check(struct shard *s)
+{
+	uint32_t share = s->settings->checks_per_second / s->core->n_shards;
+
+	if (s->check_window != s->loop.now / 1000) {
+		s->check_window = s->loop.now / 1000;
+		s->checks = 0;
+	}
+	if (s->checks >= (share ? share : 1))
+		return false;
+	s->checks++;
+	return true;
+}

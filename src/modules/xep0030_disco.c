@@ -1,0 +1,90 @@
+/* XEP-0030 Service Discovery, version 2.5.0
+ *
+ * Answers for hosts and for accounts (the latter to their owner and to who is subscribed to
+ * their presence, section 8). The features come from the modules' tables. There are no nodes
+ * yet: a query for one is item-not-found. Options: none. Stores: nothing. */
+#include "core/module.h"
+
+static void write_identity(struct writer *w, const char *category, const char *type, struct str name)
+{
+	w_open(w, "identity");
+	w_attr(w, "category", str_c(category));
+	w_attr(w, "type", str_c(type));
+	w_attr(w, "name", name);
+	w_close(w);
+}
+
+static void write_features(struct ctx *c, struct writer *w)
+{
+	for (const struct module *const *m = c->shard->core->modules; *m; m++) {
+		const char *const *f = c->account ? (*m)->account_features : (*m)->features;
+		for (; f && *f; f++) {
+			w_open(w, "feature");
+			w_attr(w, "var", str_c(*f));
+			w_close(w);
+		}
+	}
+}
+
+static bool has_node(struct ctx *c, const struct stanza *iq)
+{
+	return xml_attr_str(&iq->doc, stanza_payload(iq), TAG_NODE, &c->shard->loop.turn).n != 0;
+}
+
+static enum outcome info(struct ctx *c, const struct stanza *iq)
+{
+	if (has_node(c, iq))
+		return refuse(c, iq, ERR_ITEM_NOT_FOUND, STR("no such node"));
+	struct writer w = reply_open(c, iq);
+	w_open_ns(&w, "query", NS_DISCO_INFO);
+	if (c->account)
+		write_identity(&w, "account", c->account->guest ? "anonymous" : "registered",
+			STR_NULL);
+	else
+		write_identity(&w, "server", "im", STR("Stentor"));
+	write_features(c, &w);
+	for (const struct module *const *m = c->shard->core->modules; !c->account && *m; m++)
+		if ((*m)->disco_host)
+			(*m)->disco_host(c, &w);
+	w_close(&w);
+	return reply_send(c, &w, iq);
+}
+
+static enum outcome items(struct ctx *c, const struct stanza *iq)
+{
+	if (has_node(c, iq))
+		return refuse(c, iq, ERR_ITEM_NOT_FOUND, STR("no such node"));
+	struct writer w = reply_open(c, iq);
+	w_open_ns(&w, "query", NS_DISCO_ITEMS);
+	w_close(&w);
+	return reply_send(c, &w, iq);
+}
+
+static enum outcome account_info(struct ctx *c, const struct stanza *iq)
+{
+	if (!account_may_see(c->account, iq->from))
+		return refuse(c, iq, ERR_SERVICE_UNAVAILABLE, STR(""));
+	return info(c, iq);
+}
+
+static enum outcome account_items(struct ctx *c, const struct stanza *iq)
+{
+	if (!account_may_see(c->account, iq->from))
+		return refuse(c, iq, ERR_SERVICE_UNAVAILABLE, STR(""));
+	return items(c, iq);
+}
+
+const struct module xep0030_disco = {
+	.name = "disco",
+	.spec = "XEP-0030 2.5.0",
+	.features = (const char *const[]){ "http://jabber.org/protocol/disco#info",
+		"http://jabber.org/protocol/disco#items", NULL },
+	.account_features = (const char *const[]){ "http://jabber.org/protocol/disco#info",
+		"http://jabber.org/protocol/disco#items", NULL },
+	.iq = (const struct iq_rule[]){
+		{ IQ_GET, NS_DISCO_INFO, TAG_QUERY, AT_HOST, info },
+		{ IQ_GET, NS_DISCO_ITEMS, TAG_QUERY, AT_HOST, items },
+		{ IQ_GET, NS_DISCO_INFO, TAG_QUERY, AT_ACCOUNT, account_info },
+		{ IQ_GET, NS_DISCO_ITEMS, TAG_QUERY, AT_ACCOUNT, account_items },
+		{ 0 } },
+};
