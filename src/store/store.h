@@ -36,7 +36,7 @@ struct store_key {
 /* RFC 6121 section 2.1.2 */
 struct store_item {
 	struct str jid, name;
-	struct str groups;       /* the group names, each followed by a NUL */
+	struct str groups;       /* the group names, each followed by a NUL; a set: read in byte order */
 	uint8_t subscription;    /* bits: 1 to, 2 from */
 	bool ask, approved;
 	uint64_t version;        /* of the roster when this was written */
@@ -72,6 +72,7 @@ struct store_op {
 	enum store_status status;
 	enum store_kind kind;
 	struct store_op *next;
+	struct store_op *held;          /* of a write: reads that wait for its commit */
 	struct arena mem;               /* request and result live here */
 	struct str host, user, jid, bytes;
 	uint64_t number;

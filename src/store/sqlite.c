@@ -1,0 +1,304 @@
+/* SQLite connections: opening, statements, errors, the write-ahead log.
+ *
+ * How it fails. A full disk is STORE_FULL, anything else STORE_FAILED, both logged; SQLite
+ * rolls back by itself what it cannot finish, the connection stays in use, and operations
+ * succeed again as soon as the disk has room. A lock that somebody else holds (a person with
+ * the sqlite3 program) is waited for, BUSY_MS at most. */
+#include "store/sqlite.h"
+
+#include "base/bug.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/sqlite_conn.h"
+#include "store/sqlite_schema.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_NAME      "stentor.db"
+#define BUSY_MS        10000
+#define LOG_EVERY_MS   1000
+#define ROWS_BYTES_MAX ((size_t)1 << 28) /* of one array in a result */
+
+/* The log is folded into the database from the first number of pages on, as SQLite itself
+ * does. Past the second, readers that come without a pause have kept it from starting anew:
+ * then new ones wait a moment for that. */
+#define WAL_PAGES      1000
+#define WAL_PAGES_MOST 16000
+#define WAL_BYTES_KEPT "67108864"
+
+enum role { READER = 1, WRITER = 2 };
+
+static const struct {
+	unsigned roles;
+	const char *sql;
+} statements[ST_COUNT] = {
+	[ST_COMMIT] = { READER | WRITER, "COMMIT" },
+	[ST_ROLLBACK] = { READER | WRITER, "ROLLBACK" },
+
+	[ST_BEGIN_READ] = { READER, "BEGIN" },
+	[ST_ACCOUNT] = { READER, "SELECT id, created_us, last_us, last_status, roster_version "
+		"FROM accounts WHERE host = ?1 AND user = ?2" },
+	[ST_KEYS] = { READER, "SELECT hash, rounds, salt, stored, server "
+		"FROM keys WHERE account = ?1" },
+	[ST_ITEMS] = { READER, "SELECT jid, name, subscription, ask, approved, version, "
+		"(SELECT group_concat(g.name || char(0), '') FROM roster_groups AS g"
+		" WHERE g.account = r.account AND g.jid = r.jid) "
+		"FROM roster AS r WHERE account = ?1" },
+	[ST_PENDING] = { READER, "SELECT jid, stanza FROM pending WHERE account = ?1" },
+	[ST_USERS] = { READER, "SELECT user FROM accounts WHERE host = ?1 AND user > ?2 "
+		"ORDER BY user LIMIT ?3" },
+
+	[ST_BEGIN_WRITE] = { WRITER, "BEGIN IMMEDIATE" },
+	[ST_SAVE] = { WRITER, "SAVEPOINT op" },
+	[ST_RELEASE] = { WRITER, "RELEASE op" },
+	[ST_UNDO] = { WRITER, "ROLLBACK TO op" },
+	[ST_FIND] = { WRITER, "SELECT id FROM accounts WHERE host = ?1 AND user = ?2" },
+	[ST_CREATE] = { WRITER, "INSERT INTO accounts (host, user, created_us) "
+		"VALUES (?1, ?2, ?3)" },
+	[ST_DELETE] = { WRITER, "DELETE FROM accounts WHERE id = ?1" },
+	[ST_SET_LAST] = { WRITER, "UPDATE accounts SET last_us = ?2, last_status = ?3 "
+		"WHERE id = ?1" },
+	[ST_DEL_KEYS] = { WRITER, "DELETE FROM keys WHERE account = ?1" },
+	[ST_PUT_KEY] = { WRITER, "INSERT INTO keys (account, hash, rounds, salt, stored, server) "
+		"VALUES (?1, ?2, ?3, ?4, ?5, ?6)" },
+	[ST_SET_VERSION] = { WRITER, "UPDATE accounts SET roster_version = ?2 WHERE id = ?1" },
+	[ST_PUT_ITEM] = { WRITER, "INSERT INTO roster "
+		"(account, jid, name, subscription, ask, approved, version) "
+		"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET "
+		"name = ?3, subscription = ?4, ask = ?5, approved = ?6, version = ?7" },
+	[ST_DEL_ITEM] = { WRITER, "DELETE FROM roster WHERE account = ?1 AND jid = ?2" },
+	[ST_DEL_GROUPS] = { WRITER, "DELETE FROM roster_groups WHERE account = ?1 AND jid = ?2" },
+	[ST_PUT_GROUP] = { WRITER, "INSERT INTO roster_groups (account, jid, name) "
+		"VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING" },
+	[ST_PUT_PENDING] = { WRITER, "INSERT INTO pending (account, jid, stanza) "
+		"VALUES (?1, ?2, ?3) ON CONFLICT (account, jid) DO UPDATE SET stanza = ?3" },
+	[ST_DEL_PENDING] = { WRITER, "DELETE FROM pending WHERE account = ?1 AND jid = ?2" },
+};
+
+void db_bind_int(struct db *d, enum statement id, int at, uint64_t v)
+{
+	int rc = sqlite3_bind_int64(d->statements[id], at, (sqlite3_int64)v);
+
+	BUG_ON(rc != SQLITE_OK);
+}
+
+/* The bytes need not be copied: they live in the operation until it goes home. One that
+ * SQLite finds too big stays unbound, and the row is then refused as NULL. A null slice is
+ * empty text, not SQL's NULL. */
+void db_bind_text(struct db *d, enum statement id, int at, struct str s)
+{
+	int rc = sqlite3_bind_text64(d->statements[id], at, s.p ? s.p : "", s.n, SQLITE_STATIC,
+		SQLITE_UTF8);
+
+	BUG_ON(rc != SQLITE_OK && rc != SQLITE_TOOBIG);
+}
+
+void db_bind_blob(struct db *d, enum statement id, int at, struct str s)
+{
+	int rc = sqlite3_bind_blob64(d->statements[id], at, s.p ? s.p : "", s.n, SQLITE_STATIC);
+
+	BUG_ON(rc != SQLITE_OK && rc != SQLITE_TOOBIG);
+}
+
+int db_run(struct db *d, enum statement id)
+{
+	sqlite3_stmt *st = d->statements[id];
+	int rc = sqlite3_step(st);
+
+	sqlite3_reset(st);
+	return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : rc;
+}
+
+/* A quota and a limit on the size of files (EFBIG) are full disks as well. */
+static bool is_full(struct db *d, int rc)
+{
+	if ((rc & 0xff) == SQLITE_FULL)
+		return true;
+	if ((rc & 0xff) != SQLITE_IOERR && (rc & 0xff) != SQLITE_CANTOPEN)
+		return false;
+	int e = sqlite3_system_errno(d->sqlite);
+	return e == ENOSPC || e == EDQUOT || e == EFBIG;
+}
+
+enum store_status db_failure(struct db *d, const char *what, const struct store_op *op, int rc)
+{
+	enum store_status status = is_full(d, rc) ? STORE_FULL : STORE_FAILED;
+	uint64_t now = clock_mono_ms();
+
+	/* The clock is read here, below core, because no loop is near to give the time. */
+	if (now < d->quiet_until) {
+		d->unlogged++;
+		return status;
+	}
+	log_error(NULL, "store-failed", F_C("doing", what), F_STR("host", op ? op->host : STR("")),
+		F_STR("user", op ? op->user : STR("")), F_INT("code", rc),
+		F_C("error", sqlite3_errmsg(d->sqlite)), F_INT("errno", sqlite3_system_errno(d->sqlite)),
+		F_INT("unlogged", d->unlogged));
+	d->quiet_until = now + LOG_EVERY_MS;
+	d->unlogged = 0;
+	return status;
+}
+
+const char *db_kind_name(enum store_kind kind)
+{
+	static const char *const names[] = {
+		[STORE_KEYS] = "keys", [STORE_LOAD] = "load", [STORE_CREATE] = "create",
+		[STORE_DELETE] = "delete", [STORE_SET_KEYS] = "set-keys",
+		[STORE_SET_LAST] = "set-last", [STORE_SET_ITEM] = "set-item",
+		[STORE_DEL_ITEM] = "del-item", [STORE_SET_PENDING] = "set-pending",
+		[STORE_DEL_PENDING] = "del-pending", [STORE_USERS] = "users",
+	};
+	return names[kind];
+}
+
+static bool prepare(struct db *d, enum role role, struct arena *a, struct str *error)
+{
+	for (int i = 0; i < ST_COUNT; i++) {
+		if (!(statements[i].roles & role))
+			continue;
+		if (sqlite3_prepare_v3(d->sqlite, statements[i].sql, -1, SQLITE_PREPARE_PERSISTENT,
+			&d->statements[i], NULL) != SQLITE_OK) {
+			*error = str_printf(a, "does not have the tables it should: %s",
+				sqlite3_errmsg(d->sqlite));
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool pragmas(struct db *d, const char *sql, struct arena *a, struct str *error)
+{
+	if (sqlite3_exec(d->sqlite, sql, NULL, NULL, NULL) == SQLITE_OK)
+		return true;
+	*error = str_printf(a, "cannot be set up: %s", sqlite3_errmsg(d->sqlite));
+	return false;
+}
+
+/* Some file systems cannot have the memory that processes share in this mode. */
+static bool enter_wal(struct db *d, struct arena *a, struct str *error)
+{
+	sqlite3_stmt *st;
+	bool ok = false;
+
+	if (sqlite3_prepare_v2(d->sqlite, "PRAGMA journal_mode = WAL", -1, &st, NULL) == SQLITE_OK) {
+		ok = sqlite3_step(st) == SQLITE_ROW &&
+		     str_eq(str_c((const char *)sqlite3_column_text(st, 0)), STR("wal"));
+		sqlite3_finalize(st);
+	}
+	if (!ok)
+		*error = str_printf(a, "cannot have a write-ahead log here: %s",
+			sqlite3_errmsg(d->sqlite));
+	return ok;
+}
+
+static int on_commit(void *ctx, sqlite3 *sqlite, const char *name, int pages)
+{
+	struct db *d = ctx;
+
+	d->wal_pages = pages;
+	return SQLITE_OK;
+}
+
+static bool set_up_writer(struct db *d, struct arena *a, struct str *error)
+{
+	/* A temporary store in memory, because savepoints would else write files elsewhere. */
+	if (!schema_check(d->sqlite, &schema_stentor, a, error) ||
+	    !enter_wal(d, a, error) ||
+	    !pragmas(d, "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;"
+		"PRAGMA secure_delete = ON; PRAGMA journal_size_limit = " WAL_BYTES_KEPT,
+		a, error) ||
+	    !schema_migrate(d->sqlite, &schema_stentor, a, error) ||
+	    !pragmas(d, "PRAGMA foreign_keys = ON", a, error))
+		return false;
+	sqlite3_wal_hook(d->sqlite, on_commit, d);
+	return prepare(d, WRITER, a, error);
+}
+
+static struct db *open_path(const char *path, enum role role, struct arena *a, struct str *error)
+{
+	struct db *d = xcalloc(1, sizeof *d);
+	/* No lock of SQLite's own: a connection is used by one thread. */
+	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
+		(role == WRITER ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
+	struct str why = STR_NULL;
+	bool ok = false;
+
+	buf_init(&d->rows, ROWS_BYTES_MAX);
+	if (sqlite3_open_v2(path, &d->sqlite, flags, NULL) != SQLITE_OK) {
+		why = str_printf(a, "cannot be opened: %s", sqlite3_errmsg(d->sqlite));
+	} else {
+		sqlite3_busy_timeout(d->sqlite, BUSY_MS);
+		ok = role == WRITER ? set_up_writer(d, a, &why) : prepare(d, READER, a, &why);
+	}
+	if (ok)
+		return d;
+	*error = str_printf(a, "%s %.*s", path, STR_FMT(why));
+	db_close(&d);
+	return NULL;
+}
+
+/* Makes the folder, and its name durable: files made in it are no better kept than it is. */
+static bool make_folder(const char *dir, struct arena *a, struct str *error)
+{
+	if (mkdir(dir, 0700) < 0) {
+		if (errno == EEXIST)
+			return true;
+		*error = str_printf(a, "%s cannot be made: %s", dir, strerror(errno));
+		return false;
+	}
+	int fd = open(str_printf(a, "%s/..", dir).p, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool ok = fd >= 0 && fsync(fd) == 0;
+	if (!ok)
+		*error = str_printf(a, "%s cannot be synced: %s", dir, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+struct db *db_open_writer(const char *dir, struct arena *a, struct str *error)
+{
+	struct str path = str_printf(a, "%s/" FILE_NAME, dir);
+
+	if (!make_folder(dir, a, error))
+		return NULL;
+	/* SQLite would let others read it; its -wal and -shm follow the mode of the file. */
+	int fd = open(path.p, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		*error = str_printf(a, "%s cannot be opened: %s", path.p, strerror(errno));
+		return NULL;
+	}
+	close(fd);
+	return open_path(path.p, WRITER, a, error);
+}
+
+struct db *db_open_reader(const char *dir, struct arena *a, struct str *error)
+{
+	return open_path(str_printf(a, "%s/" FILE_NAME, dir).p, READER, a, error);
+}
+
+void db_close(struct db **dp)
+{
+	struct db *d = *dp;
+
+	for (int i = 0; i < ST_COUNT; i++)
+		sqlite3_finalize(d->statements[i]);
+	int rc = sqlite3_close(d->sqlite);
+	BUG_ON(rc != SQLITE_OK); /* a statement was left behind */
+	buf_clear(&d->rows);
+	free(d);
+	*dp = NULL;
+}
+
+void db_checkpoint(struct db *d)
+{
+	if (d->wal_pages < WAL_PAGES)
+		return;
+	int mode = d->wal_pages < WAL_PAGES_MOST ? SQLITE_CHECKPOINT_PASSIVE
+						 : SQLITE_CHECKPOINT_RESTART;
+	int rc = sqlite3_wal_checkpoint_v2(d->sqlite, NULL, mode, NULL, NULL);
+	if (rc != SQLITE_OK)
+		db_failure(d, "checkpoint", NULL, rc);
+}

@@ -1,0 +1,53 @@
+/* Inside the SQLite driver: what sqlite.c, sqlite_read.c and sqlite_write.c share. */
+#ifndef STORE_SQLITE_CONN_H
+#define STORE_SQLITE_CONN_H
+
+#include "base/buf.h"
+#include "store/sqlite.h"
+
+#include <sqlite3.h>
+
+/* Every statement there is; sqlite.c has their text. Those of the other role are not
+ * prepared. */
+enum statement {
+	/* of both roles */
+	ST_COMMIT, ST_ROLLBACK,
+	/* of readers */
+	ST_BEGIN_READ, ST_ACCOUNT, ST_KEYS, ST_ITEMS, ST_PENDING, ST_USERS,
+	/* of the writer */
+	ST_BEGIN_WRITE, ST_SAVE, ST_RELEASE, ST_UNDO, ST_FIND, ST_CREATE, ST_DELETE, ST_SET_LAST,
+	ST_DEL_KEYS, ST_PUT_KEY, ST_SET_VERSION, ST_PUT_ITEM, ST_DEL_ITEM, ST_DEL_GROUPS,
+	ST_PUT_GROUP, ST_PUT_PENDING, ST_DEL_PENDING,
+	ST_COUNT
+};
+
+struct db {
+	sqlite3 *sqlite;
+	sqlite3_stmt *statements[ST_COUNT];
+	struct buf rows;        /* of a reader: the rows of an array until their number is known */
+	int wal_pages;          /* of the writer: in the log after the last commit */
+	uint64_t quiet_until;   /* monotonic ms; no line in the log before */
+	unsigned unlogged;      /* failures since the last line */
+};
+
+/* The statement, ready to be bound. */
+static inline sqlite3_stmt *db_statement(struct db *d, enum statement id)
+{
+	return d->statements[id];
+}
+
+void db_bind_int(struct db *d, enum statement id, int at, uint64_t v);
+void db_bind_text(struct db *d, enum statement id, int at, struct str s);
+void db_bind_blob(struct db *d, enum statement id, int at, struct str s);
+
+/* Runs a statement whose rows do not matter to its end. SQLITE_OK or the error. */
+int db_run(struct db *d, enum statement id);
+
+/* The status of an operation that met error rc just now, and a line in the log. `what` is
+ * what the connection was doing; op may be NULL. */
+enum store_status db_failure(struct db *d, const char *what, const struct store_op *op, int rc);
+
+/* Words for the log. */
+const char *db_kind_name(enum store_kind kind);
+
+#endif

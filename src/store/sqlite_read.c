@@ -1,0 +1,162 @@
+/* Reads: each in a transaction, so that all its statements see one snapshot. Strings of the
+ * result go straight into the operation's arena. */
+#include "store/sqlite_conn.h"
+
+#define ROWS_BYTES_KEPT (64 * 1024) /* of the buffer between two reads */
+
+static struct str take_str(struct store_op *op, sqlite3_stmt *st, int at)
+{
+	/* The bytes of text as of a blob: no copy with a NUL is made on the way. */
+	const char *p = sqlite3_column_blob(st, at);
+	struct str s = str_from(p, (size_t)sqlite3_column_bytes(st, at));
+
+	op->mail.bytes += (uint32_t)s.n;
+	return str_dup(&op->mem, s);
+}
+
+static uint64_t take_int(sqlite3_stmt *st, int at)
+{
+	return (uint64_t)sqlite3_column_int64(st, at);
+}
+
+/* Calls take() for each row of a statement that has been bound. */
+static int each_row(struct db *d, struct store_op *op, enum statement id,
+	void (*take)(struct db *d, struct store_op *op, sqlite3_stmt *st))
+{
+	sqlite3_stmt *st = db_statement(d, id);
+	int rc;
+
+	while ((rc = sqlite3_step(st)) == SQLITE_ROW)
+		take(d, op, st);
+	sqlite3_reset(st);
+	return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+/* The same where the rows become an array in the operation's arena: take() adds an element
+ * of `size` bytes to d->rows. */
+static int each_element(struct db *d, struct store_op *op, enum statement id, size_t size,
+	void (*take)(struct db *d, struct store_op *op, sqlite3_stmt *st), void **out, size_t *n)
+{
+	buf_reset(&d->rows);
+	int rc = each_row(d, op, id, take);
+	if (rc == SQLITE_OK && !buf_ok(&d->rows))
+		rc = SQLITE_TOOBIG;
+	if (rc == SQLITE_OK) {
+		*n = d->rows.n / size;
+		*out = arena_alloc(&op->mem, d->rows.n);
+		if (d->rows.n)
+			memcpy(*out, d->rows.p, d->rows.n);
+		op->mail.bytes += (uint32_t)d->rows.n;
+	}
+	if (d->rows.cap > ROWS_BYTES_KEPT)
+		buf_clear(&d->rows);
+	return rc;
+}
+
+static void take_account(struct db *d, struct store_op *op, sqlite3_stmt *st)
+{
+	struct store_account *acc = &op->account;
+
+	op->number = take_int(st, 0);
+	op->status = STORE_OK;
+	acc->user = op->user;
+	acc->created_us = take_int(st, 1);
+	acc->last_us = take_int(st, 2);
+	acc->last_status = take_str(op, st, 3);
+	acc->roster_version = take_int(st, 4);
+}
+
+static void take_key(struct db *d, struct store_op *op, sqlite3_stmt *st)
+{
+	uint64_t hash = take_int(st, 0);
+
+	if (hash >= STORE_HASHES)
+		return;
+	struct store_key *key = &op->account.keys[hash];
+	key->rounds = (uint32_t)take_int(st, 1);
+	key->salt = take_str(op, st, 2);
+	key->stored = take_str(op, st, 3);
+	key->server = take_str(op, st, 4);
+}
+
+static void take_item(struct db *d, struct store_op *op, sqlite3_stmt *st)
+{
+	const struct store_item item = {
+		.jid = take_str(op, st, 0),
+		.name = take_str(op, st, 1),
+		.subscription = (uint8_t)take_int(st, 2),
+		.ask = take_int(st, 3) != 0,
+		.approved = take_int(st, 4) != 0,
+		.version = take_int(st, 5),
+		.groups = take_str(op, st, 6),
+	};
+
+	buf_add(&d->rows, str_from((const char *)&item, sizeof item));
+}
+
+static void take_pending(struct db *d, struct store_op *op, sqlite3_stmt *st)
+{
+	const struct store_pending pending = { take_str(op, st, 0), take_str(op, st, 1) };
+
+	buf_add(&d->rows, str_from((const char *)&pending, sizeof pending));
+}
+
+static void take_user(struct db *d, struct store_op *op, sqlite3_stmt *st)
+{
+	const struct str user = take_str(op, st, 0);
+
+	buf_add(&d->rows, str_from((const char *)&user, sizeof user));
+}
+
+static int read_keys(struct db *d, struct store_op *op)
+{
+	op->status = STORE_NOT_FOUND;
+	db_bind_text(d, ST_ACCOUNT, 1, op->host);
+	db_bind_text(d, ST_ACCOUNT, 2, op->user);
+	int rc = each_row(d, op, ST_ACCOUNT, take_account);
+	if (rc != SQLITE_OK || op->status != STORE_OK)
+		return rc;
+	db_bind_int(d, ST_KEYS, 1, op->number);
+	return each_row(d, op, ST_KEYS, take_key);
+}
+
+static int read_account(struct db *d, struct store_op *op)
+{
+	struct store_account *acc = &op->account;
+	int rc = read_keys(d, op);
+
+	if (rc != SQLITE_OK || op->status != STORE_OK)
+		return rc;
+	db_bind_int(d, ST_ITEMS, 1, op->number);
+	rc = each_element(d, op, ST_ITEMS, sizeof *acc->items, take_item, (void **)&acc->items,
+		&acc->n_items);
+	if (rc != SQLITE_OK)
+		return rc;
+	db_bind_int(d, ST_PENDING, 1, op->number);
+	return each_element(d, op, ST_PENDING, sizeof *acc->pending, take_pending,
+		(void **)&acc->pending, &acc->n_pending);
+}
+
+static int read_users(struct db *d, struct store_op *op)
+{
+	op->status = STORE_OK;
+	db_bind_text(d, ST_USERS, 1, op->host);
+	db_bind_text(d, ST_USERS, 2, op->user);
+	db_bind_int(d, ST_USERS, 3, op->number);
+	return each_element(d, op, ST_USERS, sizeof *op->users, take_user, (void **)&op->users,
+		&op->n_users);
+}
+
+void db_read(struct db *d, struct store_op *op)
+{
+	int rc = db_run(d, ST_BEGIN_READ);
+
+	if (rc == SQLITE_OK)
+		rc = op->kind == STORE_USERS ? read_users(d, op)
+		   : op->kind == STORE_LOAD  ? read_account(d, op)
+					     : read_keys(d, op);
+	if (rc != SQLITE_OK)
+		op->status = db_failure(d, db_kind_name(op->kind), op, rc);
+	if (!sqlite3_get_autocommit(d->sqlite))
+		db_run(d, ST_COMMIT);
+}

@@ -1,0 +1,150 @@
+#include "store/sqlite_schema.h"
+
+/* Group names have a table of their own, though one text per item would be written and read
+ * a little faster: an item changes when a person edits a contact, and an administrator can
+ * ask the table who is in a group, which nobody can ask a packed text.
+ *
+ * Tables that are read as ranges of one account are clustered by it (WITHOUT ROWID). Not
+ * `pending`, whose rows carry whole stanzas: such rows make wide trees. */
+static const char *const steps[] = {
+	"CREATE TABLE accounts ("
+	"  id             INTEGER PRIMARY KEY,"
+	"  host           TEXT NOT NULL,"
+	"  user           TEXT NOT NULL,"
+	"  created_us     INTEGER NOT NULL,"
+	"  last_us        INTEGER NOT NULL DEFAULT 0,"
+	"  last_status    TEXT NOT NULL DEFAULT '',"
+	"  roster_version INTEGER NOT NULL DEFAULT 0,"
+	"  UNIQUE (host, user)"
+	") STRICT;"
+	"CREATE TABLE keys ("
+	"  account INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE,"
+	"  hash    INTEGER NOT NULL,"
+	"  rounds  INTEGER NOT NULL,"
+	"  salt    BLOB NOT NULL,"
+	"  stored  BLOB NOT NULL,"
+	"  server  BLOB NOT NULL,"
+	"  PRIMARY KEY (account, hash)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE roster ("
+	"  account      INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE,"
+	"  jid          TEXT NOT NULL,"
+	"  name         TEXT NOT NULL,"
+	"  subscription INTEGER NOT NULL,"
+	"  ask          INTEGER NOT NULL,"
+	"  approved     INTEGER NOT NULL,"
+	"  version      INTEGER NOT NULL,"
+	"  PRIMARY KEY (account, jid)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE roster_groups ("
+	"  account INTEGER NOT NULL,"
+	"  jid     TEXT NOT NULL,"
+	"  name    TEXT NOT NULL,"
+	"  PRIMARY KEY (account, jid, name),"
+	"  FOREIGN KEY (account, jid) REFERENCES roster ON DELETE CASCADE"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE pending ("
+	"  id      INTEGER PRIMARY KEY,"
+	"  account INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE,"
+	"  jid     TEXT NOT NULL,"
+	"  stanza  TEXT NOT NULL,"
+	"  UNIQUE (account, jid)"
+	") STRICT;",
+};
+
+const struct schema schema_stentor = { steps, sizeof steps / sizeof steps[0] };
+
+/* Runs SQL that gives one number. */
+static int ask_number(sqlite3 *db, const char *sql, int64_t *out)
+{
+	sqlite3_stmt *st;
+	int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		*out = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	return rc == SQLITE_ROW ? SQLITE_OK : rc == SQLITE_DONE ? SQLITE_ERROR : rc;
+}
+
+bool schema_check(sqlite3 *db, const struct schema *schema, struct arena *a, struct str *error)
+{
+	int64_t application = 0, version = 0, objects = 0;
+
+	if (ask_number(db, "PRAGMA application_id", &application) != SQLITE_OK ||
+	    ask_number(db, "PRAGMA user_version", &version) != SQLITE_OK ||
+	    ask_number(db, "SELECT count(*) FROM sqlite_schema", &objects) != SQLITE_OK) {
+		*error = str_printf(a, "cannot be read: %s", sqlite3_errmsg(db));
+		return false;
+	}
+	bool fresh = application == 0 && version == 0 && objects == 0;
+	if (application != SCHEMA_APPLICATION_ID && !fresh) {
+		*error = str_printf(a, "is a database of another program (application_id %lld)",
+			(long long)application);
+		return false;
+	}
+	if (version < 0 || version > schema->n) {
+		*error = str_printf(a, "was written by another version of Stentor: its schema is %lld, "
+			"this version knows those up to %d", (long long)version, schema->n);
+		return false;
+	}
+	return true;
+}
+
+static int set_version(sqlite3 *db, int version)
+{
+	char sql[128];
+
+	snprintf(sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %d",
+		SCHEMA_APPLICATION_ID, version);
+	return sqlite3_exec(db, sql, NULL, NULL, NULL);
+}
+
+/* One step inside its transaction. Foreign keys are off meanwhile, because a step that makes
+ * a table anew must drop the old one without its cascades; so they are checked here. */
+static bool take_step(sqlite3 *db, const char *sql, int version, struct arena *a,
+	struct str *error)
+{
+	int64_t broken = 0;
+
+	if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK ||
+	    ask_number(db, "SELECT count(*) FROM pragma_foreign_key_check", &broken) != SQLITE_OK ||
+	    (!broken && (set_version(db, version) != SQLITE_OK ||
+	     sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK))) {
+		*error = str_printf(a, "cannot be brought to schema %d: %s", version,
+			sqlite3_errmsg(db));
+		return false;
+	}
+	if (broken) {
+		*error = str_printf(a, "cannot be brought to schema %d: %lld rows would refer to "
+			"nothing", version, (long long)broken);
+		return false;
+	}
+	return true;
+}
+
+bool schema_migrate(sqlite3 *db, const struct schema *schema, struct arena *a, struct str *error)
+{
+	int64_t version = 0;
+
+	sqlite3_exec(db, "PRAGMA foreign_keys = OFF", NULL, NULL, NULL);
+	for (;;) {
+		/* Asked inside the transaction: another process may be at the same work. */
+		if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK ||
+		    ask_number(db, "PRAGMA user_version", &version) != SQLITE_OK) {
+			*error = str_printf(a, "cannot be written: %s", sqlite3_errmsg(db));
+			break;
+		}
+		if (version >= schema->n) {
+			sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+			return true;
+		}
+		if (!take_step(db, schema->steps[version], (int)version + 1, a, error))
+			break;
+	}
+	if (!sqlite3_get_autocommit(db))
+		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+	return false;
+}

@@ -1,0 +1,203 @@
+/* Writes: a group is one transaction, an operation in it one savepoint. */
+#include "base/bug.h"
+#include "store/sqlite_conn.h"
+
+/* The row of op's account in *id. SQLITE_DONE when there is no such account. */
+static int find_account(struct db *d, struct store_op *op, uint64_t *id)
+{
+	sqlite3_stmt *st = db_statement(d, ST_FIND);
+
+	db_bind_text(d, ST_FIND, 1, op->host);
+	db_bind_text(d, ST_FIND, 2, op->user);
+	int rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		*id = (uint64_t)sqlite3_column_int64(st, 0);
+	sqlite3_reset(st);
+	return rc == SQLITE_ROW ? SQLITE_OK : rc;
+}
+
+/* A hash without rounds is one that the account has no keys of. */
+static int put_keys(struct db *d, const struct store_op *op, uint64_t id)
+{
+	for (unsigned i = 0; i < STORE_HASHES; i++) {
+		const struct store_key *key = &op->account.keys[i];
+
+		if (!key->rounds)
+			continue;
+		db_bind_int(d, ST_PUT_KEY, 1, id);
+		db_bind_int(d, ST_PUT_KEY, 2, i);
+		db_bind_int(d, ST_PUT_KEY, 3, key->rounds);
+		db_bind_blob(d, ST_PUT_KEY, 4, key->salt);
+		db_bind_blob(d, ST_PUT_KEY, 5, key->stored);
+		db_bind_blob(d, ST_PUT_KEY, 6, key->server);
+		int rc = db_run(d, ST_PUT_KEY);
+		if (rc != SQLITE_OK)
+			return rc;
+	}
+	return SQLITE_OK;
+}
+
+static int create_account(struct db *d, const struct store_op *op)
+{
+	db_bind_text(d, ST_CREATE, 1, op->host);
+	db_bind_text(d, ST_CREATE, 2, op->user);
+	db_bind_int(d, ST_CREATE, 3, op->account.created_us);
+	int rc = db_run(d, ST_CREATE);
+	if (rc != SQLITE_OK)
+		return rc;
+	return put_keys(d, op, (uint64_t)sqlite3_last_insert_rowid(d->sqlite));
+}
+
+static int set_keys(struct db *d, const struct store_op *op, uint64_t id)
+{
+	db_bind_int(d, ST_DEL_KEYS, 1, id);
+	int rc = db_run(d, ST_DEL_KEYS);
+	return rc == SQLITE_OK ? put_keys(d, op, id) : rc;
+}
+
+static int set_last(struct db *d, const struct store_op *op, uint64_t id)
+{
+	db_bind_int(d, ST_SET_LAST, 1, id);
+	db_bind_int(d, ST_SET_LAST, 2, op->account.last_us);
+	db_bind_text(d, ST_SET_LAST, 3, op->account.last_status);
+	return db_run(d, ST_SET_LAST);
+}
+
+static int set_version(struct db *d, uint64_t id, uint64_t version)
+{
+	db_bind_int(d, ST_SET_VERSION, 1, id);
+	db_bind_int(d, ST_SET_VERSION, 2, version);
+	return db_run(d, ST_SET_VERSION);
+}
+
+/* A statement whose two parameters are the account and a JID. */
+static int run_for_jid(struct db *d, enum statement statement, uint64_t id, struct str jid)
+{
+	db_bind_int(d, statement, 1, id);
+	db_bind_text(d, statement, 2, jid);
+	return db_run(d, statement);
+}
+
+static int put_groups(struct db *d, const struct store_item *item, uint64_t id)
+{
+	struct str rest = item->groups;
+	int rc = SQLITE_OK;
+
+	while (rest.n && rc == SQLITE_OK) {
+		ptrdiff_t end = str_find(rest, '\0');
+		BUG_ON(end < 0);
+		db_bind_text(d, ST_PUT_GROUP, 3, str_head(rest, (size_t)end));
+		rc = run_for_jid(d, ST_PUT_GROUP, id, item->jid);
+		rest = str_skip(rest, (size_t)end + 1);
+	}
+	return rc;
+}
+
+static int set_item(struct db *d, const struct store_op *op, uint64_t id)
+{
+	const struct store_item *item = &op->item;
+	int rc = set_version(d, id, item->version);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	db_bind_text(d, ST_PUT_ITEM, 3, item->name);
+	db_bind_int(d, ST_PUT_ITEM, 4, item->subscription);
+	db_bind_int(d, ST_PUT_ITEM, 5, item->ask);
+	db_bind_int(d, ST_PUT_ITEM, 6, item->approved);
+	db_bind_int(d, ST_PUT_ITEM, 7, item->version);
+	rc = run_for_jid(d, ST_PUT_ITEM, id, item->jid);
+	if (rc == SQLITE_OK)
+		rc = run_for_jid(d, ST_DEL_GROUPS, id, item->jid);
+	return rc == SQLITE_OK ? put_groups(d, item, id) : rc;
+}
+
+static int del_item(struct db *d, const struct store_op *op, uint64_t id)
+{
+	int rc = set_version(d, id, op->number);
+
+	return rc == SQLITE_OK ? run_for_jid(d, ST_DEL_ITEM, id, op->jid) : rc;
+}
+
+static int set_pending(struct db *d, const struct store_op *op, uint64_t id)
+{
+	db_bind_text(d, ST_PUT_PENDING, 3, op->bytes);
+	return run_for_jid(d, ST_PUT_PENDING, id, op->jid);
+}
+
+/* What the operation does to account `id`. */
+static int change(struct db *d, const struct store_op *op, uint64_t id)
+{
+	switch (op->kind) {
+	case STORE_DELETE:
+		db_bind_int(d, ST_DELETE, 1, id);
+		return db_run(d, ST_DELETE);
+	case STORE_SET_KEYS:
+		return set_keys(d, op, id);
+	case STORE_SET_LAST:
+		return set_last(d, op, id);
+	case STORE_SET_ITEM:
+		return set_item(d, op, id);
+	case STORE_DEL_ITEM:
+		return del_item(d, op, id);
+	case STORE_SET_PENDING:
+		return set_pending(d, op, id);
+	case STORE_DEL_PENDING:
+		return run_for_jid(d, ST_DEL_PENDING, id, op->jid);
+	case STORE_CREATE:
+	case STORE_KEYS:
+	case STORE_LOAD:
+	case STORE_USERS:
+		break;
+	}
+	BUG("not a change of an account");
+}
+
+static int apply(struct db *d, struct store_op *op)
+{
+	uint64_t id = 0;
+	int rc = find_account(d, op, &id);
+
+	if (rc != SQLITE_OK && rc != SQLITE_DONE)
+		return rc;
+	bool found = rc == SQLITE_OK;
+	if (op->kind == STORE_CREATE) {
+		op->status = found ? STORE_EXISTS : STORE_OK;
+		return found ? SQLITE_OK : create_account(d, op);
+	}
+	op->status = found ? STORE_OK : STORE_NOT_FOUND;
+	return found ? change(d, op, id) : SQLITE_OK;
+}
+
+/* One operation of a group. An error only when the transaction is gone with it. */
+static int write_one(struct db *d, struct store_op *op)
+{
+	int rc = db_run(d, ST_SAVE);
+
+	if (rc == SQLITE_OK)
+		rc = apply(d, op);
+	if (rc == SQLITE_OK)
+		return db_run(d, ST_RELEASE);
+	if (sqlite3_get_autocommit(d->sqlite))
+		return rc;
+	op->status = db_failure(d, db_kind_name(op->kind), op, rc);
+	rc = db_run(d, ST_UNDO);
+	return rc == SQLITE_OK ? db_run(d, ST_RELEASE) : rc;
+}
+
+bool db_write(struct db *d, struct store_op *group)
+{
+	int rc = db_run(d, ST_BEGIN_WRITE);
+
+	for (struct store_op *op = group; op && rc == SQLITE_OK; op = op->next)
+		rc = write_one(d, op);
+	if (rc == SQLITE_OK)
+		rc = db_run(d, ST_COMMIT);
+	if (rc == SQLITE_OK)
+		return true;
+	enum store_status status = db_failure(d, "commit", NULL, rc);
+	for (struct store_op *op = group; op; op = op->next)
+		op->status = status;
+	if (!sqlite3_get_autocommit(d->sqlite))
+		db_run(d, ST_ROLLBACK);
+	return false;
+}
