@@ -287,7 +287,8 @@ static const struct case_ domains[] = {
 	{ "bracket not closed", "[::1", NULL },
 	{ "behind the brackets", "[::1]x", NULL },
 	{ "IPv4 in brackets", "[192.0.2.1]", NULL },
-	{ "too long for an address", "[1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb]", NULL },
+	{ "too long for an address",
+		"[1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb]", NULL },
 };
 
 static void domainparts_follow_idna2008(void **state)

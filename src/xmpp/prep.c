@@ -490,8 +490,8 @@ bool prep_domain(struct str s, struct arena *a, struct str *out)
 		left.n--;
 	for (;;) {
 		ptrdiff_t dot = str_find(left, '.');
-		if (!prep_label(dot < 0 ? left : str_head(left, (size_t)dot), a, &label, &n_ascii) ||
-			n_ascii > DOMAIN_MAX)
+		label = dot < 0 ? left : str_head(left, (size_t)dot);
+		if (!prep_label(label, a, &label, &n_ascii) || n_ascii > DOMAIN_MAX)
 			return false;
 		BUG_ON(label.n > sizeof text - n);
 		memcpy(text + n, label.p, label.n);

@@ -90,6 +90,7 @@ void stanza_open_result(struct writer *w, const struct stanza *iq);
 /* Writes the whole error answer to a stanza: addresses turned round, the same id, type error,
  * the request's payload for an IQ (up to 8 KiB), <error> with condition, type and, if not
  * empty, text. Never called for a stanza that is an error itself (RFC 6120 section 8.3.1). */
-void stanza_write_error(struct buf *b, const struct stanza *s, enum stanza_error e, struct str text);
+void stanza_write_error(struct buf *b, const struct stanza *s, enum stanza_error e,
+	struct str text);
 
 #endif
