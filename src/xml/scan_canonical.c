@@ -24,19 +24,29 @@ static struct str element_uri(struct canon *c, const struct xml_node *el)
 	return uri_at(c, el, str_from(c->d->bytes + el->start + 1, el->prefix_len));
 }
 
-/* The element's namespace is the one that stands around it. */
-static bool same_as_around(struct canon *c, const struct xml_node *el)
+/* The namespace http://www.w3.org/XML/1998/namespace cannot be declared as the default one: its
+ * elements keep the prefix xml, and those inside see the default from further out. */
+static const struct xml_node *around(const struct xml_doc *d, const struct xml_node *el)
 {
-	const struct xml_node *parent = &c->d->nodes[el->parent];
-	bool root = parent == el;
-	unsigned around = root ? c->s->content_ns : parent->ns;
+	do {
+		if (el == d->nodes)
+			return NULL;
+		el = &d->nodes[el->parent];
+	} while (el->ns == NS_XML);
+	return el;
+}
 
-	if (el->ns != around)
+/* The element's namespace is the default where it stands. */
+static bool is_default(struct canon *c, const struct xml_node *el)
+{
+	const struct xml_node *outer = around(c->d, el);
+
+	if (el->ns != (outer ? outer->ns : c->s->content_ns))
 		return false;
 	if (el->ns != NS_OTHER)
 		return true;
 	return str_eq(element_uri(c, el),
-		root ? scan_header_uri(c->s, STR("")) : element_uri(c, parent));
+		outer ? element_uri(c, outer) : scan_header_uri(c->s, STR("")));
 }
 
 static void write_declaration(struct canon *c, struct str prefix, struct str uri)
@@ -88,11 +98,18 @@ static void write_attrs(struct canon *c, const struct xml_node *el)
 	}
 }
 
+static void write_name(struct canon *c, const struct xml_node *el)
+{
+	if (el->ns == NS_XML)
+		buf_lit(c->out, "xml:");
+	buf_add(c->out, xml_name(c->d, el));
+}
+
 static void write_start_tag(struct canon *c, const struct xml_node *el)
 {
 	buf_byte(c->out, '<');
-	buf_add(c->out, xml_name(c->d, el));
-	if (!same_as_around(c, el))
+	write_name(c, el);
+	if (el->ns != NS_XML && !is_default(c, el))
 		write_declaration(c, STR_NULL, element_uri(c, el));
 	write_attrs(c, el);
 	buf_add(c->out, el->flags & XML_EMPTY ? STR("/>") : STR(">"));
@@ -103,7 +120,7 @@ static void write_end_tag(struct canon *c, const struct xml_node *el)
 	if (el->flags & XML_EMPTY)
 		return;
 	buf_lit(c->out, "</");
-	buf_add(c->out, xml_name(c->d, el));
+	write_name(c, el);
 	buf_byte(c->out, '>');
 }
 
