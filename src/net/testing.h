@@ -43,20 +43,21 @@ static inline void start_loop(struct loop *l)
 	assert_true(loop_init(l, 1 << 20, NULL));
 }
 
-/* A connected pair of TCP sockets; small: with the least buffers the kernel has. */
+/* A connected pair of TCP sockets; small: with small buffers, but above
+ * the size where the kernel waits for its timers. */
 static inline void tcp_pair(int fd[2], bool small)
 {
-	int least = 1, on = listen_open("127.0.0.1", 0);
+	int bytes = 16384, on = listen_open("127.0.0.1", 0);
 	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(listen_port(on)),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 
 	assert_true(on >= 0);
 	fd[0] = socket(AF_INET, SOCK_STREAM, 0);
 	if (small) {
-		setsockopt(on, SOL_SOCKET, SO_RCVBUF, &least, sizeof least);
-		setsockopt(on, SOL_SOCKET, SO_SNDBUF, &least, sizeof least);
-		setsockopt(fd[0], SOL_SOCKET, SO_RCVBUF, &least, sizeof least);
-		setsockopt(fd[0], SOL_SOCKET, SO_SNDBUF, &least, sizeof least);
+		setsockopt(on, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+		setsockopt(on, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+		setsockopt(fd[0], SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+		setsockopt(fd[0], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
 	}
 	assert_int_equal(connect(fd[0], (struct sockaddr *)&at, sizeof at), 0);
 	fd[1] = accept(on, NULL, NULL);

@@ -4,11 +4,11 @@
 #include "base/utf8.h"
 
 #include <gnutls/crypto.h>
-#include <gnutls/x509-ext.h>
 
 #define EXPORTER_LABEL "EXPORTER-Channel-Binding" /* RFC 9266 section 2 */
 #define EXPORTER_BYTES 32
-#define MAX_NAMES      64 /* alternative names that are looked through */
+#define MAX_NAMES      64   /* alternative names that are looked through */
+#define ADDRESS_MAX    3071 /* bytes of a JID, RFC 7622 section 3.1; longer ones are skipped */
 
 /* In TLS 1.2 a binding to the master secret holds only where the secret is bound to the whole
  * handshake (RFC 7627, RFC 9266 section 3). */
@@ -92,27 +92,17 @@ static bool verified(struct tls *t, gnutls_x509_crt_t *chain, unsigned n)
  * the end. */
 static int xmpp_addr(gnutls_x509_crt_t crt, unsigned at, struct str *out, struct arena *a)
 {
-	char value[4096], oid[128];
-	size_t value_n = sizeof value, oid_n = sizeof oid;
-	unsigned virtual_type = 0;
-	gnutls_datum_t addr;
+	char value[ADDRESS_MAX];
+	size_t n = sizeof value;
+	int type = gnutls_x509_crt_get_subject_alt_name(crt, at, value, &n, NULL);
 
-	int type = gnutls_x509_crt_get_subject_alt_name(crt, at, value, &value_n, NULL);
 	if (type == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
 		return -1;
-	if (type != GNUTLS_SAN_OTHERNAME ||
-	    gnutls_x509_crt_get_subject_alt_othername_oid(crt, at, oid, &oid_n) < 0)
+	struct str s = str_from(value, n);
+	if (type != GNUTLS_SAN_OTHERNAME_XMPP || !n || !utf8_valid(s) || str_find(s, '\0') >= 0)
 		return 0;
-	const gnutls_datum_t der = { (unsigned char *)value, (unsigned)value_n };
-	if (gnutls_x509_othername_to_virtual(oid, &der, &virtual_type, &addr) < 0)
-		return 0;
-	struct str s = str_from((const char *)addr.data, addr.size);
-	int keep = virtual_type == GNUTLS_SAN_OTHERNAME_XMPP && s.n && utf8_valid(s) &&
-		   str_find(s, '\0') < 0;
-	if (keep)
-		*out = str_dup(a, s);
-	gnutls_free(addr.data);
-	return keep;
+	*out = str_dup(a, s);
+	return 1;
 }
 
 static size_t addresses_of(gnutls_x509_crt_t crt, struct str *out, size_t max, struct arena *a)
