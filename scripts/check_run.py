@@ -133,9 +133,8 @@ class Check:
             self.need('meson', 'setup', *again, build, '-Dwerror=true', *options, env=env)
             stamp.write_text(wanted)
 
-    def build(self, build, *options, env=None):
-        self.setup(build, *options, env=env)
-        self.need('ninja', '-C', build)
+    def ninja(self, build, *targets):
+        self.need('ninja', '-C', build, *targets)
 
     def meson_test(self, build, *arguments):
         report = ROOT / build / 'meson-logs/testlog.json'
@@ -179,8 +178,14 @@ def step_docs(check):
     return check.script('scripts/check-docs')
 
 
+def setup_checked(check):
+    """The build that the unit and integration tests share."""
+    check.setup('build-check', '-Db_sanitize=address,undefined')
+    check.ninja('build-check')
+
+
 def step_unit(check):
-    check.build('build-check', '-Db_sanitize=address,undefined')
+    setup_checked(check)
     return check.meson_test('build-check')
 
 
@@ -195,7 +200,7 @@ def step_tsan(check):
 
 
 def step_integration(check):
-    check.build('build-check', '-Db_sanitize=address,undefined')
+    setup_checked(check)
     folders = ['tests/integration', 'tests/interop']
     for folder in folders:
         if not (ROOT / folder).is_dir():
@@ -217,9 +222,23 @@ def step_integration(check):
     return result
 
 
-def step_fuzz(check):
-    check.build('build-fuzz', '-Dfuzz=true', '-Db_sanitize=address,undefined', '-Db_lundef=false',
+def setup_clang(check):
+    check.setup('build-fuzz', '-Dfuzz=true', '-Db_sanitize=address,undefined', '-Db_lundef=false',
                 '-Dc_args=-fsanitize=fuzzer-no-link', env={'CC': 'clang'})
+
+
+def step_clang(check):
+    setup_clang(check)
+    check.ninja('build-fuzz')
+    return Result(1, [], 0)
+
+
+def step_fuzz(check):
+    targets = sorted(ROOT.glob('tests/fuzz/*_fuzz.c'))
+    if not targets:
+        raise CannotRun('there are no fuzz targets')
+    setup_clang(check)
+    check.ninja('build-fuzz', *(f'tests/fuzz/fuzz_{t.name[:-len("_fuzz.c")]}' for t in targets))
     code, out = check.run(*steady(), 'tests/fuzz/run-fuzz', 'build-fuzz', '--seconds',
                           os.environ.get('FUZZ_SECONDS', '60'))
     result = count_words(out)
@@ -229,8 +248,8 @@ def step_fuzz(check):
 
 
 STEPS = {'layers': step_layers, 'scripts': step_scripts, 'headers': step_headers,
-         'docs': step_docs, 'unit': step_unit, 'tsan': step_tsan,
-         'integration': step_integration, 'fuzz': step_fuzz}
+         'docs': step_docs, 'unit': step_unit, 'integration': step_integration,
+         'clang': step_clang, 'fuzz': step_fuzz, 'tsan': step_tsan}
 
 
 def run_step(check, name):
