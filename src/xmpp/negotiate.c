@@ -31,7 +31,8 @@ static const struct rule {
 	{ NEGO_RECEIVING,  NS_SASL,   TAG_CHALLENGE, IN(AUTH) },
 	{ NEGO_RECEIVING,  NS_SASL,   TAG_SUCCESS,   IN(AUTH) },
 	{ NEGO_RECEIVING,  NS_SASL,   TAG_FAILURE,   IN(AUTH) },
-	{ NEGO_RECEIVING,  NS_STREAM, TAG_FEATURES,  IN(CLEAR) | IN(SECURE) | IN(BIND) | IN(READY) },
+	{ NEGO_RECEIVING,  NS_STREAM, TAG_FEATURES,
+		IN(CLEAR) | IN(SECURE) | IN(BIND) | IN(READY) },
 };
 
 /* Stanzas, in the content namespace of the stream, from either side. Before a resource is
@@ -48,7 +49,7 @@ static const struct {
 void nego_init(struct nego *n, enum nego_role role, enum xml_ns content, bool secure)
 {
 	BUG_ON(content != NS_CLIENT && content != NS_SERVER);
-	*n = (struct nego){ .role = role, .phase = NEGO_OPEN, .content = content, .secure = secure };
+	*n = (struct nego){ .role = role, .content = content, .secure = secure };
 }
 
 static bool may_enter(const struct nego *n, enum nego_phase phase)

@@ -44,8 +44,10 @@ static void test_order(void **state)
 		{ "in the clear", NS_CLIENT, false, NEGO_CLEAR, IN(CLEAR) | IN(TLS) | IN(AUTH) },
 		{ "handshake", NS_CLIENT, false, NEGO_TLS, IN(OPEN) },
 		{ "secure", NS_CLIENT, true, NEGO_SECURE, IN(SECURE) | IN(AUTH) },
-		{ "SASL in the clear", NS_CLIENT, false, NEGO_AUTH, IN(CLEAR) | IN(AUTH) | IN(AUTHED) },
-		{ "SASL inside TLS", NS_CLIENT, true, NEGO_AUTH, IN(SECURE) | IN(AUTH) | IN(AUTHED) },
+		{ "SASL in the clear", NS_CLIENT, false, NEGO_AUTH,
+			IN(CLEAR) | IN(AUTH) | IN(AUTHED) },
+		{ "SASL inside TLS", NS_CLIENT, true, NEGO_AUTH,
+			IN(SECURE) | IN(AUTH) | IN(AUTHED) },
 		{ "client authenticated", NS_CLIENT, true, NEGO_AUTHED, IN(BIND) },
 		{ "server authenticated", NS_SERVER, true, NEGO_AUTHED, IN(READY) },
 		{ "restarted", NS_CLIENT, true, NEGO_BIND, IN(READY) },
@@ -67,7 +69,8 @@ static void test_order(void **state)
 static void test_whole_way(void **state)
 {
 	static const enum nego_phase way[] = { NEGO_CLEAR, NEGO_TLS, NEGO_OPEN, NEGO_SECURE,
-		NEGO_AUTH, NEGO_SECURE, NEGO_AUTH, NEGO_AUTHED, NEGO_BIND, NEGO_READY, NEGO_CLOSED };
+		NEGO_AUTH, NEGO_SECURE, NEGO_AUTH, NEGO_AUTHED, NEGO_BIND, NEGO_READY,
+		NEGO_CLOSED };
 	struct nego n;
 	enum nego_phase before = NEGO_OPEN;
 
@@ -205,20 +208,22 @@ static void test_choose(void **state)
 		{ "TLS before SASL, section 5.3.4", NS_CLIENT, NEGO_CLEAR,
 			NEGO_HAS_STARTTLS | NEGO_HAS_SASL, NEGO_TLS_TRY, NEGO_DO_STARTTLS },
 		{ "required and wanted", NS_CLIENT, NEGO_CLEAR,
-			NEGO_HAS_STARTTLS | NEGO_HAS_STARTTLS_REQUIRED, NEGO_TLS_MUST, NEGO_DO_STARTTLS },
+			NEGO_HAS_STARTTLS | NEGO_HAS_STARTTLS_REQUIRED, NEGO_TLS_MUST,
+			NEGO_DO_STARTTLS },
 		{ "stripped", NS_CLIENT, NEGO_CLEAR, NEGO_HAS_SASL, NEGO_TLS_MUST, NEGO_STUCK },
 		{ "not offered", NS_CLIENT, NEGO_CLEAR, NEGO_HAS_SASL, NEGO_TLS_TRY, NEGO_DO_AUTH },
 		{ "not wanted", NS_CLIENT, NEGO_CLEAR, NEGO_HAS_STARTTLS | NEGO_HAS_SASL,
 			NEGO_TLS_OFF, NEGO_DO_AUTH },
 		{ "required, not wanted, section 5.3.1", NS_CLIENT, NEGO_CLEAR,
-			NEGO_HAS_STARTTLS | NEGO_HAS_STARTTLS_REQUIRED | NEGO_HAS_SASL, NEGO_TLS_OFF,
-			NEGO_STUCK },
+			NEGO_HAS_STARTTLS | NEGO_HAS_STARTTLS_REQUIRED | NEGO_HAS_SASL,
+			NEGO_TLS_OFF, NEGO_STUCK },
 		{ "nothing offered", NS_CLIENT, NEGO_CLEAR, 0, NEGO_TLS_TRY, NEGO_STUCK },
 		{ "SASL inside TLS", NS_CLIENT, NEGO_SECURE, NEGO_HAS_SASL, NEGO_TLS_MUST,
 			NEGO_DO_AUTH },
 		{ "no mechanism that fits", NS_CLIENT, NEGO_SECURE, 0, NEGO_TLS_MUST, NEGO_STUCK },
 		{ "bind", NS_CLIENT, NEGO_BIND, NEGO_HAS_BIND, NEGO_TLS_MUST, NEGO_DO_BIND },
-		{ "bind missing, section 7.3.1", NS_CLIENT, NEGO_BIND, 0, NEGO_TLS_MUST, NEGO_STUCK },
+		{ "bind missing, section 7.3.1", NS_CLIENT, NEGO_BIND, 0, NEGO_TLS_MUST,
+			NEGO_STUCK },
 		{ "server stream ready, section 4.3.5", NS_SERVER, NEGO_READY, 0, NEGO_TLS_MUST,
 			NEGO_DO_NOTHING },
 	};

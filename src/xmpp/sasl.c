@@ -8,21 +8,24 @@
 
 #include <stdlib.h>
 
+#define SCRAM(name, digest, plus) { STR_INIT("SCRAM-SHA-" name), &scram_ops, digest, plus }
+#define OTHER(name, ops)          { STR_INIT(name), ops, DIGEST_COUNT, false }
+
 static const struct mech {
 	struct str name;
 	const struct sasl_ops *ops;
 	enum digest digest; /* of SCRAM */
 	bool plus;
 } mechs[MECH_COUNT] = {
-	[MECH_SCRAM_SHA_512_PLUS] = { STR_INIT("SCRAM-SHA-512-PLUS"), &scram_ops, DIGEST_SHA512, true },
-	[MECH_SCRAM_SHA_256_PLUS] = { STR_INIT("SCRAM-SHA-256-PLUS"), &scram_ops, DIGEST_SHA256, true },
-	[MECH_SCRAM_SHA_1_PLUS] = { STR_INIT("SCRAM-SHA-1-PLUS"), &scram_ops, DIGEST_SHA1, true },
-	[MECH_SCRAM_SHA_512] = { STR_INIT("SCRAM-SHA-512"), &scram_ops, DIGEST_SHA512, false },
-	[MECH_SCRAM_SHA_256] = { STR_INIT("SCRAM-SHA-256"), &scram_ops, DIGEST_SHA256, false },
-	[MECH_SCRAM_SHA_1] = { STR_INIT("SCRAM-SHA-1"), &scram_ops, DIGEST_SHA1, false },
-	[MECH_EXTERNAL] = { STR_INIT("EXTERNAL"), &external_ops, DIGEST_COUNT, false },
-	[MECH_PLAIN] = { STR_INIT("PLAIN"), &plain_ops, DIGEST_COUNT, false },
-	[MECH_ANONYMOUS] = { STR_INIT("ANONYMOUS"), &anonymous_ops, DIGEST_COUNT, false },
+	[MECH_SCRAM_SHA_512_PLUS] = SCRAM("512-PLUS", DIGEST_SHA512, true),
+	[MECH_SCRAM_SHA_256_PLUS] = SCRAM("256-PLUS", DIGEST_SHA256, true),
+	[MECH_SCRAM_SHA_1_PLUS]   = SCRAM("1-PLUS", DIGEST_SHA1, true),
+	[MECH_SCRAM_SHA_512]      = SCRAM("512", DIGEST_SHA512, false),
+	[MECH_SCRAM_SHA_256]      = SCRAM("256", DIGEST_SHA256, false),
+	[MECH_SCRAM_SHA_1]        = SCRAM("1", DIGEST_SHA1, false),
+	[MECH_EXTERNAL]           = OTHER("EXTERNAL", &external_ops),
+	[MECH_PLAIN]              = OTHER("PLAIN", &plain_ops),
+	[MECH_ANONYMOUS]          = OTHER("ANONYMOUS", &anonymous_ops),
 };
 
 struct str sasl_mech_name(enum sasl_mech_id m)

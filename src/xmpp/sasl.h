@@ -155,7 +155,8 @@ struct sasl_client;
  * offers -PLUS and names only types that we don't have, which looks like an attack (XEP-0440
  * section 3, rule 6). All strings are copied. */
 struct sasl_client *sasl_client_new(unsigned offered, struct str user, struct str password,
-	const struct sasl_binding *binding, bool server_names_exporter, bool server_names_end_point);
+	const struct sasl_binding *binding, bool server_names_exporter,
+	bool server_names_end_point);
 void sasl_client_free(struct sasl_client **c);
 
 /* Keys that were derived from one account's password, kept from login to login so that the

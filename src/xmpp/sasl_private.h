@@ -91,8 +91,9 @@ extern const struct sasl_ops scram_ops, plain_ops, external_ops, anonymous_ops;
 enum digest sasl_mech_digest(enum sasl_mech_id m);
 bool sasl_mech_is_plus(enum sasl_mech_id m);
 
-#define SASL_PLUS_MECHS \
-	(1u << MECH_SCRAM_SHA_512_PLUS | 1u << MECH_SCRAM_SHA_256_PLUS | 1u << MECH_SCRAM_SHA_1_PLUS)
+#define SASL_PLUS_MECHS                                            \
+	(1u << MECH_SCRAM_SHA_512_PLUS | 1u << MECH_SCRAM_SHA_256_PLUS | \
+		1u << MECH_SCRAM_SHA_1_PLUS)
 
 /* Server: ends the exchange and wipes its secrets. The user's name stays, for the log. */
 enum sasl_step sasl_fail(struct sasl_server *s, enum sasl_failure f);

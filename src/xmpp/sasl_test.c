@@ -12,7 +12,8 @@
 #define PLUS_MECHS    SASL_PLUS_MECHS
 #define BARE_MECHS    (BIT(SCRAM_SHA_512) | BIT(SCRAM_SHA_256) | BIT(SCRAM_SHA_1))
 
-#define DOMAIN STR_INIT("example.com")
+#define DOMAIN    STR_INIT("example.com")
+#define LIT(text) STR_INIT(text)
 
 /* Results that are no failure. */
 #define KEYS  (SASL_FAILURE_COUNT + 1)
@@ -61,7 +62,8 @@ static struct sasl_server *server(unsigned offered)
 static int start(struct sasl_server *s, const char *mech, struct str initial)
 {
 	struct str out = STR("none");
-	enum sasl_step step = sasl_server_start(s, str_c(mech), initial, initial.p != NULL, &mem, &out);
+	enum sasl_step step =
+		sasl_server_start(s, str_c(mech), initial, initial.p != NULL, &mem, &out);
 
 	assert_int_equal(out.n, 0);
 	return outcome(s, step);
@@ -83,8 +85,8 @@ static void assert_str(struct str got, const char *want)
 static void test_names(void **state)
 {
 	static const char *const names[] = { "SCRAM-SHA-512-PLUS", "SCRAM-SHA-256-PLUS",
-		"SCRAM-SHA-1-PLUS", "SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1", "EXTERNAL", "PLAIN",
-		"ANONYMOUS" };
+		"SCRAM-SHA-1-PLUS", "SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1", "EXTERNAL",
+		"PLAIN", "ANONYMOUS" };
 	static const char *const unknown[] = { "", "plain", "PLAIN ", "PLAI", "SCRAM-SHA-224",
 		"SCRAM-SHA-1-PLU", "CRAM-MD5" };
 
@@ -102,7 +104,8 @@ static void test_failure_names(void **state)
 {
 	static const char *const names[] = { "aborted", "account-disabled", "credentials-expired",
 		"encryption-required", "incorrect-encoding", "invalid-authzid", "invalid-mechanism",
-		"malformed-request", "mechanism-too-weak", "not-authorized", "temporary-auth-failure" };
+		"malformed-request", "mechanism-too-weak", "not-authorized",
+		"temporary-auth-failure" };
 
 	assert_int_equal(LENGTH(names), SASL_FAILURE_COUNT);
 	for (unsigned f = 0; f < SASL_FAILURE_COUNT; f++)
@@ -132,11 +135,11 @@ static void test_no_initial(void **state)
 		struct str message;
 		int result;
 	} cases[] = {
-		{ "SCRAM-SHA-1", STR_INIT("n,,n=user,r=C"), KEYS },
-		{ "PLAIN", STR_INIT("\0user\0pencil"), CHECK },
-		{ "EXTERNAL", STR_INIT(""), SASL_NOT_AUTHORIZED },
-		{ "SCRAM-SHA-1", STR_INIT(""), SASL_MALFORMED_REQUEST },
-		{ "PLAIN", STR_INIT(""), SASL_MALFORMED_REQUEST },
+		{ "SCRAM-SHA-1", LIT("n,,n=user,r=C"), KEYS },
+		{ "PLAIN", LIT("\0user\0pencil"), CHECK },
+		{ "EXTERNAL", LIT(""), SASL_NOT_AUTHORIZED },
+		{ "SCRAM-SHA-1", LIT(""), SASL_MALFORMED_REQUEST },
+		{ "PLAIN", LIT(""), SASL_MALFORMED_REQUEST },
 	};
 
 	for (size_t i = 0; i < LENGTH(cases); i++) {
@@ -154,40 +157,40 @@ static void test_plain(void **state)
 		int result;
 		const char *user, *password;
 	} cases[] = {
-		{ STR_INIT("\0user\0pencil"), CHECK, "user", "pencil" },
-		{ STR_INIT("\0User\0Pencil"), CHECK, "user", "Pencil" },
-		{ STR_INIT("user@example.com\0user\0pencil"), CHECK, "user", "pencil" },
-		{ STR_INIT("USER@Example.COM\0user\0pencil"), CHECK, "user", "pencil" },
-		{ STR_INIT("user\0user\0pencil"), CHECK, "user", "pencil" },
-		{ STR_INIT("\0user\0pass word, = "), CHECK, "user", "pass word, = " },
+		{ LIT("\0user\0pencil"), CHECK, "user", "pencil" },
+		{ LIT("\0User\0Pencil"), CHECK, "user", "Pencil" },
+		{ LIT("user@example.com\0user\0pencil"), CHECK, "user", "pencil" },
+		{ LIT("USER@Example.COM\0user\0pencil"), CHECK, "user", "pencil" },
+		{ LIT("user\0user\0pencil"), CHECK, "user", "pencil" },
+		{ LIT("\0user\0pass word, = "), CHECK, "user", "pass word, = " },
 		/* RFC 8265 section 4.2.1: other spaces become U+0020, NFC */
-		{ STR_INIT("\0user\0pass\xc2\xa0word"), CHECK, "user", "pass word" },
-		{ STR_INIT("\0user\0u\xcc\x88"), CHECK, "user", "\xc3\xbc" },
-		{ STR_INIT("\0j\xc3\x9crgen\0pencil"), CHECK, "j\xc3\xbcrgen", "pencil" },
+		{ LIT("\0user\0pass\xc2\xa0word"), CHECK, "user", "pass word" },
+		{ LIT("\0user\0u\xcc\x88"), CHECK, "user", "\xc3\xbc" },
+		{ LIT("\0j\xc3\x9crgen\0pencil"), CHECK, "j\xc3\xbcrgen", "pencil" },
 		/* RFC 6120 section 6.3.8 */
-		{ STR_INIT("user@example.com/r\0user\0pencil"), SASL_INVALID_AUTHZID, NULL, NULL },
-		{ STR_INIT("root@example.com\0user\0pencil"), SASL_INVALID_AUTHZID, NULL, NULL },
-		{ STR_INIT("user@example.org\0user\0pencil"), SASL_INVALID_AUTHZID, NULL, NULL },
-		{ STR_INIT("example.com\0user\0pencil"), SASL_INVALID_AUTHZID, NULL, NULL },
-		{ STR_INIT("@example.com\0user\0pencil"), SASL_INVALID_AUTHZID, NULL, NULL },
-		{ STR_INIT(" \0user\0pencil"), SASL_INVALID_AUTHZID, NULL, NULL },
+		{ LIT("user@example.com/r\0user\0pencil"), SASL_INVALID_AUTHZID, NULL, NULL },
+		{ LIT("root@example.com\0user\0pencil"), SASL_INVALID_AUTHZID, NULL, NULL },
+		{ LIT("user@example.org\0user\0pencil"), SASL_INVALID_AUTHZID, NULL, NULL },
+		{ LIT("example.com\0user\0pencil"), SASL_INVALID_AUTHZID, NULL, NULL },
+		{ LIT("@example.com\0user\0pencil"), SASL_INVALID_AUTHZID, NULL, NULL },
+		{ LIT(" \0user\0pencil"), SASL_INVALID_AUTHZID, NULL, NULL },
 		/* No such user or password can exist. */
-		{ STR_INIT("\0us er\0pencil"), SASL_NOT_AUTHORIZED, NULL, NULL },
-		{ STR_INIT("\0user@example.com\0pencil"), SASL_NOT_AUTHORIZED, NULL, NULL },
-		{ STR_INIT("\0user\0pen\x01"), SASL_NOT_AUTHORIZED, NULL, NULL },
+		{ LIT("\0us er\0pencil"), SASL_NOT_AUTHORIZED, NULL, NULL },
+		{ LIT("\0user@example.com\0pencil"), SASL_NOT_AUTHORIZED, NULL, NULL },
+		{ LIT("\0user\0pen\x01"), SASL_NOT_AUTHORIZED, NULL, NULL },
 		/* RFC 4616 section 2 */
-		{ STR_INIT(""), SASL_MALFORMED_REQUEST, NULL, NULL },
-		{ STR_INIT("user"), SASL_MALFORMED_REQUEST, NULL, NULL },
-		{ STR_INIT("user\0pencil"), SASL_MALFORMED_REQUEST, NULL, NULL },
-		{ STR_INIT("\0"), SASL_MALFORMED_REQUEST, NULL, NULL },
-		{ STR_INIT("\0\0"), SASL_MALFORMED_REQUEST, NULL, NULL },
-		{ STR_INIT("\0user\0"), SASL_MALFORMED_REQUEST, NULL, NULL },
-		{ STR_INIT("\0\0pencil"), SASL_MALFORMED_REQUEST, NULL, NULL },
-		{ STR_INIT("\0user\0pencil\0"), SASL_MALFORMED_REQUEST, NULL, NULL },
-		{ STR_INIT("\0user\0pen\0cil"), SASL_MALFORMED_REQUEST, NULL, NULL },
-		{ STR_INIT("\0us\xff""er\0pencil"), SASL_MALFORMED_REQUEST, NULL, NULL },
-		{ STR_INIT("\xc0\x80user\0user\0pencil"), SASL_MALFORMED_REQUEST, NULL, NULL },
-		{ STR_INIT("\0user\0\xed\xa0\x80"), SASL_MALFORMED_REQUEST, NULL, NULL },
+		{ LIT(""), SASL_MALFORMED_REQUEST, NULL, NULL },
+		{ LIT("user"), SASL_MALFORMED_REQUEST, NULL, NULL },
+		{ LIT("user\0pencil"), SASL_MALFORMED_REQUEST, NULL, NULL },
+		{ LIT("\0"), SASL_MALFORMED_REQUEST, NULL, NULL },
+		{ LIT("\0\0"), SASL_MALFORMED_REQUEST, NULL, NULL },
+		{ LIT("\0user\0"), SASL_MALFORMED_REQUEST, NULL, NULL },
+		{ LIT("\0\0pencil"), SASL_MALFORMED_REQUEST, NULL, NULL },
+		{ LIT("\0user\0pencil\0"), SASL_MALFORMED_REQUEST, NULL, NULL },
+		{ LIT("\0user\0pen\0cil"), SASL_MALFORMED_REQUEST, NULL, NULL },
+		{ LIT("\0us\xff""er\0pencil"), SASL_MALFORMED_REQUEST, NULL, NULL },
+		{ LIT("\xc0\x80user\0user\0pencil"), SASL_MALFORMED_REQUEST, NULL, NULL },
+		{ LIT("\0user\0\xed\xa0\x80"), SASL_MALFORMED_REQUEST, NULL, NULL },
 	};
 
 	for (size_t i = 0; i < LENGTH(cases); i++) {
@@ -258,35 +261,40 @@ static void test_external(void **state)
 		int result;
 		const char *user;
 	} cases[] = {
-		{ "one address", { STR_INIT("user@example.com") }, STR_INIT(""), KEYS, "user" },
-		{ "not canonical", { STR_INIT("USER@Example.com") }, STR_INIT(""), KEYS, "user" },
-		{ "that one named", { STR_INIT("user@example.com") }, STR_INIT("User@example.com"), KEYS, "user" },
-		{ "another named", { STR_INIT("user@example.com") }, STR_INIT("root@example.com"),
+		{ "one address", { LIT("user@example.com") }, LIT(""), KEYS, "user" },
+		{ "not canonical", { LIT("USER@Example.com") }, LIT(""), KEYS, "user" },
+		{ "that one named", { LIT("user@example.com") }, LIT("User@example.com"), KEYS,
+			"user" },
+		{ "another named", { LIT("user@example.com") }, LIT("root@example.com"),
 			SASL_INVALID_AUTHZID, NULL },
-		{ "another domain named", { STR_INIT("user@example.com") }, STR_INIT("user@example.org"),
+		{ "another domain named", { LIT("user@example.com") }, LIT("user@example.org"),
 			SASL_INVALID_AUTHZID, NULL },
-		{ "full JID named", { STR_INIT("user@example.com") }, STR_INIT("user@example.com/r"),
+		{ "full JID named", { LIT("user@example.com") }, LIT("user@example.com/r"),
 			SASL_INVALID_AUTHZID, NULL },
-		{ "domain named", { STR_INIT("user@example.com") }, STR_INIT("example.com"),
+		{ "domain named", { LIT("user@example.com") }, LIT("example.com"),
 			SASL_INVALID_AUTHZID, NULL },
-		{ "no JID named", { STR_INIT("user@example.com") }, STR_INIT("@"), SASL_INVALID_AUTHZID, NULL },
-		{ "two, none named", { STR_INIT("a@example.com"), STR_INIT("b@example.com") }, STR_INIT(""),
-			SASL_INVALID_AUTHZID, NULL },
-		{ "two, one named", { STR_INIT("a@example.com"), STR_INIT("b@example.com") },
-			STR_INIT("a@example.com"), KEYS, "a" },
-		{ "twice the same", { STR_INIT("a@example.com"), STR_INIT("A@example.com") }, STR_INIT(""), KEYS, "a" },
-		{ "one here, one elsewhere", { STR_INIT("a@example.org"), STR_INIT("b@example.com") }, STR_INIT(""),
-			KEYS, "b" },
-		{ "elsewhere", { STR_INIT("a@example.org") }, STR_INIT(""), SASL_NOT_AUTHORIZED, NULL },
-		{ "elsewhere, named", { STR_INIT("a@example.org") }, STR_INIT("a@example.org"),
-			SASL_NOT_AUTHORIZED, NULL },
-		{ "full JID proved", { STR_INIT("a@example.com/r") }, STR_INIT(""), SASL_NOT_AUTHORIZED, NULL },
-		{ "domain proved", { STR_INIT("example.com") }, STR_INIT(""), SASL_NOT_AUTHORIZED, NULL },
-		{ "no JID proved", { STR_INIT("a@b@c") }, STR_INIT(""), SASL_NOT_AUTHORIZED, NULL },
-		{ "nothing proved", { { NULL, 0 } }, STR_INIT("user@example.com"), SASL_NOT_AUTHORIZED,
+		{ "no JID named", { LIT("user@example.com") }, LIT("@"), SASL_INVALID_AUTHZID,
 			NULL },
-		{ "not UTF-8", { STR_INIT("user@example.com") }, STR_INIT("\xff"), SASL_MALFORMED_REQUEST, NULL },
-		{ "NUL", { STR_INIT("user@example.com") }, STR_INIT("user@example.com\0"),
+		{ "two, none named", { LIT("a@example.com"), LIT("b@example.com") }, LIT(""),
+			SASL_INVALID_AUTHZID, NULL },
+		{ "two, one named", { LIT("a@example.com"), LIT("b@example.com") },
+			LIT("a@example.com"), KEYS, "a" },
+		{ "twice the same", { LIT("a@example.com"), LIT("A@example.com") }, LIT(""), KEYS,
+			"a" },
+		{ "one here, one elsewhere", { LIT("a@example.org"), LIT("b@example.com") },
+			LIT(""), KEYS, "b" },
+		{ "elsewhere", { LIT("a@example.org") }, LIT(""), SASL_NOT_AUTHORIZED, NULL },
+		{ "elsewhere, named", { LIT("a@example.org") }, LIT("a@example.org"),
+			SASL_NOT_AUTHORIZED, NULL },
+		{ "full JID proved", { LIT("a@example.com/r") }, LIT(""), SASL_NOT_AUTHORIZED,
+			NULL },
+		{ "domain proved", { LIT("example.com") }, LIT(""), SASL_NOT_AUTHORIZED, NULL },
+		{ "no JID proved", { LIT("a@b@c") }, LIT(""), SASL_NOT_AUTHORIZED, NULL },
+		{ "nothing proved", { { NULL, 0 } }, LIT("user@example.com"), SASL_NOT_AUTHORIZED,
+			NULL },
+		{ "not UTF-8", { LIT("user@example.com") }, LIT("\xff"), SASL_MALFORMED_REQUEST,
+			NULL },
+		{ "NUL", { LIT("user@example.com") }, LIT("user@example.com\0"),
 			SASL_MALFORMED_REQUEST, NULL },
 	};
 
@@ -311,7 +319,7 @@ static void test_external_account(void **state)
 
 	for (unsigned exists = 0; exists < 2; exists++) {
 		struct sasl_policy policy = { .offered = ALL_MECHS, .domain = DOMAIN,
-			.cert_jids = { STR_INIT("user@example.com") }, .n_cert_jids = 1 };
+			.cert_jids = { LIT("user@example.com") }, .n_cert_jids = 1 };
 		struct sasl_server *s = sasl_server_new(&policy);
 		struct str out;
 		assert_int_equal(start(s, "EXTERNAL", STR("")), KEYS);
@@ -329,7 +337,8 @@ static void test_anonymous(void **state)
 
 	for (size_t i = 0; i < sizeof text; i += 4)
 		memcpy(text + i, "\xf0\x9f\x90\x88", 4);
-	assert_int_equal(start(s, "ANONYMOUS", str_from(text, sizeof text)), SASL_MALFORMED_REQUEST);
+	assert_int_equal(start(s, "ANONYMOUS", str_from(text, sizeof text)),
+		SASL_MALFORMED_REQUEST);
 	assert_int_equal(start(s, "ANONYMOUS", str_from(text, 11)), SASL_MALFORMED_REQUEST);
 	/* RFC 4505 section 2: 255 characters, up to 1,020 octets */
 	assert_int_equal(start(s, "ANONYMOUS", str_from(text, 4 * 255)), DONE);
@@ -506,7 +515,8 @@ static void test_client_choice(void **state)
 			MECH_COUNT, NULL },
 		/* RFC 9266: the default is tls-unique up to TLS 1.2, tls-exporter on TLS 1.3. */
 		{ "none named, TLS 1.2", BARE_MECHS | PLUS_MECHS, "u", "p",
-			EXPORTER | END_POINT | UNIQUE, 0, MECH_SCRAM_SHA_512_PLUS, "p=tls-unique,," },
+			EXPORTER | END_POINT | UNIQUE, 0, MECH_SCRAM_SHA_512_PLUS,
+			"p=tls-unique,," },
 		{ "none named, TLS 1.3", BARE_MECHS | PLUS_MECHS, "u", "p",
 			EXPORTER | END_POINT | UNIQUE_13, 0, MECH_SCRAM_SHA_512_PLUS,
 			"p=tls-exporter,," },
@@ -544,8 +554,8 @@ static void test_client_simple(void **state)
 		enum sasl_mech_id mech;
 		struct str message;
 	} cases[] = {
-		{ MECH_PLAIN, STR_INIT("\0j\xc3\xbc,=\0pass word") },
-		{ MECH_EXTERNAL, STR_INIT("") },
+		{ MECH_PLAIN, LIT("\0j\xc3\xbc,=\0pass word") },
+		{ MECH_EXTERNAL, LIT("") },
 	};
 
 	for (size_t i = 0; i < LENGTH(cases); i++)
@@ -556,7 +566,8 @@ static void test_client_simple(void **state)
 			sasl_client_start(c, &mem, &out);
 			assert_true(str_eq(out, cases[i].message));
 			if (challenge)
-				assert_int_equal(sasl_client_next(c, STR(""), &mem, &out), SASL_FAILED);
+				assert_int_equal(
+					sasl_client_next(c, STR(""), &mem, &out), SASL_FAILED);
 			assert_int_equal(sasl_client_success(c, STR(""), &mem),
 				challenge ? SASL_FAILED : SASL_DONE);
 			sasl_client_free(&c);
@@ -568,8 +579,8 @@ static void test_client_simple(void **state)
 static void test_client_server(void **state)
 {
 	struct sasl_server *s = server(ALL_MECHS);
-	struct sasl_client *c = sasl_client_new(BARE_MECHS, STR("j\xc3\xbc,="), STR("pass\xc2\xa0word"),
-		NULL, false, false);
+	struct sasl_client *c = sasl_client_new(
+		BARE_MECHS, STR("j\xc3\xbc,="), STR("pass\xc2\xa0word"), NULL, false, false);
 	struct scram_keys keys;
 	struct str m;
 

@@ -58,7 +58,8 @@ static bool take_extension(struct attrs *at)
 	char name = at->rest.n ? at->rest.p[0] : '\0';
 	struct str value;
 
-	return is_alpha(name) && str_find(STR("anmrcsipve"), name) < 0 && take_attr(at, name, &value);
+	return is_alpha(name) && str_find(STR("anmrcsipve"), name) < 0 &&
+	       take_attr(at, name, &value);
 }
 
 static bool skip_extensions(struct attrs *at)
@@ -466,7 +467,9 @@ static enum sasl_step client_success(struct sasl_client *c, struct str message, 
 {
 	if (c->state == CLIENT_CONTENT)
 		return message.n == 0 ? SASL_DONE : SASL_FAILED;
-	return c->state == CLIENT_PROVING && is_server_proof(c, message, a) ? SASL_DONE : SASL_FAILED;
+	if (c->state != CLIENT_PROVING || !is_server_proof(c, message, a))
+		return SASL_FAILED;
+	return SASL_DONE;
 }
 
 const struct sasl_ops scram_ops = {

@@ -47,7 +47,8 @@ bool sasl_check_password(struct str password, const struct scram_keys *keys)
 
 	if (!key->rounds)
 		return false;
-	scram_derive(d, password, str_of_bytes(key->salt, key->n_salt), key->rounds, client, server);
+	scram_derive(
+		d, password, str_of_bytes(key->salt, key->n_salt), key->rounds, client, server);
 	digest_of(d, str_of_bytes(client, digest_len(d)), stored);
 	bool right = equal_secret(stored, key->stored, digest_len(d));
 	wipe(client, sizeof client);

@@ -110,8 +110,9 @@ static void test_published_server(void **state)
 		struct str out;
 
 		s->test_nonce = str_c(p->server_nonce);
-		assert_int_equal(sasl_server_start(s, sasl_mech_name(p->mech), str_c(p->first), true,
-			&mem, &out), SASL_KEYS);
+		assert_int_equal(sasl_server_start(s, sasl_mech_name(p->mech), str_c(p->first),
+					 true, &mem, &out),
+			SASL_KEYS);
 		assert_str(sasl_server_user(s), "user");
 		assert_int_equal(sasl_server_mech(s), p->mech);
 		assert_int_equal(sasl_server_keys(s, &keys, true, &mem, &out), SASL_CONTINUE);
@@ -143,7 +144,8 @@ static void test_published_client(void **state)
 
 		sasl_client_start(c, &mem, &out);
 		assert_str(out, p->first);
-		assert_int_equal(sasl_client_next(c, str_c(p->challenge), &mem, &out), SASL_CONTINUE);
+		assert_int_equal(
+			sasl_client_next(c, str_c(p->challenge), &mem, &out), SASL_CONTINUE);
 		assert_str(out, p->final);
 		assert_int_equal(sasl_client_success(c, str_c(p->success), &mem), SASL_DONE);
 		sasl_client_free(&c);
@@ -184,8 +186,8 @@ static enum sasl_failure exchange(const struct run *r)
 	struct sasl_policy policy = { .offered = r->offered, .domain = STR("example.com"),
 		.binding = r->binding };
 	struct sasl_server *s = sasl_server_new(&policy);
-	struct sasl_client *c = sasl_client_new(BIT(SCRAM_SHA_1), str_c(r->user), str_c(r->password),
-		NULL, false, false);
+	struct sasl_client *c = sasl_client_new(
+		BIT(SCRAM_SHA_1), str_c(r->user), str_c(r->password), NULL, false, false);
 	struct scram_keys keys = keys_of("pencil", STR("salt"));
 	struct str message;
 	enum sasl_failure result = SASL_FAILURE_COUNT;
@@ -220,7 +222,8 @@ static enum sasl_failure exchange(const struct run *r)
 static void test_round_trips(void **state)
 {
 	for (enum sasl_mech_id m = MECH_SCRAM_SHA_512_PLUS; m <= MECH_SCRAM_SHA_1; m++) {
-		struct run r = { ALL_MECHS, all_bindings, m, "n,,", STR(""), "user", "pencil", false };
+		struct run r = { ALL_MECHS, all_bindings, m, "n,,", STR(""), "user", "pencil",
+			false };
 		if (sasl_mech_is_plus(m)) {
 			r.header = "p=tls-exporter,,";
 			r.shown = all_bindings.exporter;
@@ -245,13 +248,12 @@ static void test_binding_policy(void **state)
 		{ "n, nothing offered", BARE_MECHS, false, MECH_SCRAM_SHA_1, "n,,", "", WELL },
 		{ "n, -PLUS offered", ALL_MECHS, true, MECH_SCRAM_SHA_1, "n,,", "", WELL },
 		{ "y, nothing offered", BARE_MECHS, false, MECH_SCRAM_SHA_1, "y,,", "", WELL },
-		{ "y, data there but -PLUS not offered", BARE_MECHS, true, MECH_SCRAM_SHA_1, "y,,", "",
-			WELL },
+		{ "y, data there but -PLUS not offered", BARE_MECHS, true, MECH_SCRAM_SHA_1, "y,,",
+			"", WELL },
 		{ "y, -PLUS offered: a downgrade", ALL_MECHS, true, MECH_SCRAM_SHA_1, "y,,", "",
 			SASL_NOT_AUTHORIZED },
-		{ "y, one -PLUS of another hash offered",
-			BARE_MECHS | BIT(SCRAM_SHA_512_PLUS), true, MECH_SCRAM_SHA_1, "y,,", "",
-			SASL_NOT_AUTHORIZED },
+		{ "y, one -PLUS of another hash offered", BARE_MECHS | BIT(SCRAM_SHA_512_PLUS),
+			true, MECH_SCRAM_SHA_1, "y,,", "", SASL_NOT_AUTHORIZED },
 		{ "exporter", ALL_MECHS, true, MECH_SCRAM_SHA_1_PLUS, "p=tls-exporter,,",
 			"exporter", WELL },
 		{ "end point", ALL_MECHS, true, MECH_SCRAM_SHA_256_PLUS, "p=tls-server-end-point,,",
@@ -382,8 +384,8 @@ static void test_first_messages(void **state)
 		struct sasl_policy policy = { .offered = ALL_MECHS, .domain = STR("example.com") };
 		struct sasl_server *s = sasl_server_new(&policy);
 		struct str out;
-		enum sasl_step step = sasl_server_start(s, STR("SCRAM-SHA-1"), str_c(cases[i].message),
-			true, &mem, &out);
+		enum sasl_step step = sasl_server_start(
+			s, STR("SCRAM-SHA-1"), str_c(cases[i].message), true, &mem, &out);
 		bool well = step == SASL_KEYS ? cases[i].result == WELL :
 			step == SASL_FAILED && sasl_server_failure(s) == cases[i].result;
 		if (!well)
@@ -482,8 +484,8 @@ static void test_final_messages(void **state)
 	for (size_t i = 0; i < LENGTH(cases); i++) {
 		struct sasl_server *s = challenged();
 		struct str proof = proof_for(cases[i].without), out;
-		struct str message = str_printf(&mem, "%s%s%.*s%s", cases[i].without, cases[i].between,
-			STR_FMT(proof), cases[i].behind);
+		struct str message = str_printf(&mem, "%s%s%.*s%s", cases[i].without,
+			cases[i].between, STR_FMT(proof), cases[i].behind);
 		enum sasl_step step = sasl_server_next(s, message, &mem, &out);
 		bool well = step == SASL_DONE ? cases[i].result == WELL :
 			step == SASL_FAILED && sasl_server_failure(s) == cases[i].result;
@@ -637,8 +639,8 @@ static void test_nonces(void **state)
 	for (size_t i = 0; i < LENGTH(seen); i += 2) {
 		struct sasl_policy policy = { .offered = BARE_MECHS };
 		struct sasl_server *s = sasl_server_new(&policy);
-		struct sasl_client *c = sasl_client_new(BARE_MECHS, STR("user"), STR("pencil"), NULL,
-			false, false);
+		struct sasl_client *c =
+			sasl_client_new(BARE_MECHS, STR("user"), STR("pencil"), NULL, false, false);
 		struct scram_keys keys = keys_of("pencil", STR("salt"));
 		struct str out;
 		sasl_client_start(c, &mem, &out);
@@ -687,8 +689,8 @@ static void test_bad_challenges(void **state)
 	};
 
 	for (size_t i = 0; i < LENGTH(challenges); i++) {
-		struct sasl_client *c = sasl_client_new(BARE_MECHS, STR("user"), STR("pencil"), NULL,
-			false, false);
+		struct sasl_client *c =
+			sasl_client_new(BARE_MECHS, STR("user"), STR("pencil"), NULL, false, false);
 		struct str out;
 		c->test_nonce = STR("C");
 		sasl_client_start(c, &mem, &out);
@@ -706,9 +708,16 @@ static void test_bad_challenges(void **state)
 static void test_bad_success(void **state)
 {
 	static const char *const messages[] = {
-		"", "v=", "v=AAAA", "v=rmF9pqV8S7suAoZWja4dJRkFsKQ", "v=rmF9pqV8S7suAoZWja4dJRkFsKR=",
-		"v=smF9pqV8S7suAoZWja4dJRkFsKQ=", "e=other-error", "x=y,v=rmF9pqV8S7suAoZWja4dJRkFsKQ=",
-		"v=rmF9pqV8S7suAoZWja4dJRkFsKQ=,", "v=rmF9pqV8S7suAoZWja4dJRkFsKQ=,m=x",
+		"",
+		"v=",
+		"v=AAAA",
+		"v=rmF9pqV8S7suAoZWja4dJRkFsKQ",
+		"v=rmF9pqV8S7suAoZWja4dJRkFsKR=",
+		"v=smF9pqV8S7suAoZWja4dJRkFsKQ=",
+		"e=other-error",
+		"x=y,v=rmF9pqV8S7suAoZWja4dJRkFsKQ=",
+		"v=rmF9pqV8S7suAoZWja4dJRkFsKQ=,",
+		"v=rmF9pqV8S7suAoZWja4dJRkFsKQ=,m=x",
 	};
 
 	for (size_t i = 0; i < LENGTH(messages); i++) {
@@ -745,8 +754,8 @@ static void test_client_extension(void **state)
 static struct str answer(const char *challenge, const char *password,
 	struct sasl_client_cache *cache)
 {
-	struct sasl_client *c = sasl_client_new(BARE_MECHS, STR("user"), str_c(password), NULL, false,
-		false);
+	struct sasl_client *c =
+		sasl_client_new(BARE_MECHS, STR("user"), str_c(password), NULL, false, false);
 	struct str out;
 
 	sasl_client_use_cache(c, cache);
