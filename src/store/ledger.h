@@ -17,6 +17,8 @@
 #define LEDGER_ARCHIVES    2
 #define LEDGER_BYTES_MAX   (1024 * 1024) /* of one message */
 #define LEDGER_OFFLINE_MAX 1000          /* messages that may wait for one account by default */
+#define LEDGER_READ_BYTES  (16 * 1024 * 1024) /* of messages: a read stops behind them */
+#define LEDGER_QUEUE_BYTES (256 * 1024 * 1024) /* of operations that are not home: STORE_FULL */
 
 struct ledger;
 
@@ -70,8 +72,9 @@ void ledger_op_free(struct ledger_op *op);
 void ledger_store_offline(struct ledger *l, struct ledger_op *op, struct str archive,
 	uint64_t stamp_us, struct str bytes);
 
-/* The messages that wait for the archive, oldest first, at most max of them. Sees every
- * operation of the same home that was submitted before. */
+/* The messages that wait for the archive, oldest first, at most max of them and no more once
+ * LEDGER_READ_BYTES are reached. Sees every operation that was submitted before.
+ * STORE_FAILED: one of them can't be read, or is broken; it has been logged with its place. */
 void ledger_read_offline(struct ledger *l, struct ledger_op *op, struct str archive, uint32_t max);
 
 /* What waits up to and with message `id` waits no longer. Home once durable: it will not come
@@ -86,7 +89,9 @@ void ledger_erase(struct ledger *l, struct ledger_op *op, struct str archive);
 uint32_t ledger_offline_count(struct ledger *l, struct str archive);
 
 struct ledger_stats {
-	uint64_t records, groups, bytes, segments, archives, waiting, failed;
+	uint64_t records, groups, bytes;      /* written since it was opened */
+	uint64_t segments, archives, waiting; /* now; messages that wait, of all archives */
+	uint64_t failed;                      /* operations that came home STORE_FAILED */
 };
 void ledger_stats(struct ledger *l, struct ledger_stats *out);
 

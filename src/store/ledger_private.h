@@ -1,0 +1,202 @@
+/* Inside the ledger: what its threads share, and who may touch what.
+ *
+ * - The writer takes all operations in the order of submission, appends, commits, and owns
+ *   the state. It alone decides; the others do what takes long.
+ * - The reader reads messages.
+ * - The maker makes the next segment ahead of use.
+ * - The keeper writes the index, deletes segments, erases.
+ *
+ * They meet in mailboxes only. What deletes or erases goes to the keeper by way of the
+ * reader, so that it comes after all reads that were submitted before; later reads do not
+ * ask for what it takes away. */
+#ifndef STORE_LEDGER_PRIVATE_H
+#define STORE_LEDGER_PRIVATE_H
+
+#include "base/buf.h"
+#include "base/counter.h"
+#include "store/ledger.h"
+#include "store/ledger_erase.h"
+#include "store/ledger_gather.h"
+#include "store/ledger_index.h"
+#include "store/ledger_worker.h"
+
+/* Operations, oldest first. */
+struct op_queue {
+	struct ledger_op *first, **end;
+};
+
+static inline void op_queue_init(struct op_queue *q)
+{
+	q->first = NULL;
+	q->end = &q->first;
+}
+
+static inline void op_queue_add(struct op_queue *q, struct ledger_op *op)
+{
+	op->next = NULL;
+	*q->end = op;
+	q->end = &op->next;
+}
+
+static inline struct ledger_op *op_queue_take(struct op_queue *q)
+{
+	struct ledger_op *op = q->first;
+
+	if (op && !(q->first = op->next))
+		q->end = &q->first;
+	return op;
+}
+
+/* Moves all to the end of another queue. */
+static inline void op_queue_move(struct op_queue *to, struct op_queue *from)
+{
+	if (!from->first)
+		return;
+	*to->end = from->first;
+	to->end = from->end;
+	op_queue_init(from);
+}
+
+/* For numbers that are no sums. */
+static inline void counter_set(counter *c, uint64_t v)
+{
+	atomic_store_explicit(c, v, memory_order_relaxed);
+}
+
+/* Mails gathered for each home. */
+struct homes {
+	struct home {
+		struct mailbox *box;
+		struct batch batch;
+	} *v;
+	size_t n, cap;
+};
+
+enum spare { SPARE_NONE, SPARE_MAKING, SPARE_READY, SPARE_FULL, SPARE_FAILED };
+
+/* The writer's own. */
+struct writer {
+	struct op_queue todo;
+	uint32_t n_todo;
+	size_t todo_bytes;
+	struct gather gather;
+	struct buf group;       /* records of the commit to come */
+	struct op_queue in_group, reads; /* operations that wait for it: to go home, to be read */
+	struct homes homes;
+	int fd;                 /* of the segment that is written to, the last; or -1 */
+	uint64_t last;          /* place of its last record, or 0 */
+	enum spare spare;
+	struct segment_head spare_head;
+	uint64_t spare_tried_ms;
+	bool no_space;          /* the last try failed, and was logged */
+	unsigned chores;        /* that are out */
+	struct erase_set erase_next;    /* begins when the one that is out comes back */
+	struct op_queue to_erase;       /* its operations */
+	struct op_queue erased; /* done on disk; they wait for an index that knows it */
+	bool erasing, index_busy, index_wanted, index_off;
+	uint64_t index_covers, index_bytes; /* of the last one */
+	uint64_t index_forgotten; /* state.forgotten, as the index on disk knows it */
+	bool look_for_garbage;
+	uint64_t garbage_after_ms; /* no earlier */
+};
+
+#define READER_FILES 8
+
+struct ledger {
+	char *path;
+	int dir;
+	struct ledger_options o;
+	struct ledger_state state;
+	struct writer w;
+	struct worker writer, reader, maker, keeper;
+	struct read_file {
+		int fd; /* or -1 */
+		uint64_t base;
+		uint32_t salt;
+	} files[READER_FILES]; /* the reader's */
+	unsigned next_file;
+	atomic_bool failed;    /* for good */
+	atomic_uint ops;       /* submitted and not home */
+	atomic_size_t op_bytes;
+	counter records, groups, bytes, segments, archives, waiting; /* the writer's */
+	counter failures;      /* of any thread: added to with a locked instruction */
+};
+
+/* Work for another thread, which comes back to the writer. */
+struct chore {
+	struct mail mail;
+	struct ledger *l;
+	struct worker *worker;
+	void (*work)(struct chore *c);  /* on the worker's thread */
+	void (*after)(struct chore *c); /* on the writer's; frees it */
+};
+
+struct make_chore {
+	struct chore chore;
+	struct segment_head head;
+	int e; /* errno, or 0: it is there */
+};
+
+struct delete_chore {
+	struct chore chore;
+	uint64_t base, next_base, after;
+	int e;
+};
+
+struct erase_chore {
+	struct chore chore;
+	struct erase_set set;
+	struct op_queue ops;
+	struct ledger_fault fault;
+};
+
+struct index_chore {
+	struct chore chore;
+	struct buf image;
+	uint64_t forgotten;
+	struct op_queue ops;
+	bool saved, gone; /* the new one is there; there is none */
+};
+
+/* ledger_writer.c */
+void writer_main(void *ledger);
+void writer_take(struct mail *op, void *ledger);
+/* Whether a record of n bytes can be appended; makes room, and may commit and wait for it. A
+ * store leaves a reserve while there is no next segment. */
+bool writer_room(struct ledger *l, size_t n, bool store);
+/* Adds the record to the group; its place and group are set here. Returns the place. */
+uint64_t writer_append(struct ledger *l, struct record *r);
+void writer_append_drop(struct ledger *l, struct str name, uint64_t upto);
+/* Writes and syncs the group, then sends its operations where they go next. */
+void writer_commit(struct ledger *l);
+/* The ledger is at an end: what it had promised to the disk may not be there. */
+void writer_fail(struct ledger *l, const char *what, int e);
+/* Sends all home: with this status, or with their own where it is STORE_OK. */
+void writer_home(struct ledger *l, struct op_queue *q, enum store_status status);
+
+/* ledger_chores.c: the writer's side of what other threads do for it. */
+void chore_make(struct ledger *l);
+void chores_keep_house(struct ledger *l);
+bool chores_idle(const struct ledger *l);
+/* Milliseconds after which keeping house has something to do again, or -1. */
+int chores_wait_ms(const struct ledger *l);
+/* Runs a chore, on its worker's thread. */
+void chore_work(struct mail *chore, void *receiver);
+
+/* ledger_read.c */
+void reader_run(struct mail *op, void *ledger);
+void reader_forward(struct mail *chore, void *ledger);
+void reader_close(struct ledger *l);
+
+/* ledger.c */
+/* Ends the ledger's part in an operation: the mail may be posted then. */
+void ledger_op_leave(struct ledger *l, struct ledger_op *op);
+struct index_reach ledger_reach(const struct ledger *l);
+
+/* The segment that is written to; there is one while w.fd is not -1. */
+static inline struct segment *ledger_active(struct ledger *l)
+{
+	return &l->state.segments[l->state.n_segments - 1];
+}
+
+#endif

@@ -1,0 +1,399 @@
+#include "store/ledger_recover.h"
+
+#include "base/bug.h"
+#include "base/log.h"
+#include "store/ledger_erase.h"
+#include "store/ledger_file.h"
+#include "store/ledger_index.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* One opening. Functions return false when `fault` or *error says why. */
+struct recovery {
+	int dir;
+	const char *path;
+	struct ledger_state *state;
+	struct ledger_found *found;
+	struct arena *a;
+	struct str *error;
+	struct segment_head *heads; /* of all segments, by base */
+	size_t n_heads, cap_heads;
+	struct erase_set erase;     /* what is to be done again */
+};
+
+static bool refuse(struct recovery *r, uint64_t base, uint64_t at, const char *what, int e)
+{
+	struct ledger_fault f = { what, base, at, e };
+
+	*r->error = ledger_fault_text(&f, r->path, r->a);
+	return false;
+}
+
+static bool read_head(struct recovery *r, uint64_t base)
+{
+	char bytes[SEGMENT_HEAD];
+	struct segment_head h;
+	struct stat st;
+	int fd = segment_open(r->dir, base, O_RDONLY);
+
+	if (fd < 0)
+		return refuse(r, base, 0, "it can't be opened", errno);
+	bool good = fstat(fd, &st) == 0 && file_read(fd, 0, bytes, sizeof bytes);
+	int e = errno;
+	close(fd);
+	if (!good)
+		return refuse(r, base, 0, "its head can't be read", e);
+	const char *why = segment_head_read(bytes, &h);
+	if (!why && h.base != base)
+		why = "the name of the segment is not the one in its head";
+	if (!why && (uint64_t)st.st_size != h.size)
+		why = "the file is not as long as its head says";
+	if (why)
+		return refuse(r, base, 0, why, 0);
+	if (r->n_heads == r->cap_heads) {
+		r->cap_heads = r->cap_heads ? 2 * r->cap_heads : 16;
+		r->heads = xrealloc(r->heads, r->cap_heads * sizeof *r->heads);
+	}
+	r->heads[r->n_heads++] = h;
+	return true;
+}
+
+static bool ends_with(const char *name, const char *end)
+{
+	size_t n = strlen(name), k = strlen(end);
+
+	return n >= k && memcmp(name + n - k, end, k) == 0;
+}
+
+static int by_base(const void *a, const void *b)
+{
+	uint64_t x = ((const struct segment_head *)a)->base;
+	uint64_t y = ((const struct segment_head *)b)->base;
+
+	return (x > y) - (x < y);
+}
+
+/* Reads the heads of all segments, and removes files that were never finished. */
+static bool read_heads(struct recovery *r)
+{
+	int fd = openat(r->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+	bool good = true;
+	uint64_t base;
+
+	if (!d) {
+		*r->error = str_printf(r->a, "%s can't be read: %s", r->path,
+			strerrordesc_np(errno));
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	while (good && (e = readdir(d))) {
+		if (ends_with(e->d_name, ".tmp"))
+			unlinkat(r->dir, e->d_name, 0);
+		else if (segment_name_base(e->d_name, &base))
+			good = read_head(r, base);
+	}
+	closedir(d);
+	if (r->n_heads)
+		qsort(r->heads, r->n_heads, sizeof *r->heads, by_base);
+	return good;
+}
+
+/* A segment that the one behind it says has been deleted: the crash came between the two. */
+static bool finish_deleting(struct recovery *r, size_t i)
+{
+	char name[SEGMENT_NAME_SIZE];
+
+	segment_name(r->heads[i].base, name);
+	log_info(NULL, "ledger-segment-deleted", F_C("folder", r->path), F_STR("segment", str_c(name)));
+	if (unlinkat(r->dir, name, 0) != 0 || fsync(r->dir) != 0)
+		return refuse(r, r->heads[i].base, 0, "it can't be deleted", errno);
+	memmove(r->heads + i, r->heads + i + 1, (r->n_heads - i - 1) * sizeof *r->heads);
+	r->n_heads--;
+	return true;
+}
+
+/* Each segment must begin where the one before it ends, but for those that it says have been
+ * deleted. */
+static bool check_sequence(struct recovery *r)
+{
+	for (size_t i = 1; i < r->n_heads;) {
+		const struct segment_head *h = &r->heads[i], *before = h - 1;
+		if (before->base >= h->after) {
+			if (!finish_deleting(r, i - 1))
+				return false;
+			i = i > 1 ? i - 1 : 1;
+			continue;
+		}
+		if (h->after != before->base + before->size)
+			return refuse(r, h->base, 0, h->after > before->base + before->size
+				? "a segment before this one is missing"
+				: "this segment and the one before it overlap", 0);
+		i++;
+	}
+	return true;
+}
+
+/* Whether the index fits the segments: it ends in one of them, behind a record. */
+static bool index_fits(struct recovery *r, const struct index_reach *reach)
+{
+	const struct segment *g = ledger_state_segment(r->state, reach->covers);
+	char *bytes;
+	struct record last;
+	const char *why;
+
+	if (!g || g->salt != reach->salt || reach->covers % RECORD_ALIGN)
+		return false;
+	if (reach->covers == g->base + SEGMENT_HEAD)
+		return reach->last == 0;
+	if (reach->last < g->base + SEGMENT_HEAD || reach->last >= reach->covers ||
+		reach->covers - reach->last > RECORD_LENGTH_MAX)
+		return false;
+	size_t n = (size_t)(reach->covers - reach->last);
+	int fd = segment_open(r->dir, g->base, O_RDONLY);
+	if (fd < 0)
+		return false;
+	bytes = xmalloc(n);
+	bool good = file_read(fd, reach->last - g->base, bytes, n) &&
+		record_read(str_from(bytes, n), reach->last, g->salt, &last, &why) ==
+			RECORD_WHOLE && last.length == n && last.type != RECORD_SEAL;
+	free(bytes);
+	close(fd);
+	return good;
+}
+
+/* The place to read segments from: where the index ends, or the beginning. */
+static struct index_reach load_index(struct recovery *r)
+{
+	struct index_reach reach = { 0 };
+	struct str file = index_load(r->dir);
+	const char *why = NULL;
+
+	if (file.p)
+		why = index_read(file, r->state, &reach);
+	else if (errno != ENOENT || r->n_heads)
+		why = errno == ENOENT ? "it is missing" : strerrordesc_np(errno);
+	if (!why && file.p && !index_fits(r, &reach))
+		why = "it does not fit the segments";
+	free((char *)file.p);
+	if (!why)
+		return reach;
+	log_warn(NULL, "ledger-index-rebuilt", F_C("folder", r->path), F_C("why", why));
+	ledger_state_reset(r->state);
+	r->state->forgotten++; /* whatever it names */
+	return (struct index_reach){ 0 };
+}
+
+static void play(struct recovery *r, const struct record *rec)
+{
+	for (unsigned i = 0; i < rec->n_archives; i++) {
+		struct str name = rec->archives[i].name;
+		if (rec->archives[i].erased)
+			continue;
+		if (rec->type == RECORD_STORE)
+			ledger_state_store(r->state, name, rec->place);
+		if (rec->type == RECORD_DROP && record_drop_upto(rec) < rec->place)
+			ledger_state_drop(r->state, name, record_drop_upto(rec), rec->place);
+		if (rec->type == RECORD_ERASE) {
+			struct archive *a = ledger_state_find(r->state, name);
+			uint64_t first = a && a->first ? a->first : rec->place;
+			erase_set_add(&r->erase, name, first, rec->place);
+			ledger_state_erase(r->state, name);
+		}
+	}
+	if (record_erase_unfinished(rec))
+		erase_set_reach(&r->erase, rec->place);
+	if (rec->type != RECORD_SEAL)
+		r->found->last = rec->place;
+	r->found->records++;
+}
+
+/* Whether no record was ever written to the segment. */
+static bool is_blank(struct recovery *r, const struct segment_head *h, bool *out)
+{
+	const size_t step = 1 << 20;
+	char *bytes = xmalloc(step);
+	int fd = segment_open(r->dir, h->base, O_RDONLY);
+	bool good = fd >= 0;
+
+	*out = true;
+	for (uint64_t at = SEGMENT_HEAD; good && *out && at < h->size; at += step) {
+		size_t n = h->size - at < step ? (size_t)(h->size - at) : step;
+		good = file_read(fd, at, bytes, n);
+		*out = good && all_zero(str_from(bytes, n));
+	}
+	if (!good)
+		refuse(r, h->base, 0, "it can't be read", errno);
+	if (fd >= 0)
+		close(fd);
+	free(bytes);
+	return good;
+}
+
+/* Segment i is the last with records: those behind it must be blank. One of them is kept as
+ * the spare. *out: whether they are. */
+static bool check_rest_blank(struct recovery *r, size_t i, bool *out)
+{
+	*out = true;
+	for (size_t k = i + 1; k < r->n_heads && *out; k++)
+		if (!is_blank(r, &r->heads[k], out))
+			return false;
+	for (size_t k = r->n_heads; *out && k-- > i + 2;)
+		if (!finish_deleting(r, k))
+			return false;
+	if (*out && i + 1 < r->n_heads) {
+		r->found->has_spare = true;
+		r->found->spare = r->heads[i + 1];
+	}
+	return true;
+}
+
+/* Overwrites what lies behind the last whole record, so that no later commit can end just
+ * where an old record begins and bring it back. */
+static bool cut_tail(struct recovery *r, const struct segment_scan *scan)
+{
+	size_t end = scan->file.n;
+	char name[SEGMENT_NAME_SIZE];
+
+	while (end > scan->at && scan->file.p[end - 1] == 0)
+		end--;
+	if (end == scan->at)
+		return true;
+	segment_name(scan->head->base, name);
+	log_warn(NULL, "ledger-tail-cut", F_C("folder", r->path), F_STR("segment", str_c(name)),
+		F_INT("offset", scan->at), F_INT("bytes", end - scan->at));
+	int fd = segment_open(r->dir, scan->head->base, O_RDWR);
+	if (fd < 0)
+		return refuse(r, scan->head->base, 0, "it can't be opened", errno);
+	bool good = file_zero(fd, scan->at, end - scan->at) && fdatasync(fd) == 0;
+	int e = errno;
+	close(fd);
+	return good || refuse(r, scan->head->base, 0, "its torn tail can't be cut", e);
+}
+
+/* The records of segment i ended without a seal. */
+static bool end_of_records(struct recovery *r, size_t i, const struct segment_scan *scan,
+	enum record_answer answer)
+{
+	bool rest_blank;
+
+	if (!check_rest_blank(r, i, &rest_blank))
+		return false;
+	if (!rest_blank || !segment_scan_is_tail(scan))
+		return refuse(r, scan->head->base, scan->at,
+			str_printf(r->a, "%s, and later commits follow (docs/ledger.md, Recovery)",
+				answer == RECORD_BLANK ? "there are zeros where it should be"
+						       : scan->why).p, 0);
+	if (!cut_tail(r, scan))
+		return false;
+	while (r->state->n_segments > i + 1)
+		ledger_state_remove_segment(r->state, &r->state->segments[i + 1]);
+	r->state->segments[i].end = (uint32_t)scan->at;
+	r->found->writable = true;
+	return true;
+}
+
+/* Plays segment i from offset `from`. */
+static bool play_segment(struct recovery *r, size_t i, size_t from)
+{
+	const struct segment_head *h = &r->heads[i];
+	struct segment *g = &r->state->segments[i];
+	struct segment_scan scan;
+	struct record rec;
+	enum record_answer answer = RECORD_BLANK;
+	int fd = segment_open(r->dir, h->base, O_RDONLY);
+
+	if (fd < 0)
+		return refuse(r, h->base, 0, "it can't be opened", errno);
+	/* From `from` on only; the scan does not look before it. */
+	char *bytes = xmalloc(h->size);
+	bool good = file_read(fd, from, bytes + from, h->size - from);
+	if (!good)
+		refuse(r, h->base, 0, "it can't be read", errno);
+	close(fd);
+	segment_scan_init(&scan, h, str_from(bytes, h->size), from);
+	while (good && !g->sealed && (answer = segment_scan_next(&scan, &rec)) == RECORD_WHOLE) {
+		play(r, &rec);
+		g->sealed = rec.type == RECORD_SEAL;
+	}
+	if (good && !g->sealed)
+		good = end_of_records(r, i, &scan, answer);
+	free(bytes);
+	return good;
+}
+
+/* Plays all segments from the place on. */
+static bool play_from(struct recovery *r, struct index_reach reach)
+{
+	r->found->covered = reach.covers;
+	for (size_t i = 0; i < r->n_heads && !r->found->writable; i++) {
+		const struct segment_head *h = &r->heads[i];
+		size_t from = SEGMENT_HEAD;
+		if (h->base + h->size <= reach.covers) {
+			r->state->segments[i].sealed = true;
+			continue;
+		}
+		r->found->last = 0;
+		if (h->base < reach.covers) {
+			from = (size_t)(reach.covers - h->base);
+			r->found->last = reach.last;
+		}
+		if (!play_segment(r, i, from))
+			return false;
+	}
+	return true;
+}
+
+static bool finish_erasing(struct recovery *r)
+{
+	struct ledger_fault fault;
+
+	if (erase_set_empty(&r->erase))
+		return true;
+	log_info(NULL, "ledger-erase-again", F_C("folder", r->path),
+		F_INT("archives", r->erase.archives.n));
+	erase_set_bind(&r->erase, r->state);
+	if (!erase_set_run(&r->erase, r->dir, &fault)) {
+		*r->error = ledger_fault_text(&fault, r->path, r->a);
+		return false;
+	}
+	if (index_remove(r->dir))
+		return true;
+	*r->error = str_printf(r->a, "%s/" INDEX_NAME " can't be removed: %s", r->path,
+		strerrordesc_np(errno));
+	return false;
+}
+
+static bool recover(struct recovery *r)
+{
+	if (!read_heads(r) || !check_sequence(r))
+		return false;
+	for (size_t i = 0; i < r->n_heads; i++)
+		ledger_state_add_segment(r->state, &r->heads[i]);
+	if (!play_from(r, load_index(r)) || !finish_erasing(r))
+		return false;
+	ledger_state_publish(r->state);
+	ledger_state_trim(r->state);
+	return true;
+}
+
+bool ledger_recover(int dir, const char *path, struct ledger_state *s, struct ledger_found *out,
+	struct arena *a, struct str *error)
+{
+	struct recovery r = { .dir = dir, .path = path, .state = s, .found = out, .a = a,
+		.error = error };
+
+	*out = (struct ledger_found){ 0 };
+	erase_set_init(&r.erase);
+	bool good = recover(&r);
+	erase_set_clear(&r.erase);
+	free(r.heads);
+	return good;
+}
