@@ -75,9 +75,10 @@ static inline struct xml_doc xml_table_doc(const struct xml_table *t, const char
 	return (struct xml_doc){ bytes, t->nodes, t->attrs, (uint32_t)n, t->n_nodes, t->n_attrs };
 }
 
+/* The document's element. A document is never empty. */
 static inline const struct xml_node *xml_root(const struct xml_doc *d)
 {
-	return d->n_nodes ? d->nodes : NULL;
+	return d->nodes;
 }
 
 static inline bool xml_is(const struct xml_node *el, enum xml_ns ns, enum xml_tag tag)

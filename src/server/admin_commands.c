@@ -1,0 +1,383 @@
+/* What an administrator can ask for. A command that needs an account goes to the account's
+ * owner as a mail and comes home as one. */
+#include "server/admin.h"
+
+#include "base/bug.h"
+#include "base/clock.h"
+#include "core/account.h"
+#include "core/client.h"
+#include "core/manage.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define USERS_PAGE 1000
+
+/* ---- errands on shards ---- */
+
+struct errand {
+	struct mail mail;
+	struct request *request;
+	struct shard *shard;
+	struct jid jid;           /* in the request's arena */
+	void (*work)(struct errand *e);
+	struct buf out;           /* what it found */
+	enum store_status status;
+};
+
+static void come_home(struct mail *m, void *receiver);
+
+static void run_errand(struct mail *m, void *receiver)
+{
+	struct errand *e = container_of(m, struct errand, mail);
+
+	e->work(e);
+}
+
+static void go_home(struct errand *e)
+{
+	e->mail = (struct mail){ .run = come_home };
+	mailbox_post_one(&e->request->server->loop.inbox, &e->mail);
+}
+
+static struct errand *send_errand(struct request *r, struct shard *to, struct jid j,
+	void (*work)(struct errand *))
+{
+	struct errand *e = xcalloc(1, sizeof *e);
+
+	e->request = r;
+	e->shard = to;
+	e->jid = j;
+	e->work = work;
+	buf_init(&e->out, ADMIN_OUTPUT_MAX);
+	e->mail.run = run_errand;
+	r->expected++;
+	mailbox_post_one(&to->loop.inbox, &e->mail);
+	return e;
+}
+
+static const char *status_text(enum store_status s)
+{
+	switch (s) {
+	case STORE_OK: return NULL;
+	case STORE_EXISTS: return "there is such an account already";
+	case STORE_NOT_FOUND: return "there is no such account";
+	case STORE_FULL: return "the disk is full or too much waits; try again later";
+	case STORE_FAILED: break;
+	}
+	return "the store failed; the log says how";
+}
+
+static void come_home(struct mail *m, void *receiver)
+{
+	struct errand *e = container_of(m, struct errand, mail);
+	struct request *r = e->request;
+	const char *error = status_text(e->status);
+
+	buf_add(&r->out, buf_str(&e->out));
+	buf_clear(&e->out);
+	free(e);
+	if (error && !r->error.p)
+		r->error = str_c(error);
+	if (--r->expected == 0)
+		admin_answer(r);
+}
+
+/* ---- words ---- */
+
+static void refuse_with(struct request *r, const char *why)
+{
+	r->error = str_c(why);
+	admin_answer(r);
+}
+
+/* The bare JID of a host served here. False: refused. */
+static bool account_word(struct request *r, unsigned i, struct jid *out)
+{
+	const struct config *c = r->server->config;
+
+	if (!jid_parse(r->words[i], &r->mem, out) || !out->n_local) {
+		refuse_with(r, "give an address like juliet@example.org");
+		return false;
+	}
+	for (size_t h = 0; h < c->n_hosts; h++)
+		if (str_eq(c->hosts[h].domain, jid_domain(*out)))
+			return true;
+	refuse_with(r, "that domain is not served here");
+	return false;
+}
+
+static bool password_word(struct request *r, unsigned i, struct str *out)
+{
+	if (jid_prep_password(r->words[i], &r->mem, out))
+		return true;
+	refuse_with(r, "a password has 1 to 1023 bytes and no control characters");
+	return false;
+}
+
+/* ---- accounts ---- */
+
+static void managed(struct shard *s, enum store_status status, void *ctx)
+{
+	struct errand *e = ctx;
+
+	e->status = status;
+	go_home(e);
+}
+
+static struct str errand_password(const struct errand *e)
+{
+	return e->request->words[2];
+}
+
+static void do_adduser(struct errand *e)
+{
+	manage_create(e->shard, e->jid, errand_password(e), managed, e);
+}
+
+static void do_passwd(struct errand *e)
+{
+	manage_password(e->shard, e->jid, errand_password(e), managed, e);
+}
+
+static void do_deluser(struct errand *e)
+{
+	manage_delete(e->shard, e->jid, managed, e);
+}
+
+static void with_password(struct request *r, void (*work)(struct errand *))
+{
+	struct jid j;
+
+	if (!account_word(r, 1, &j) || !password_word(r, 2, &r->words[2]))
+		return;
+	send_errand(r, shard_of(&r->server->core, j), jid_bare(j), work);
+}
+
+static void cmd_adduser(struct request *r)
+{
+	with_password(r, do_adduser);
+}
+
+static void cmd_passwd(struct request *r)
+{
+	with_password(r, do_passwd);
+}
+
+static void cmd_deluser(struct request *r)
+{
+	struct jid j;
+
+	if (account_word(r, 1, &j))
+		send_errand(r, shard_of(&r->server->core, j), jid_bare(j), do_deluser);
+}
+
+/* ---- users: host after host, page after page ---- */
+
+struct users_ctx {
+	struct request *request;
+	size_t host;
+};
+
+static void ask_users(struct request *r, size_t host, struct str after);
+
+static void got_users(struct store_op *op, void *receiver)
+{
+	struct users_ctx *k = op->ctx;
+	struct request *r = k->request;
+	size_t host = k->host;
+	struct str last = STR_NULL;
+
+	if (op->status != STORE_OK) {
+		refuse_with(r, status_text(op->status));
+		store_op_free(op);
+		return;
+	}
+	for (size_t i = 0; i < op->n_users; i++) {
+		buf_add(&r->out, op->users[i]);
+		buf_lit(&r->out, "@");
+		buf_add(&r->out, op->host);
+		buf_lit(&r->out, "\n");
+		last = op->users[i];
+	}
+	if (op->n_users == USERS_PAGE)
+		ask_users(r, host, str_dup(&r->mem, last));
+	else
+		ask_users(r, host + 1, STR(""));
+	store_op_free(op);
+}
+
+/* words[1], if given, is the only host wanted. */
+static void ask_users(struct request *r, size_t host, struct str after)
+{
+	const struct config *c = r->server->config;
+
+	while (host < c->n_hosts && r->n_words > 1 && !str_eq(c->hosts[host].domain, r->words[1]))
+		host++;
+	if (host >= c->n_hosts) {
+		admin_answer(r);
+		return;
+	}
+	struct store_op *op = store_op_new(&r->server->loop.inbox, got_users,
+		sizeof(struct users_ctx));
+	*(struct users_ctx *)op->ctx = (struct users_ctx){ r, host };
+	store_users(r->server->core.store, op, c->hosts[host].domain, after, USERS_PAGE);
+}
+
+static void cmd_users(struct request *r)
+{
+	ask_users(r, 0, STR(""));
+}
+
+/* ---- sessions ---- */
+
+static void list_session(struct errand *e, struct session *s)
+{
+	struct arena *turn = &e->shard->loop.turn;
+	struct wire *w = s->client->stream.wire;
+	uint64_t seconds = (clock_wall_us() - s->since_us) / 1000000;
+
+	buf_add(&e->out, jid_str(s->full));
+	buf_printf(&e->out, "\t%s\tpriority %d\t%llus\t%.*s\n",
+		session_is_available(s) ? "available" : "connected", s->priority,
+		(unsigned long long)seconds, STR_FMT(w->ops->peer(w, turn)));
+}
+
+static void do_sessions(struct errand *e)
+{
+	struct map_node *n = NULL;
+
+	while ((n = map_next(&e->shard->accounts, n))) {
+		struct account *a = container_of(n, struct account, node);
+		list_each(s, &a->sessions, struct session, link)
+			list_session(e, s);
+	}
+	go_home(e);
+}
+
+static void cmd_sessions(struct request *r)
+{
+	struct core *c = &r->server->core;
+
+	/* All are counted before the first can come home. */
+	for (unsigned i = 0; i < c->n_shards; i++)
+		send_errand(r, c->shards[i], (struct jid){ 0 }, do_sessions);
+}
+
+static void do_kick(struct errand *e)
+{
+	struct account *a = account_get(e->shard, e->jid);
+	bool any = false;
+
+	for (struct list *l = a ? a->sessions.next : NULL; l && l != &a->sessions;) {
+		struct session *s = container_of(l, struct session, link);
+		l = l->next; /* closing frees the session */
+		if (!jid_is_bare(e->jid) && !jid_eq(s->full, e->jid))
+			continue;
+		client_close(s->client, STREAM_POLICY_VIOLATION, "ended by the administrator");
+		any = true;
+		if (!jid_is_bare(e->jid))
+			break;
+	}
+	if (!any)
+		buf_lit(&e->out, "no such session\n");
+	go_home(e);
+}
+
+static void cmd_kick(struct request *r)
+{
+	struct jid j;
+
+	if (account_word(r, 1, &j))
+		send_errand(r, shard_of(&r->server->core, j), j, do_kick);
+}
+
+/* ---- numbers ---- */
+
+static uint64_t resident_bytes(void)
+{
+	FILE *f = fopen("/proc/self/statm", "re");
+	unsigned long size, resident = 0;
+
+	if (f && fscanf(f, "%lu %lu", &size, &resident) != 2)
+		resident = 0;
+	if (f)
+		fclose(f);
+	return (uint64_t)resident * 4096;
+}
+
+static void number(struct request *r, const char *name, uint64_t v)
+{
+	buf_printf(&r->out, "%s %llu\n", name, (unsigned long long)v);
+}
+
+static void cmd_stats(struct request *r)
+{
+	struct core *c = &r->server->core;
+	struct store_stats st;
+	struct ledger_stats le;
+
+	store_stats(c->store, &st);
+	ledger_stats(c->ledger, &le);
+	number(r, "uptime_seconds", (clock_mono_ms() - c->started) / 1000);
+	number(r, "shards", c->n_shards);
+	number(r, "resident_bytes", resident_bytes());
+	for (unsigned i = 0; i < COUNTERS; i++)
+		number(r, counter_names[i], core_count(c, (enum counter_id)i));
+	number(r, "store_groups", st.groups);
+	number(r, "store_writes", st.writes);
+	number(r, "store_reads", st.reads);
+	number(r, "store_waiting", st.waiting);
+	number(r, "store_failed", st.failed);
+	number(r, "ledger_records", le.records);
+	number(r, "ledger_groups", le.groups);
+	number(r, "ledger_bytes", le.bytes);
+	number(r, "ledger_segments", le.segments);
+	number(r, "ledger_waiting", le.waiting);
+	number(r, "ledger_failed", le.failed);
+	admin_answer(r);
+}
+
+static void cmd_reload(struct request *r)
+{
+	struct str error, note;
+
+	if (!server_reload(r->server, &r->mem, &error, &note)) {
+		r->error = str_printf(&r->mem, "nothing was changed: %.*s", STR_FMT(error));
+	} else if (note.n) {
+		buf_printf(&r->out, "only a restart changes: %.*s\n", STR_FMT(note));
+	}
+	admin_answer(r);
+}
+
+/* ---- dispatch ---- */
+
+static const struct command {
+	const char *name;
+	unsigned min, max; /* words, the name counted */
+	void (*run)(struct request *r);
+} commands[] = {
+	{ "adduser", 3, 3, cmd_adduser },
+	{ "deluser", 2, 2, cmd_deluser },
+	{ "passwd", 3, 3, cmd_passwd },
+	{ "users", 1, 2, cmd_users },
+	{ "sessions", 1, 1, cmd_sessions },
+	{ "kick", 2, 2, cmd_kick },
+	{ "stats", 1, 1, cmd_stats },
+	{ "reload", 1, 1, cmd_reload },
+};
+
+void admin_run(struct request *r)
+{
+	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+		const struct command *c = &commands[i];
+		if (!str_eq(r->words[0], str_c(c->name)))
+			continue;
+		if (r->n_words < c->min || r->n_words > c->max)
+			refuse_with(r, "the command has too few or too many words");
+		else
+			c->run(r);
+		return;
+	}
+	refuse_with(r, "there is no such command");
+}

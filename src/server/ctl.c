@@ -1,0 +1,239 @@
+/* stentorctl: one command to a running server, over its administration socket. */
+#include "server/config.h"
+
+#include "base/buf.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <termios.h>
+#include <unistd.h>
+
+/* 0 done, 1 the server refused or cannot be reached, 2 wrong usage or configuration. */
+enum { EXIT_USAGE = 2 };
+
+#define PASSWORD_MAX 1024
+
+static const char usage[] =
+	"usage: stentorctl [-c FILE | -s SOCKET] COMMAND\n"
+	"\n"
+	"  adduser JID        make an account; the password is asked for, or read from\n"
+	"                     standard input when that is no terminal\n"
+	"  deluser JID        delete an account and all that belongs to it\n"
+	"  passwd JID         change a password\n"
+	"  users [HOST]       list the accounts\n"
+	"  sessions           list who is connected\n"
+	"  kick JID           end the sessions of an account, or one session by its full JID\n"
+	"  stats              print counters\n"
+	"  reload             read configuration and certificates again\n"
+	"\n"
+	"  -c, --config FILE  the server's configuration file (it names the socket)\n"
+	"  -s, --socket PATH  the socket itself\n"
+	"  -V, --version      print the version\n"
+	"  -h, --help         print this\n";
+
+__attribute__((format(printf, 2, 3))) static _Noreturn void die(int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("stentorctl: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	exit(code);
+}
+
+/* ---- passwords ---- */
+
+/* A line without its newline; false at the end of input or when it is too long. */
+static bool read_line(char *line, size_t max)
+{
+	if (!fgets(line, (int)max, stdin))
+		return false;
+	size_t n = strlen(line);
+	if (n && line[n - 1] == '\n')
+		line[n - 1] = '\0';
+	else if (n == max - 1)
+		return false;
+	return true;
+}
+
+static void ask(const char *prompt, char *line, size_t max)
+{
+	struct termios old, silent;
+
+	if (tcgetattr(STDIN_FILENO, &old) != 0)
+		die(EXIT_FAILURE, "the terminal: %s", strerror(errno));
+	silent = old;
+	silent.c_lflag &= ~(tcflag_t)ECHO;
+	fputs(prompt, stderr);
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+	bool ok = read_line(line, max);
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
+	fputc('\n', stderr);
+	if (!ok)
+		die(EXIT_FAILURE, "no password was given");
+}
+
+static void get_password(char *line, size_t max)
+{
+	char again[PASSWORD_MAX + 2];
+
+	if (!isatty(STDIN_FILENO)) {
+		if (!read_line(line, max) || !line[0])
+			die(EXIT_FAILURE, "no password on standard input");
+		return;
+	}
+	ask("Password: ", line, max);
+	ask("The same again: ", again, sizeof again);
+	bool same = strcmp(line, again) == 0;
+	explicit_bzero(again, sizeof again);
+	if (!same)
+		die(EXIT_FAILURE, "the two passwords differ");
+	if (!line[0])
+		die(EXIT_FAILURE, "an empty password is none");
+}
+
+/* ---- the socket ---- */
+
+static int connect_to(const char *path)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+
+	if (strlen(path) >= sizeof at.sun_path)
+		die(EXIT_USAGE, "%s: a socket's path is shorter", path);
+	memcpy(at.sun_path, path, strlen(path));
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&at, sizeof at) != 0)
+		die(EXIT_FAILURE, "no server answers at %s (%s); is stentord running with this "
+			"configuration?", path, strerror(errno));
+	return fd;
+}
+
+static void send_all(int fd, const struct buf *b)
+{
+	size_t at = 0;
+
+	while (at < b->n) {
+		ssize_t n = send(fd, b->p + at, b->n - at, MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			die(EXIT_FAILURE, "the server went away: %s", strerror(errno));
+		at += (size_t)n;
+	}
+}
+
+/* Prints the answer; the exit code. */
+static int show_answer(int fd)
+{
+	FILE *f = fdopen(fd, "r");
+	char *line = NULL;
+	size_t cap = 0;
+	int code = EXIT_SUCCESS;
+
+	if (!f || getline(&line, &cap, f) < 0)
+		die(EXIT_FAILURE, "the server gave no answer");
+	if (strncmp(line, "error ", 6) == 0) {
+		fprintf(stderr, "stentorctl: %s", line + 6);
+		code = EXIT_FAILURE;
+	}
+	while (getline(&line, &cap, f) >= 0)
+		fputs(line, code == EXIT_SUCCESS ? stdout : stderr);
+	free(line);
+	fclose(f);
+	return code;
+}
+
+static void put_word(struct buf *b, const char *word)
+{
+	if (strchr(word, '\n') || !*word)
+		die(EXIT_USAGE, "an empty word, or one with a line end, means nothing");
+	buf_add(b, str_c(word));
+	buf_byte(b, '\n');
+}
+
+static int run(const char *socket_path, char **words)
+{
+	char password[PASSWORD_MAX + 2];
+	struct buf b;
+	int fd = connect_to(socket_path);
+
+	buf_init(&b, 16 * 1024);
+	for (char **w = words; *w; w++)
+		put_word(&b, *w);
+	if (strcmp(words[0], "adduser") == 0 || strcmp(words[0], "passwd") == 0) {
+		if (!words[1])
+			die(EXIT_USAGE, "%s needs a JID", words[0]);
+		get_password(password, sizeof password);
+		put_word(&b, password);
+		explicit_bzero(password, sizeof password);
+	}
+	buf_byte(&b, '\n');
+	send_all(fd, &b);
+	explicit_bzero(b.p, b.n);
+	buf_clear(&b);
+	return show_answer(fd);
+}
+
+static int run_with_config(const char *file, char **words)
+{
+	struct arena a;
+	struct str errors;
+
+	arena_init(&a, 4096);
+	struct config *c = file ? config_load(file, &a, &errors) : config_default();
+	if (!c) {
+		fprintf(stderr, "%.*s", STR_FMT(errors));
+		return EXIT_USAGE;
+	}
+	int code = run(c->admin_socket.p, words);
+	config_unref(&c);
+	arena_clear(&a);
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "socket", required_argument, NULL, 's' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	const char *file = NULL, *socket_path = NULL;
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "+c:s:Vh", longs, NULL)) != -1) {
+		switch (opt) {
+		case 'c':
+			file = optarg;
+			break;
+		case 's':
+			socket_path = optarg;
+			break;
+		case 'V':
+			puts("stentorctl " STENTOR_VERSION);
+			return EXIT_SUCCESS;
+		case 'h':
+			fputs(usage, stdout);
+			return EXIT_SUCCESS;
+		default:
+			fputs(usage, stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind == argc) {
+		fputs(usage, stderr);
+		return EXIT_USAGE;
+	}
+	if (socket_path)
+		return run(socket_path, argv + optind);
+	return run_with_config(file, argv + optind);
+}

@@ -1,0 +1,299 @@
+/* Starting: folders, sockets, privileges, stores, settings. */
+#include "server/server.h"
+
+#include "base/bug.h"
+#include "base/digest.h"
+#include "core/client.h"
+#include "modules/table.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define STORE_READERS     2
+#define JOBS_WAITING_MAX  10000
+#define SECRET_FILE       "secret"
+
+static const char *path_in(struct arena *a, struct str folder, const char *name)
+{
+	return str_printf(a, "%.*s/%s", STR_FMT(folder), name).p;
+}
+
+static bool failed(const char *what, const char *path)
+{
+	log_error(NULL, what, F_C("path", path), F_C("error", strerror(errno)));
+	return false;
+}
+
+/* ---- folders and privileges ---- */
+
+static const struct passwd *wanted_user(const struct server *s)
+{
+	if (geteuid() != 0 || !s->config->user.n)
+		return NULL;
+	return getpwnam(s->config->user.p);
+}
+
+/* The data folder is the server's alone. As root it is given to the user that the server
+ * becomes, when it is made. */
+bool server_make_folders(struct server *s)
+{
+	const char *dir = s->config->data_dir.p;
+	const struct passwd *pw = wanted_user(s);
+
+	if (geteuid() == 0 && s->config->user.n && !pw) {
+		log_error(NULL, "user", F_STR("name", s->config->user),
+			F_C("error", "there is no such user"));
+		return false;
+	}
+	if (mkdir(dir, 0700) != 0) {
+		if (errno != EEXIST)
+			return failed("data_folder", dir);
+		return true;
+	}
+	if (pw && chown(dir, pw->pw_uid, pw->pw_gid) != 0)
+		return failed("data_folder", dir);
+	return true;
+}
+
+bool server_drop_privileges(struct server *s)
+{
+	const struct passwd *pw = wanted_user(s);
+
+	if (geteuid() != 0)
+		return true;
+	if (!pw) {
+		log_warn(NULL, "root", F_C("advice", "set the option `user` to give up privileges"));
+		return true;
+	}
+	if (initgroups(pw->pw_name, pw->pw_gid) != 0 || setgid(pw->pw_gid) != 0 ||
+		setuid(pw->pw_uid) != 0)
+		return failed("drop_privileges", pw->pw_name);
+	if (setuid(0) == 0)
+		BUG("privileges came back");
+	log_info(NULL, "privileges_dropped", F_C("user", pw->pw_name));
+	return true;
+}
+
+/* ---- listening ---- */
+
+static bool listen_for_all(struct server *s, size_t i)
+{
+	const struct config_listener *l = &s->config->listeners[i];
+	uint16_t port = l->port;
+
+	for (unsigned n = 0; n < s->n_shards; n++) {
+		int fd = listen_open(l->address.p, port);
+		if (fd < 0) {
+			log_error(NULL, "listen", F_STR("address", l->address), F_INT("port", port),
+				F_C("error", strerror(errno)));
+			return false;
+		}
+		s->listeners[i][n] = fd;
+		port = listen_port(fd); /* port 0 of the file: the same for all shards */
+	}
+	s->ports[i] = port;
+	return true;
+}
+
+bool server_listen(struct server *s)
+{
+	s->n_listeners = s->config->n_listeners;
+	s->listeners = xcalloc(s->n_listeners ? s->n_listeners : 1, sizeof *s->listeners);
+	s->ports = xcalloc(s->n_listeners, sizeof *s->ports);
+	for (size_t i = 0; i < s->n_listeners; i++)
+		if (!listen_for_all(s, i))
+			return false;
+	return true;
+}
+
+static bool give_listeners(struct server *s, struct shard *sh)
+{
+	sh->listeners = xcalloc(s->n_listeners, sizeof *sh->listeners);
+	for (size_t i = 0; i < s->n_listeners; i++) {
+		bool direct = s->config->listeners[i].kind == LISTEN_C2S_DIRECT_TLS;
+		if (!listener_init(&sh->listeners[i], &sh->loop, s->listeners[i][sh->index],
+			    direct ? client_accept_tls : client_accept, sh))
+			return failed("listener", "epoll");
+		sh->n_listeners++;
+	}
+	return true;
+}
+
+/* ---- settings ---- */
+
+static bool make_certificate(const struct config_host *h, struct arena *a)
+{
+	struct str error;
+
+	if (access(h->cert_file.p, F_OK) == 0 && access(h->key_file.p, F_OK) == 0)
+		return true;
+	if (!tls_make_self_signed(h->cert_file.p, h->key_file.p, &h->ascii, 1, a, &error)) {
+		log_error(NULL, "certificate", F_STR("host", h->domain), F_STR("error", error));
+		return false;
+	}
+	log_warn(NULL, "self_signed_certificate", F_STR("host", h->domain),
+		F_STR("file", h->cert_file));
+	return true;
+}
+
+static struct tls_config *load_tls(struct server *s, struct arena *a)
+{
+	const struct config *c = s->config;
+	struct tls_host *hosts = arena_alloc(a, c->n_hosts * sizeof *hosts);
+	struct str error;
+
+	for (size_t i = 0; i < c->n_hosts; i++) {
+		if (c->hosts[i].self_signed && !make_certificate(&c->hosts[i], a))
+			return NULL;
+		hosts[i] = (struct tls_host){ c->hosts[i].ascii, c->hosts[i].cert_file.p,
+			c->hosts[i].key_file.p };
+	}
+	struct tls_config *tls = tls_config_new(hosts, c->n_hosts,
+		c->client_ca_file.n ? c->client_ca_file.p : NULL, s->ticket_key, a, &error);
+	if (!tls)
+		log_error(NULL, "certificate", F_STR("error", error));
+	return tls;
+}
+
+struct settings *server_settings(struct server *s)
+{
+	const struct config *c = s->config;
+	const struct config_limits *lim = &c->limits;
+	struct settings *set = settings_new();
+	struct arena a;
+
+	arena_init(&a, 4096);
+	for (size_t i = 0; i < c->n_hosts; i++) {
+		struct host *h = settings_add_host(set, c->hosts[i].domain);
+		h->registration = c->hosts[i].registration;
+		h->anonymous = c->hosts[i].anonymous;
+	}
+	set->tls_required = c->tls_required;
+	set->plain_without_tls = c->plain_without_tls;
+	set->ask_client_cert = c->client_ca_file.n != 0;
+	set->guest.stanza_bytes = lim->stanza_bytes_before_login;
+	set->user.stanza_bytes = lim->stanza_bytes;
+	set->login_ms = lim->login_seconds * 1000;
+	set->max_out = lim->output_bytes;
+	set->sessions_max = lim->sessions_per_account;
+	set->roster_max = lim->roster_items;
+	set->checks_per_second = lim->password_checks_per_second;
+	set->tls = load_tls(s, &a);
+	arena_clear(&a);
+	if (!set->tls)
+		settings_unref(&set);
+	return set;
+}
+
+bool server_reload(struct server *s, struct arena *a, struct str *error, struct str *note)
+{
+	struct config *old = s->config;
+	struct config *fresh = s->config_file ? config_load(s->config_file, a, error)
+					      : config_default();
+
+	*note = STR("");
+	if (!fresh)
+		return false;
+	s->config = fresh;
+	struct settings *set = server_settings(s);
+	if (!set) {
+		s->config = old;
+		config_unref(&fresh);
+		*error = STR("a certificate cannot be used; the log says which");
+		return false;
+	}
+	*note = config_restart_names(old, fresh, a);
+	log_setup(fresh->log_level, fresh->log_format);
+	core_reload(&s->core, set);
+	settings_unref(&set);
+	config_unref(&old);
+	return true;
+}
+
+/* ---- stores ---- */
+
+/* Random bytes that stay with the data: what the server answers for users that do not exist
+ * must not change with a restart. */
+static bool load_secret(struct server *s, struct arena *a)
+{
+	const char *path = path_in(a, s->config->data_dir, SECRET_FILE);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	ssize_t n = fd < 0 ? -1 : read(fd, s->core.secret, sizeof s->core.secret);
+
+	if (n == 0) {
+		random_bytes(s->core.secret, sizeof s->core.secret);
+		n = write(fd, s->core.secret, sizeof s->core.secret);
+	}
+	bool ok = n == sizeof s->core.secret && fsync(fd) == 0;
+	if (!ok)
+		failed("secret", path);
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+static bool open_stores(struct server *s, struct arena *a)
+{
+	struct ledger_options o = {
+		.offline_max = s->config->limits.offline_messages,
+		.min_free_bytes = s->config->limits.disk_reserve_bytes,
+	};
+	struct str error;
+
+	s->core.store = store_open(s->config->data_dir.p, STORE_READERS, a, &error);
+	if (!s->core.store) {
+		log_error(NULL, "store", F_STR("error", error));
+		return false;
+	}
+	s->core.ledger = ledger_open(path_in(a, s->config->data_dir, "ledger"), &o, a, &error);
+	if (!s->core.ledger) {
+		log_error(NULL, "ledger", F_STR("error", error));
+		return false;
+	}
+	return true;
+}
+
+bool server_open(struct server *s)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	struct settings *set = server_settings(s);
+	struct arena a;
+	bool ok;
+
+	if (!set)
+		return false;
+	arena_init(&a, 4096);
+	ok = core_init(&s->core, s->n_shards, set, modules);
+	if (ok) {
+		s->core.quota = quota_new(s->config->limits.half_open_per_address);
+		s->core.jobs = jobs_new(cores > 1 ? (unsigned)cores : 1, JOBS_WAITING_MAX);
+		ok = load_secret(s, &a) && open_stores(s, &a);
+	}
+	for (unsigned i = 0; ok && i < s->n_shards; i++)
+		ok = give_listeners(s, s->core.shards[i]);
+	settings_unref(&set);
+	arena_clear(&a);
+	return ok;
+}
+
+/* The shards' threads have ended. What is on its way home is let in first. */
+void server_close(struct server *s)
+{
+	core_drain(&s->core);
+	if (s->core.jobs)
+		jobs_free(&s->core.jobs);
+	core_drain(&s->core);
+	if (s->core.store)
+		store_close(&s->core.store);
+	if (s->core.ledger)
+		ledger_close(&s->core.ledger);
+	core_clear(&s->core);
+	config_unref(&s->config);
+	free(s->listeners);
+	free(s->ports);
+}
