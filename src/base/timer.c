@@ -27,15 +27,16 @@ static uint64_t due_tick(uint64_t due)
 	return (due + TICK_MS - 1) / TICK_MS;
 }
 
-/* Puts a timer where the wheel finds it: the lower the level, the finer the slot. */
-static void place(struct wheel *w, struct timer *t)
+/* Puts a timer where the wheel finds it: the lower the level, the finer the slot. earliest:
+ * the tick that fires next. */
+static void place(struct wheel *w, struct timer *t, uint64_t earliest)
 {
 	uint64_t at = due_tick(t->due);
 	uint64_t ahead;
 	int level = 0;
 
-	if (at <= w->tick)
-		at = w->tick + 1;
+	if (at < earliest)
+		at = earliest;
 	ahead = at - w->tick;
 	if (ahead >= REACH_TICKS) {
 		at = w->tick + REACH_TICKS - 1;
@@ -52,8 +53,10 @@ void timer_set(struct wheel *w, struct timer *t, uint64_t now, uint64_t after_ms
 	t->due = now + after_ms;
 	if (!t->due)
 		t->due = 1;
+	if (!w->n && now / TICK_MS > w->tick) /* idle time is not walked through */
+		w->tick = now / TICK_MS;
 	w->n++;
-	place(w, t);
+	place(w, t, w->tick + 1);
 }
 
 void timer_stop(struct wheel *w, struct timer *t)
@@ -72,14 +75,11 @@ static void cascade(struct wheel *w, int level)
 	struct list moved;
 
 	list_take(slot, &moved);
-	/* place() counts from the tick before, so that what is due now lands in this tick. */
-	w->tick--;
 	while (!list_empty(&moved)) {
 		struct timer *t = list_first(&moved, struct timer, link);
 		list_del(&t->link);
-		place(w, t);
+		place(w, t, w->tick);
 	}
-	w->tick++;
 }
 
 static void fire_slot(struct wheel *w, struct list *slot)
@@ -91,7 +91,7 @@ static void fire_slot(struct wheel *w, struct list *slot)
 		struct timer *t = list_first(&due, struct timer, link);
 		list_del(&t->link);
 		if (due_tick(t->due) > w->tick) { /* out of reach when it was set */
-			place(w, t);
+			place(w, t, w->tick + 1);
 			continue;
 		}
 		t->due = 0;
