@@ -481,7 +481,7 @@ static bool read_file(const char *file, struct buf *out, struct faults *f)
 	return false;
 }
 
-struct config *config_load(const char *file, struct arena *a, struct str *errors)
+static struct config *load(const char *file, bool machine, struct arena *a, struct str *errors)
 {
 	struct config *c = NULL;
 	struct faults f;
@@ -490,11 +490,21 @@ struct config *config_load(const char *file, struct arena *a, struct str *errors
 	faults_init(&f, file);
 	buf_init(&text, CONFIG_FILE_MAX + ARENA_CHUNK);
 	if (read_file(file, &text, &f))
-		c = parse(buf_str(&text), file, true, &f);
+		c = parse(buf_str(&text), file, machine, &f);
 	buf_clear(&text);
 	*errors = str_dup(a, buf_str(&f.text));
 	faults_clear(&f);
 	return c;
+}
+
+struct config *config_load(const char *file, struct arena *a, struct str *errors)
+{
+	return load(file, true, a, errors);
+}
+
+struct config *config_load_text(const char *file, struct arena *a, struct str *errors)
+{
+	return load(file, false, a, errors);
 }
 
 struct config *config_default(void)

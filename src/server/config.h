@@ -78,8 +78,11 @@ struct config {
  */
 struct config *config_load(const char *file, struct arena *a, struct str *errors);
 
-/* The same for a text in memory, without looking at the machine. name: the file's, for
- * messages and relative paths. */
+/* The same without looking at the machine: for tools, which need not care whether a key can
+ * be read. */
+struct config *config_load_text(const char *file, struct arena *a, struct str *errors);
+
+/* The same for a text in memory. name: the file's, for messages and relative paths. */
 struct config *config_parse(struct str text, const char *name, struct arena *a,
 	struct str *errors);
 
