@@ -7,12 +7,16 @@
 #include "core/client.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 /* Shutting down, connections get this long to be closed by their peers. */
 #define STOP_MS 2000
 
 /* While a mailbox is full, how often a throttled shard looks again. */
 #define THROTTLE_MS 5
+
+/* Stopping, the store and the ledger get this long to finish what they were given. */
+#define DRAIN_MS 10000
 
 #define SCRATCH_MAX (4 * 1024 * 1024)
 
@@ -209,6 +213,36 @@ void core_join(struct core *c)
 {
 	for (unsigned i = 0; i < c->n_shards; i++)
 		pthread_join(c->shards[i]->thread, NULL);
+}
+
+static bool something_waits(struct core *c)
+{
+	struct store_stats st = { 0 };
+	struct ledger_stats le = { 0 };
+
+	if (c->store)
+		store_stats(c->store, &st);
+	if (c->ledger)
+		ledger_stats(c->ledger, &le);
+	return st.waiting || le.waiting;
+}
+
+void core_drain(struct core *c)
+{
+	for (unsigned ms = 0; ms < DRAIN_MS; ms++) {
+		bool waits = something_waits(c);
+		size_t ran = 0;
+		for (unsigned i = 0; i < c->n_shards; i++) {
+			struct shard *s = c->shards[i];
+			ran += mailbox_run(&s->loop.inbox, s);
+			for (unsigned k = 0; k < c->n_shards; k++)
+				mailbox_post(&c->shards[k]->loop.inbox, &s->out[k]);
+		}
+		if (!waits && !ran)
+			return;
+		if (!ran)
+			usleep(1000);
+	}
 }
 
 /* ---- orders to all shards ---- */

@@ -98,6 +98,10 @@ void core_clear(struct core *c);
 bool core_start(struct core *c);
 void core_join(struct core *c);
 
+/* With the threads ended: lets in what the store, the ledger and the workers still have on
+ * its way home, until nothing is. */
+void core_drain(struct core *c);
+
 /* Any thread: asks all shards to end their streams (system-shutdown) and then to stop. */
 void core_stop(struct core *c);
 
