@@ -25,28 +25,32 @@ void events_start(struct buf *out, struct str uri, struct str name, struct str *
 	buf_byte(out, '>');
 }
 
-/* What the tests' stream header declares, for prefixes that no stanza declares. */
-static struct str outer_uri(struct str prefix)
-{
-	if (str_eq(prefix, STR("stream")))
-		return xml_ns_str(NS_STREAM);
-	return str_eq(prefix, STR("h")) ? STR("urn:example:header") : STR_NULL;
-}
+/* A document and the stream header around it (empty when there is none). */
+struct place {
+	const struct xml_doc *d, *outer;
+	struct arena *a;
+};
 
-static struct str uri_of(const struct xml_doc *d, const struct xml_node *el, unsigned ns,
-	struct str prefix, struct arena *a)
+static struct str uri_of(const struct place *at, const struct xml_node *el, unsigned ns,
+	struct str prefix)
 {
+	const struct xml_doc *d = at->d;
+
 	if (ns != NS_OTHER)
 		return xml_ns_str((enum xml_ns)ns);
 	const struct xml_attr *decl = xml_declaration(d, el, prefix);
-	struct str uri = decl ? xml_value(d, decl, a) : outer_uri(prefix);
-	BUG_ON(!uri.p);
-	return uri;
+	if (!decl && at->outer->n_nodes) {
+		d = at->outer;
+		decl = xml_declaration(d, d->nodes, prefix);
+	}
+	BUG_ON(!decl);
+	return xml_value(d, decl, at->a);
 }
 
-static void start(struct buf *out, const struct xml_doc *d, const struct xml_node *el,
-	struct arena *a)
+static void start(struct buf *out, const struct place *at, const struct xml_node *el)
 {
+	const struct xml_doc *d = at->d;
+	struct arena *a = at->a;
 	struct str *attrs = arena_alloc(a, 2 * (el->n_attrs + (size_t)1) * sizeof *attrs);
 	struct str prefix = str_from(d->bytes + el->start + 1, el->prefix_len);
 	size_t n = 0;
@@ -55,23 +59,24 @@ static void start(struct buf *out, const struct xml_doc *d, const struct xml_nod
 		const struct xml_attr *attr = &d->attrs[el->first_attr + i];
 		if (attr->flags & XML_DECLARES)
 			continue;
-		struct str uri = uri_of(d, el, attr->ns,
-			str_from(d->bytes + attr->at, attr->prefix_len), a);
+		struct str uri = uri_of(at, el, attr->ns,
+			str_from(d->bytes + attr->at, attr->prefix_len));
 		struct str name = xml_attr_name(d, attr);
 		attrs[n++] = str_printf(a, "{%.*s}%.*s", STR_FMT(uri), STR_FMT(name));
 		attrs[n++] = xml_value(d, attr, a);
 		BUG_ON(xml_tag_id(name) != attr->name);
 	}
 	BUG_ON(xml_tag_id(xml_name(d, el)) != el->tag);
-	events_start(out, uri_of(d, el, el->ns, prefix, a), xml_name(d, el), attrs, n);
+	events_start(out, uri_of(at, el, el->ns, prefix), xml_name(d, el), attrs, n);
 }
 
-static void element(struct buf *out, const struct xml_doc *d, uint32_t index, struct arena *a)
+static void element(struct buf *out, const struct place *at, uint32_t index)
 {
+	const struct xml_doc *d = at->d;
 	const struct xml_node *el = &d->nodes[index];
 	bool in_text = false;
 
-	start(out, d, el, a);
+	start(out, at, el);
 	for (uint32_t i = index + 1; i < el->next; i = d->nodes[i].next) {
 		const struct xml_node *node = &d->nodes[i];
 		struct str raw = str_from(d->bytes + node->start, node->end - node->start);
@@ -81,24 +86,25 @@ static void element(struct buf *out, const struct xml_doc *d, uint32_t index, st
 			buf_byte(out, '"');
 		}
 		if (node->kind == XML_ELEMENT) {
-			element(out, d, i, a);
+			element(out, at, i);
 		} else if (!empty) {
 			/* The text of this node alone. */
 			struct xml_node pair[2] = { *el, *node };
 			struct xml_doc one = { d->bytes, pair, NULL, d->n_bytes, 2, 0 };
 			pair[0].next = pair[1].next = 2;
-			buf_add(out, xml_text(&one, &pair[0], a));
+			buf_add(out, xml_text(&one, &pair[0], at->a));
 		}
 	}
 	buf_add(out, in_text ? STR("\"</>") : STR("</>"));
 }
 
-void events_element(struct buf *out, const struct xml_doc *d)
+static void whole(struct buf *out, const struct xml_doc *d, const struct xml_doc *outer)
 {
 	struct arena a;
+	struct place at = { d, outer, &a };
 
 	arena_init(&a, 4096);
-	element(out, d, 0, &a);
+	element(out, &at, 0);
 	arena_clear(&a);
 }
 
@@ -133,7 +139,8 @@ static void check_element(const struct xml_doc *d, uint32_t index)
 }
 
 /* scan_canonical() gives the same tree to a reader who knows nothing of the header. */
-static void check_canonical(const struct scan *s, const struct xml_doc *d)
+static void check_canonical(const struct scan *s, const struct xml_doc *d,
+	const struct xml_doc *outer)
 {
 	/* Nothing bounds a canonical form but its buffer. */
 	static const struct scan_limits wide = { 64 << 20, 64, 200, 300, 20000, 100000 };
@@ -144,12 +151,13 @@ static void check_canonical(const struct scan *s, const struct xml_doc *d)
 	buf_init(&before, 64 << 20);
 	buf_init(&after, 64 << 20);
 	scan_canonical(s, d, &canon);
-	events_element(&before, d);
+	whole(&before, d, outer);
 	BUG_ON(!buf_ok(&canon) || !buf_reserve(&canon, SCAN_PAD));
 	BUG_ON(scan_document(&t, &wide, (enum xml_ns)s->content_ns, canon.p, canon.n) != SCAN_OK);
 	struct xml_doc again = xml_table_doc(&t, canon.p, canon.n);
-	BUG_ON(again.nodes[0].flags & XML_INHERITS && s->content_ns != NS_STREAM);
-	events_element(&after, &again);
+	BUG_ON(again.nodes[0].flags & XML_INHERITS && s->content_ns != NS_STREAM &&
+		s->content_ns != NS_OTHER);
+	whole(&after, &again, outer);
 	BUG_ON(!str_eq(buf_str(&before), buf_str(&after)));
 	BUG_ON(again.n_nodes != d->n_nodes);
 	xml_table_clear(&t);
@@ -166,6 +174,9 @@ struct reader {
 	struct xml_table shared, own; /* as a shard and a connection have them */
 	char *kept;                   /* exactly `n` bytes and the pad */
 	size_t n;
+	struct xml_table header;
+	char *header_bytes;
+	bool bare, wide_name;
 };
 
 static uint32_t next_random(uint32_t *seed)
@@ -185,32 +196,68 @@ static size_t piece_size(struct pieces *p, size_t left)
 	return size < left ? size : left;
 }
 
+static bool is_wide(const struct xml_doc *d, uint32_t from, uint32_t to)
+{
+	for (; from < to; from++) {
+		if ((signed char)d->bytes[from] < 0)
+			return true;
+	}
+	return false;
+}
+
+static bool has_wide_name(const struct xml_doc *d)
+{
+	for (uint32_t i = 0; i < d->n_nodes; i++) {
+		const struct xml_node *el = &d->nodes[i];
+		uint32_t at = el->start + 1;
+		if (el->kind == XML_ELEMENT &&
+			is_wide(d, at, at + el->prefix_len + 1 + el->name_len))
+			return true;
+	}
+	for (uint32_t i = 0; i < d->n_attrs; i++) {
+		if (is_wide(d, d->attrs[i].at, d->attrs[i].value))
+			return true;
+	}
+	return false;
+}
+
+static void keep_header(struct reader *r, struct xml_table *t, const char *p, size_t used)
+{
+	xml_table_copy(&r->header, t);
+	r->header_bytes = xmalloc(used);
+	memcpy(r->header_bytes, p, used);
+}
+
+static void on_element(struct reader *r, enum scan_status status, struct xml_table *t,
+	const char *p, size_t used)
+{
+	struct xml_doc d = xml_table_doc(t, p, used);
+	struct xml_doc outer = xml_table_doc(&r->header, r->header_bytes, 0);
+
+	BUG_ON(d.nodes[0].end != used);
+	r->wide_name |= has_wide_name(&d);
+	buf_add(r->out, status == SCAN_OPEN ? STR("open ") : STR("stanza "));
+	whole(r->out, &d, &outer);
+	if (d.nodes[0].flags & XML_INHERITS && !r->bare)
+		buf_lit(r->out, " inherits");
+	buf_byte(r->out, '\n');
+	if (status == SCAN_OPEN) {
+		keep_header(r, t, p, used);
+	} else {
+		check_element(&d, 0);
+		check_canonical(&r->s, &d, &outer);
+	}
+}
+
 static void event(struct reader *r, enum scan_status status, struct xml_table *t, const char *p,
 	size_t used)
 {
-	struct xml_doc d = xml_table_doc(t, p, used);
-
-	switch (status) {
-	case SCAN_OPEN:
-	case SCAN_STANZA:
-		BUG_ON(d.nodes[0].end != used);
-		buf_add(r->out, status == SCAN_OPEN ? STR("open ") : STR("stanza "));
-		events_element(r->out, &d);
-		buf_add(r->out, d.nodes[0].flags & XML_INHERITS ? STR(" inherits\n") : STR("\n"));
-		if (status == SCAN_STANZA) {
-			check_element(&d, 0);
-			check_canonical(&r->s, &d);
-		}
-		break;
-	case SCAN_CLOSE:
+	if (status == SCAN_OPEN || status == SCAN_STANZA)
+		on_element(r, status, t, p, used);
+	else if (status == SCAN_CLOSE)
 		buf_lit(r->out, "close\n");
-		break;
-	case SCAN_BAD:
+	else if (status == SCAN_BAD && !r->bare)
 		buf_printf(r->out, "bad %u\n", r->s.error);
-		break;
-	case SCAN_MORE:
-		break;
-	}
 }
 
 /* Adds a piece to the kept bytes, runs, and keeps what has to be kept. */
@@ -245,10 +292,10 @@ static bool take_piece(struct reader *r, struct str piece, uint32_t noise)
 	return status == SCAN_MORE;
 }
 
-void events_of(struct buf *out, struct str bytes, const struct scan_limits *limits,
+struct verdict events_of(struct buf *out, struct str bytes, const struct scan_limits *limits,
 	struct pieces pieces)
 {
-	struct reader r = { .out = out };
+	struct reader r = { .out = out, .bare = pieces.bare };
 	uint32_t noise = 0x9e3779b9;
 	bool more = true;
 
@@ -261,5 +308,8 @@ void events_of(struct buf *out, struct str bytes, const struct scan_limits *limi
 	scan_clear(&r.s);
 	xml_table_clear(&r.shared);
 	xml_table_clear(&r.own);
+	xml_table_clear(&r.header);
 	free(r.kept);
+	free(r.header_bytes);
+	return (struct verdict){ (enum scan_error)r.s.error, r.wide_name };
 }

@@ -17,17 +17,20 @@
 struct pieces {
 	size_t first, every;
 	uint32_t seed;
+	bool bare; /* leave out what expat cannot say: "bad" and "inherits" */
+};
+
+struct verdict {
+	enum scan_error error;
+	bool wide_name; /* some name is not ASCII */
 };
 
 /* What the scanner makes of the bytes of a stream. Half stanzas are moved to exact copies of
  * bytes and table at each cut; the pad behind the bytes holds something else each time. Each
  * stanza is also held against the invariants of xml/tree.h and, written by scan_canonical(),
  * against itself. */
-void events_of(struct buf *out, struct str bytes, const struct scan_limits *limits,
+struct verdict events_of(struct buf *out, struct str bytes, const struct scan_limits *limits,
 	struct pieces pieces);
-
-/* One document as text. */
-void events_element(struct buf *out, const struct xml_doc *d);
 
 /* The start of an element; attributes are name and value in turn, the number of both in n. It
  * sorts them. */
