@@ -14,21 +14,11 @@ void c2s_init(struct c2s *s, struct wire *wire, const struct c2s_ops *ops, void 
 	struct xml_table *table, const struct log *log)
 {
 	*s = (struct c2s){ .wire = wire, .ops = ops, .user = user, .table = table, .log = log };
-	scan_init(&s->scan, &scan_limits_guest);
+	feed_init(&s->feed, &scan_limits_guest, KEPT_MAX);
 	s->user_limits = &scan_limits_user;
 	nego_init(&s->nego, NEGO_RECEIVING, NS_CLIENT, false);
-	buf_init(&s->kept, KEPT_MAX);
 	s->login = xcalloc(1, sizeof *s->login);
 	arena_init(&s->login->arena, 2048);
-}
-
-static void drop_half(struct c2s *s)
-{
-	if (!s->half)
-		return;
-	xml_table_clear(s->half);
-	free(s->half);
-	s->half = NULL;
 }
 
 void c2s_login_free(struct c2s *s)
@@ -44,9 +34,7 @@ void c2s_login_free(struct c2s *s)
 
 void c2s_clear(struct c2s *s)
 {
-	scan_clear(&s->scan);
-	buf_clear(&s->kept);
-	drop_half(s);
+	feed_clear(&s->feed);
 	c2s_login_free(s);
 }
 
@@ -167,10 +155,10 @@ void c2s_throttle(struct c2s *s, bool on)
 
 void c2s_limit(struct c2s *s, const struct scan_limits *guest, const struct scan_limits *user)
 {
-	bool authed = s->scan.limits == s->user_limits;
+	bool authed = s->feed.scan.limits == s->user_limits;
 
 	s->user_limits = user;
-	s->scan.limits = authed ? user : guest;
+	s->feed.scan.limits = authed ? user : guest;
 }
 
 /* ---- stream header ---- */
@@ -195,7 +183,7 @@ static void on_header(struct c2s *s, const struct xml_doc *d)
 		c2s_close(s, STREAM_BAD_FORMAT, STR("a stream begins with <stream:stream>"));
 		return;
 	}
-	if (s->scan.content_ns != NS_CLIENT) {
+	if (s->feed.scan.content_ns != NS_CLIENT) {
 		c2s_close(s, STREAM_INVALID_NAMESPACE, STR("the content namespace here is jabber:client"));
 		return;
 	}
@@ -272,10 +260,10 @@ static void on_stanza(struct c2s *s, const struct xml_doc *d)
 		return;
 	}
 	buf_init(&text, KEPT_MAX);
-	scan_canonical(&s->scan, d, &text);
+	scan_canonical(&s->feed.scan, d, &text);
 	size_t n = text.n;
 	if (!buf_reserve(&text, SCAN_PAD) ||
-		scan_document(&table, s->scan.limits, NS_CLIENT, text.p, n) != SCAN_OK) {
+		scan_document(&table, s->feed.scan.limits, NS_CLIENT, text.p, n) != SCAN_OK) {
 		c2s_close(s, STREAM_POLICY_VIOLATION, STR("a stanza is too large"));
 	} else {
 		struct xml_doc own = xml_table_doc(&table, text.p, n);
@@ -285,8 +273,10 @@ static void on_stanza(struct c2s *s, const struct xml_doc *d)
 	buf_clear(&text);
 }
 
-static void on_scanned(struct c2s *s, enum scan_status status, const struct xml_doc *d)
+static bool on_scanned(void *user, enum scan_status status, const struct xml_doc *d)
 {
+	struct c2s *s = user;
+
 	switch (status) {
 	case SCAN_OPEN:
 		on_header(s, d);
@@ -299,100 +289,48 @@ static void on_scanned(struct c2s *s, enum scan_status status, const struct xml_
 		end(s, true);
 		break;
 	case SCAN_BAD:
-		c2s_close(s, scan_condition(s->scan.error), STR_NULL);
+		c2s_close(s, scan_condition(s->feed.scan.error), STR_NULL);
 		break;
 	case SCAN_MORE:
 		break;
 	}
-}
-
-/* Scans until the bytes are used up, or an answer is waited for. Returns how many bytes are
- * done with. */
-static size_t scan_bytes(struct c2s *s, const char *p, size_t n)
-{
-	size_t at = 0;
-
-	while (!s->held && !s->closing) {
-		struct xml_table *t = s->half ? s->half : s->table;
-		size_t used = 0;
-		enum scan_status status = scan_next(&s->scan, t, p + at, n - at, &used);
-		struct xml_doc d = xml_table_doc(t, p + at, used);
-
-		at += used;
-		if (status == SCAN_MORE)
-			break;
-		on_scanned(s, status, &d);
-		if (t == s->half)
-			drop_half(s);
-		if (s->nego.phase == NEGO_TLS)
-			return at;
-	}
-	return at;
+	return !s->held && !s->closing && s->nego.phase != NEGO_TLS;
 }
 
 /* Nothing that came in clear behind <starttls/> may be taken for part of the secure stream
  * (RFC 6120 section 5.4.3.3). White space is harmless and thrown away; anything else is an
  * attempt at injection and ends the connection. */
-static void drop_clear_rest(struct c2s *s, struct str rest)
+static void drop_clear_rest(struct c2s *s)
 {
-	if (str_trim(rest).n) {
-		log_warn(s->log, "starttls_injection", F_INT("bytes", rest.n));
+	size_t n = str_trim(buf_str(&s->feed.kept)).n;
+
+	if (n) {
+		log_warn(s->log, "starttls_injection", F_INT("bytes", n));
 		c2s_abort(s);
 	}
-	buf_clear(&s->kept);
 }
 
-static bool keep(struct c2s *s, struct str bytes)
+/* After input: what may no longer be kept is not. */
+static void tidy(struct c2s *s, bool kept)
 {
-	buf_add(&s->kept, bytes);
-	if (!buf_reserve(&s->kept, SCAN_PAD)) {
-		c2s_close(s, STREAM_POLICY_VIOLATION, STR("too much input"));
-		return false;
-	}
-	return true;
-}
-
-static void run(struct c2s *s, const char *p, size_t n, bool from_kept)
-{
-	s->feeding = true;
-	size_t done = scan_bytes(s, p, n);
 	s->feeding = false;
-
-	struct str rest = str_from(p + done, n - done);
-	if (s->nego.phase == NEGO_TLS) {
-		drop_clear_rest(s, rest);
-		return;
-	}
-	if (s->closing || !rest.n) {
-		buf_clear(&s->kept);
-		return;
-	}
-	if (!s->half && scan_in_middle(&s->scan)) {
-		s->half = xcalloc(1, sizeof *s->half);
-		xml_table_copy(s->half, s->table);
-	}
-	if (from_kept)
-		buf_drop(&s->kept, done);
-	else
-		keep(s, rest);
-}
-
-static void run_kept(struct c2s *s)
-{
-	if (s->kept.n && buf_reserve(&s->kept, SCAN_PAD))
-		run(s, s->kept.p, s->kept.n, true);
+	if (!kept)
+		c2s_close(s, STREAM_POLICY_VIOLATION, STR("too much input"));
+	if (s->nego.phase == NEGO_TLS)
+		drop_clear_rest(s);
+	if (s->closing || s->nego.phase == NEGO_TLS)
+		feed_drop(&s->feed);
 }
 
 void c2s_input(struct c2s *s, const char *p, size_t n)
 {
+	struct str bytes = str_from(p, n);
+
 	if (s->closing || s->ended)
 		return;
-	if (!s->held && !s->kept.n) {
-		run(s, p, n, false);
-		return;
-	}
-	if (keep(s, str_from(p, n)) && !s->held)
-		run_kept(s);
+	s->feeding = true;
+	tidy(s, s->held ? feed_keep(&s->feed, bytes)
+			: feed_input(&s->feed, s->table, bytes, on_scanned, s));
 }
 
 void c2s_release(struct c2s *s)
@@ -403,6 +341,9 @@ void c2s_release(struct c2s *s)
 	if (s->closing)
 		return;
 	pause_wire(s);
-	if (!s->feeding)
-		run_kept(s);
+	if (s->feeding)
+		return;
+	s->feeding = true;
+	feed_go_on(&s->feed, s->table, on_scanned, s);
+	tidy(s, true);
 }

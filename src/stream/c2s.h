@@ -13,7 +13,7 @@
 
 #include "base/log.h"
 #include "stream/wire.h"
-#include "xml/scan.h"
+#include "xml/feed.h"
 #include "xml/writer.h"
 #include "xmpp/error.h"
 #include "xmpp/jid.h"
@@ -73,17 +73,15 @@ struct c2s {
 	void *user;                  /* of the ops */
 	const struct log *log;
 	struct xml_table *table;     /* of the thread: scratch */
-	struct scan scan;
+	struct feed feed;
 	struct nego nego;
-	const struct scan_limits *user_limits; /* behind SASL; scan.limits before */
+	const struct scan_limits *user_limits; /* behind SASL; feed.scan.limits before */
 	bool held;                   /* waits for an answer: input is kept, not read */
 	bool throttled;              /* its user cannot take more now */
 	bool closing;                /* our end tag is written */
 	bool ended;                  /* ops->closed was called */
 	bool feeding;                /* c2s_input() is on the stack */
 	bool opened;                 /* our header for this (re)start is written */
-	struct buf kept;             /* bytes of a stanza that is not whole, or kept while held */
-	struct xml_table *half;      /* node table of that stanza */
 	struct c2s_login *login;     /* until a resource is bound */
 	struct str domain;           /* of the host, once known */
 };

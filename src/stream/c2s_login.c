@@ -156,7 +156,7 @@ void c2s_secured(struct c2s *s)
 {
 	if (s->nego.phase != NEGO_TLS)
 		return;
-	scan_restart(&s->scan);
+	scan_restart(&s->feed.scan);
 	nego_enter(&s->nego, NEGO_OPEN);
 }
 
@@ -200,8 +200,8 @@ static void sasl_done(struct c2s *s, struct str data)
 		F_STR("user", sasl_server_user(l->sasl)), F_STR("host", s->domain),
 		F_STR("mechanism", sasl_mech_name(sasl_server_mech(l->sasl))));
 	nego_enter(&s->nego, NEGO_AUTHED);
-	scan_restart(&s->scan);
-	s->scan.limits = s->user_limits;
+	scan_restart(&s->feed.scan);
+	s->feed.scan.limits = s->user_limits;
 	c2s_hold(s);
 	s->ops->authenticated(s, sasl_server_user(l->sasl));
 }
