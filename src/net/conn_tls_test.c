@@ -1,7 +1,7 @@
 /* Connections under TLS, over real sockets. */
 #include "net/testing.h"
 
-#include <errno.h>
+#include <pthread.h>
 
 static struct certs certs;
 
@@ -413,6 +413,91 @@ static void test_move_and_close(void **state)
 	loop_clear(&l);
 }
 
+/* A second shard: takes connections that come by mail and echoes. */
+struct parcel {
+	struct mail mail;
+	struct end *end;
+};
+
+struct shard {
+	struct loop loop;
+	struct end *taken[8];
+	size_t n;
+};
+
+static void parcel_arrives(struct mail *m, void *receiver)
+{
+	struct parcel *p = container_of(m, struct parcel, mail);
+	struct shard *s = receiver;
+
+	p->end->on_data = echo;
+	assert_true(conn_attach(&p->end->c, &s->loop));
+	s->taken[s->n++] = p->end;
+	free(p);
+}
+
+static void stop_mail(struct mail *m, void *receiver)
+{
+	struct shard *s = receiver;
+
+	loop_stop(&s->loop);
+}
+
+static void *run_shard(void *arg)
+{
+	struct shard *s = arg;
+
+	loop_run(&s->loop);
+	for (size_t i = 0; i < s->n; i++)
+		end_clear(s->taken[i]);
+	return NULL;
+}
+
+static struct shard *far_shard;
+
+static void send_away(struct end *e, struct str bytes)
+{
+	struct parcel *p = xcalloc(1, sizeof *p);
+
+	conn_write(&e->c, STR("moved, "));
+	conn_detach(&e->c);
+	*p = (struct parcel){ { .run = parcel_arrives }, e };
+	mailbox_post_one(&far_shard->loop.inbox, &p->mail);
+}
+
+/* Handshakes on one thread, the rest on another; ThreadSanitizer watches. */
+static void test_move_between_threads(void **state)
+{
+	enum { PAIRS = 8 };
+	struct loop l;
+	struct shard far = { .n = 0 };
+	struct end a[PAIRS], b[PAIRS];
+	struct mail stop = { .run = stop_mail };
+	pthread_t thread;
+
+	start_loop(&l);
+	assert_true(loop_init(&far.loop, 1 << 20, &far));
+	far_shard = &far;
+	assert_int_equal(pthread_create(&thread, NULL, run_shard, &far), 0);
+	for (int i = 0; i < PAIRS; i++) {
+		secured_pair(&a[i], &b[i], &l, false, versions[i % 2].flags);
+		b[i].on_data = send_away;
+		conn_write(&a[i].c, STR("go"));
+	}
+	for (int i = 0; i < PAIRS; i++) {
+		UNTIL(&l, a[i].got.n == 7);
+		conn_write(&a[i].c, STR("echo"));
+		UNTIL(&l, a[i].got.n == 11);
+		assert_got(&a[i], STR("moved, echo"));
+	}
+	mailbox_post_one(&far.loop.inbox, &stop);
+	pthread_join(thread, NULL);
+	for (int i = 0; i < PAIRS; i++)
+		end_clear(&a[i]);
+	loop_clear(&far.loop);
+	loop_clear(&l);
+}
+
 static void clear_self(struct end *e)
 {
 	end_clear(e);
@@ -477,6 +562,7 @@ int main(void)
 		cmocka_unit_test(test_pause),
 		cmocka_unit_test(test_detach_and_attach),
 		cmocka_unit_test(test_move_and_close),
+		cmocka_unit_test(test_move_between_threads),
 		cmocka_unit_test(test_clear_in_callbacks),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#define CLIENT_HANDSHAKE_MAX (32 * 1024) /* bytes of one message from a client */
+
 #define CIPHERS "+AES-128-GCM:+CHACHA20-POLY1305:+AES-256-GCM"
 #define COMMON                                                                            \
 	"-CIPHER-ALL:" CIPHERS ":-MAC-ALL:+AEAD:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:"          \
@@ -125,6 +127,7 @@ struct tls *tls_server_new(struct tls_config *c, unsigned flags)
 	t->config = tls_config_ref(c);
 	gnutls_credentials_set(t->session, GNUTLS_CRD_CERTIFICATE, c->hosts[0].cred);
 	gnutls_handshake_set_post_client_hello_function(t->session, choose_host);
+	gnutls_handshake_set_max_packet_length(t->session, CLIENT_HANDSHAKE_MAX);
 	BUG_ON(gnutls_session_ticket_enable_server(t->session, &key) < 0);
 	if (flags & TLS_ASK_CERT)
 		gnutls_certificate_server_set_request(t->session, GNUTLS_CERT_REQUEST);

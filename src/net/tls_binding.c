@@ -84,8 +84,8 @@ static bool verified(struct tls *t, gnutls_x509_crt_t *chain, unsigned n)
 		.data = (unsigned char *)purpose };
 	unsigned status = 0;
 
-	return gnutls_x509_trust_list_verify_crt2(t->config->client_trust, chain, n, &want, 1, 0,
-		       &status, NULL) >= 0 && status == 0;
+	return gnutls_x509_trust_list_verify_crt2(tls_config_client_trust(t->config), chain, n,
+		       &want, 1, 0, &status, NULL) >= 0 && status == 0;
 }
 
 /* The name at a place of the certificate, if it is an xmppAddr; 1 to keep, 0 to skip, -1 at

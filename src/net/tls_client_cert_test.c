@@ -43,13 +43,14 @@ static void add_address(gnutls_x509_crt_t crt, struct str s)
 static void make(struct ident *out, const struct wish *w, const struct ident *signer)
 {
 	time_t now = time(NULL);
-	bool ed = w->pk == GNUTLS_PK_EDDSA_ED25519;
+	gnutls_pk_algorithm_t pk = w->pk ? w->pk : GNUTLS_PK_ECDSA;
+	unsigned bits = pk == GNUTLS_PK_RSA ? 2048 :
+		GNUTLS_CURVE_TO_BITS(pk == GNUTLS_PK_ECDSA ? GNUTLS_ECC_CURVE_SECP256R1 :
+							     GNUTLS_ECC_CURVE_ED25519);
 
 	gnutls_x509_crt_init(&out->crt);
 	gnutls_x509_privkey_init(&out->key);
-	assert_int_equal(gnutls_x509_privkey_generate(out->key, ed ? w->pk : GNUTLS_PK_ECDSA,
-		GNUTLS_CURVE_TO_BITS(ed ? GNUTLS_ECC_CURVE_ED25519 : GNUTLS_ECC_CURVE_SECP256R1),
-		0), 0);
+	assert_int_equal(gnutls_x509_privkey_generate(out->key, pk, bits, 0), 0);
 	gnutls_x509_crt_set_version(out->crt, 3);
 	gnutls_x509_crt_set_serial(out->crt, "\x01", 1);
 	gnutls_x509_crt_set_activation_time(out->crt, now + w->from * DAY);
@@ -192,6 +193,26 @@ static void test_addresses(void **state)
 		}
 }
 
+/* With no authorities given the system's are asked, and they know nobody here. */
+static void test_system_authorities(void **state)
+{
+	struct wish w = { { STR("a@a.example") }, .from = -1, .until = 9 };
+	struct tls_host h = { STR("a.example"), certs_path(&certs, "a.example.crt"),
+		certs_path(&certs, "a.example.key") };
+	struct tls_config *before = config;
+	struct ident client;
+	struct str out[1], error;
+
+	make(&client, &w, &authority);
+	config = tls_config_new(&h, 1, NULL, test_ticket_key, &certs.arena, &error);
+	assert_non_null(config);
+	assert_int_equal(ask(&client, TLS_ASK_CERT, 0, out, 1), 0);
+	assert_int_equal(ask(&client, TLS_ASK_CERT, 0, out, 1), 0);
+	tls_config_unref(&config);
+	config = before;
+	drop(&client);
+}
+
 /* A client without a certificate is welcome, and none is asked for unless wanted. */
 static void test_without_certificate(void **state)
 {
@@ -220,6 +241,7 @@ static void test_end_point_hash(void **state)
 		{ "SHA-384", GNUTLS_DIG_SHA384, GNUTLS_PK_ECDSA, 48 },
 		{ "SHA-512", GNUTLS_DIG_SHA512, GNUTLS_PK_ECDSA, 64 },
 		{ "SHA-1", GNUTLS_DIG_SHA1, GNUTLS_PK_ECDSA, 32 },
+		{ "SHA-384 with RSA", GNUTLS_DIG_SHA384, GNUTLS_PK_RSA, 48 },
 		{ "Ed25519 has none", GNUTLS_DIG_SHA512, GNUTLS_PK_EDDSA_ED25519, 0 },
 	};
 
@@ -276,6 +298,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_system_authorities),
 		cmocka_unit_test(test_without_certificate),
 		cmocka_unit_test(test_end_point_hash),
 	};

@@ -81,14 +81,20 @@ static bool load_host(struct tls_config_host *to, const struct tls_host *h, stru
 	return ok;
 }
 
+static gnutls_x509_trust_list_t new_trust(void)
+{
+	gnutls_x509_trust_list_t list;
+
+	BUG_ON(gnutls_x509_trust_list_init(&list, 0) < 0);
+	return list;
+}
+
 static bool load_authorities(struct tls_config *c, const char *ca_file, struct arena *a,
 	struct str *error)
 {
-	if (!ca_file) {
-		/* A system without authorities believes no client, which is no error. */
-		gnutls_x509_trust_list_add_system_trust(c->client_trust, 0, 0);
+	if (!ca_file)
 		return true;
-	}
+	c->client_trust = new_trust();
 	int r = gnutls_x509_trust_list_add_trust_file(c->client_trust, ca_file, NULL,
 		GNUTLS_X509_FMT_PEM, 0, 0);
 	if (r > 0)
@@ -96,6 +102,18 @@ static bool load_authorities(struct tls_config *c, const char *ca_file, struct a
 	*error = str_printf(a, "%s: no PEM certificate of an authority could be read from it%s%s",
 		ca_file, r < 0 ? ": " : "", r < 0 ? gnutls_strerror(r) : "");
 	return false;
+}
+
+gnutls_x509_trust_list_t tls_config_client_trust(struct tls_config *c)
+{
+	pthread_mutex_lock(&c->lock);
+	if (!c->client_trust) {
+		c->client_trust = new_trust();
+		/* A system without authorities believes no client, which is no error. */
+		gnutls_x509_trust_list_add_system_trust(c->client_trust, 0, 0);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return c->client_trust;
 }
 
 static void add_host(struct tls_config *c, struct str name)
@@ -122,7 +140,7 @@ struct tls_config *tls_config_new(const struct tls_host *hosts, size_t n, const 
 	atomic_init(&c->refs, 1);
 	memcpy(c->ticket_key, ticket_key, sizeof c->ticket_key);
 	map_init(&c->by_name, host_key);
-	BUG_ON(gnutls_x509_trust_list_init(&c->client_trust, 0) < 0);
+	pthread_mutex_init(&c->lock, NULL);
 	bool ok = load_authorities(c, ca_file, a, error);
 	for (size_t i = 0; ok && i < n; i++) {
 		add_host(c, hosts[i].name);
@@ -151,7 +169,9 @@ void tls_config_unref(struct tls_config **p)
 		free((char *)c->hosts[i].name.p);
 	}
 	map_clear(&c->by_name);
-	gnutls_x509_trust_list_deinit(c->client_trust, 1);
+	if (c->client_trust)
+		gnutls_x509_trust_list_deinit(c->client_trust, 1);
+	pthread_mutex_destroy(&c->lock);
 	wipe(c->ticket_key, sizeof c->ticket_key);
 	free(c);
 }

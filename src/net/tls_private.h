@@ -9,6 +9,7 @@
 
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
+#include <pthread.h>
 #include <stdatomic.h>
 
 #define FINISHED_MAX 48 /* verify_data with SHA-384 */
@@ -35,11 +36,16 @@ struct tls_config_host {
 struct tls_config {
 	atomic_uint refs;
 	uint8_t ticket_key[64];
-	gnutls_x509_trust_list_t client_trust;
+	pthread_mutex_t lock;                  /* of the next */
+	gnutls_x509_trust_list_t client_trust; /* NULL: the system's, not loaded yet */
 	struct map by_name;
 	size_t n;
 	struct tls_config_host hosts[];
 };
+
+/* The authorities that clients' certificates are checked against. The system's take some
+ * milliseconds and 4 MB, and are loaded when the first client shows a certificate. */
+gnutls_x509_trust_list_t tls_config_client_trust(struct tls_config *c);
 
 /* The credentials for a name that a client asks for; those of the first host for any other. */
 gnutls_certificate_credentials_t tls_config_cred(struct tls_config *c, struct str name);
