@@ -73,6 +73,10 @@ class Layers(unittest.TestCase):
         layers = LAYERS + 'src/base/a.h includes xml/x.h because of a reason\n'
         self.expect(0, [], LAYERS=layers, src__base__a_DOT_h='#include "xml/x.h"\n')
 
+    def test_an_exception_lets_a_header_from_elsewhere_pass(self):
+        layers = LAYERS + 'src/xml/x_test.c includes helper.h because tests share it\n'
+        self.expect(0, [], LAYERS=layers, src__xml__x_test_DOT_c='#include "helper.h"\n')
+
     def test_an_exception_that_nobody_needs_fails(self):
         layers = LAYERS + 'src/base/a.h includes xml/x.h because of a reason\n'
         self.expect(1, ['LAYERS:5: nobody needs this exception; remove it'], LAYERS=layers)
