@@ -22,7 +22,7 @@ static void encode(char *to, struct str in)
 
 void base64_encode(struct buf *b, struct str bytes)
 {
-	char *to = buf_reserve(b, BASE64_LEN(bytes.n));
+	char *to = bytes.n ? buf_reserve(b, BASE64_LEN(bytes.n)) : NULL;
 
 	if (!to)
 		return;
