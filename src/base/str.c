@@ -53,9 +53,9 @@ bool str_to_i64(struct str s, int64_t min, int64_t max, int64_t *out)
 
 	if (s.n && (s.p[0] == '-' || s.p[0] == '+'))
 		s = str_skip(s, 1);
-	if (!str_to_u64(s, (uint64_t)INT64_MAX, &v))
+	if (!str_to_u64(s, (uint64_t)INT64_MAX + neg, &v))
 		return false;
-	int64_t r = neg ? -(int64_t)v : (int64_t)v;
+	int64_t r = (int64_t)(neg ? 0 - v : v);
 	if (r < min || r > max)
 		return false;
 	*out = r;
