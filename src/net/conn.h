@@ -74,8 +74,9 @@ void conn_write(struct conn *c, struct str bytes);
 struct buf *conn_out(struct conn *c);
 
 /* Starts TLS. What was written before (<proceed/>) still goes out in clear. As a server the
- * handshake begins with the next bytes from the wire, as a client at once. `t` is owned from now on. Bytes that
- * the caller has not processed yet must be thrown away, never read as if they were secure. */
+ * handshake begins with the next bytes from the wire, as a client at once. `t` is owned from
+ * now on. Bytes that the caller has not processed yet must be thrown away, never read as if
+ * they were secure. */
 void conn_start_tls(struct conn *c, struct tls *t);
 
 /* Sends what waits (and close_notify), half-closes, and reports CONN_DONE when all is sent

@@ -12,7 +12,9 @@ static const struct {
 
 static struct tls *client_side(unsigned flags)
 {
-	return tls_client_new(STR("a.example"), flags, certs_path(&certs, "a.example.crt"), STR_NULL);
+	const char *ca = certs_path(&certs, "a.example.crt");
+
+	return tls_client_new(STR("a.example"), flags, ca, STR_NULL);
 }
 
 /* a is the client and b the server, both secured. */
@@ -278,14 +280,14 @@ static void test_garbage(void **state)
 /* The side that refuses tells the other why. */
 static void test_refused_handshake(void **state)
 {
+	const char *ca = certs_path(&certs, "a.example.crt");
 	struct loop l;
 	struct end a, b;
 
 	start_loop(&l);
 	pair_init(&a, &b, &l, false);
 	conn_start_tls(&b.c, tls_server_new(certs.config, 0));
-	conn_start_tls(&a.c, tls_client_new(STR("b.example"), 0, certs_path(&certs, "a.example.crt"),
-		STR_NULL));
+	conn_start_tls(&a.c, tls_client_new(STR("b.example"), 0, ca, STR_NULL));
 	UNTIL(&l, a.closed && b.closed);
 	assert_int_equal(a.why, CONN_TLS);
 	assert_int_equal(b.why, CONN_TLS);

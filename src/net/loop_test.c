@@ -37,7 +37,8 @@ static void probe_ready(struct watch *w, uint32_t events)
 /* A descriptor that is always ready. */
 static void probe_init(struct probe *p, struct loop *l)
 {
-	*p = (struct probe){ .watch = { eventfd(1, EFD_NONBLOCK), EPOLLIN, probe_ready }, .loop = l };
+	*p = (struct probe){ .loop = l };
+	p->watch = (struct watch){ eventfd(1, EFD_NONBLOCK), EPOLLIN, probe_ready };
 	assert_true(watch_add(l, &p->watch));
 }
 
@@ -198,7 +199,10 @@ static void *send_mails(void *arg)
 
 	for (unsigned i = 0; i < MAILS; i++) {
 		struct numbered *x = xcalloc(1, sizeof *x);
-		*x = (struct numbered){ { .run = on_numbered, .bytes = 8 }, s->crowd, s->number, i };
+		x->mail = (struct mail){ .run = on_numbered, .bytes = 8 };
+		x->crowd = s->crowd;
+		x->sender = s->number;
+		x->n = i;
 		mailbox_post_one(&s->crowd->loop->inbox, &x->mail);
 		if (i % 1000 == 0)
 			usleep(200); /* lets the receiver fall asleep now and then */

@@ -16,6 +16,8 @@
 #include "net/pool.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -182,7 +184,7 @@ static inline struct tls_host certs_host(struct certs *s, const char *domain)
 	return h;
 }
 
-static const uint8_t test_ticket_key[64] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde";
+static const uint8_t test_ticket_key[64] = "the key of all the tickets";
 
 static inline void certs_init(struct certs *s)
 {

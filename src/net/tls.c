@@ -248,11 +248,11 @@ enum tls_status tls_read(struct tls *t, char *p, size_t max, size_t *n, struct b
 		}
 		if (r == 0)
 			return TLS_CLOSED;
-		/* A new handshake is asked for, or records are of no kind that gets on. */
-		if (r == GNUTLS_E_REHANDSHAKE || (t->in.n == before && !gnutls_error_is_fatal((int)r)))
-			r = GNUTLS_E_UNEXPECTED_PACKET;
 		if (gnutls_error_is_fatal((int)r))
 			return failed(t, (int)r);
+		/* A new handshake is asked for, or something that does not get on. */
+		if (r == GNUTLS_E_REHANDSHAKE || t->in.n == before)
+			return failed(t, GNUTLS_E_UNEXPECTED_PACKET);
 	}
 	return TLS_MORE;
 }

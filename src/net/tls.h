@@ -78,7 +78,10 @@ bool tls_resumed(const struct tls *t);
 /* Bits of tls_binding(): what a connection has. */
 enum tls_binding { TLS_EXPORTER, TLS_END_POINT, TLS_UNIQUE };
 
-/* Channel binding data, after the handshake, in the arena; empty where there is none.
+/* Channel binding data, after the handshake, in the arena; empty where there is none: the
+ * exporter and unique in TLS 1.2 without the extended master secret (RFC 7627), the end point
+ * for a server whose session was resumed (it showed no certificate) or whose certificate's
+ * signature has no hash.
  * TLS_UNIQUE: the first Finished message. RFC 8446 leaves it undefined for TLS 1.3, where
  * this gives what OpenSSL's clients take for it: the client's Finished (the server's when the
  * session was resumed). */

@@ -5,13 +5,14 @@
 
 #include <gnutls/crypto.h>
 
-#define EXPORTER_LABEL "EXPORTER-Channel-Binding" /* RFC 9266 section 2 */
+#define EXPORTER_LABEL "EXPORTER-Channel-Binding" /* RFC 9266 */
 #define EXPORTER_BYTES 32
+#define MAX_CHAIN      8    /* certificates of a client */
 #define MAX_NAMES      64   /* alternative names that are looked through */
 #define ADDRESS_MAX    3071 /* bytes of a JID, RFC 7622 section 3.1; longer ones are skipped */
 
 /* In TLS 1.2 a binding to the master secret holds only where the secret is bound to the whole
- * handshake (RFC 7627, RFC 9266 section 3). */
+ * handshake (RFC 7627). */
 static bool secret_is_bound(struct tls *t)
 {
 	return tls_is_13(t) || gnutls_session_ext_master_secret_status(t->session);
@@ -76,6 +77,12 @@ struct str tls_binding(struct tls *t, enum tls_binding kind, struct arena *a)
 	return STR_NULL;
 }
 
+static void drop_chain(gnutls_x509_crt_t *chain, unsigned n)
+{
+	while (n)
+		gnutls_x509_crt_deinit(chain[--n]);
+}
+
 /* The client's chain, leaf first, if it leads to an authority and may be used by clients. */
 static bool verified(struct tls *t, gnutls_x509_crt_t *chain, unsigned n)
 {
@@ -118,25 +125,31 @@ static size_t addresses_of(gnutls_x509_crt_t crt, struct str *out, size_t max, s
 	return n;
 }
 
+/* Reads n certificates; false, and none to be freed, when one is none. */
+static bool read_chain(gnutls_x509_crt_t *chain, const gnutls_datum_t *der, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		BUG_ON(gnutls_x509_crt_init(&chain[i]) < 0);
+		if (gnutls_x509_crt_import(chain[i], &der[i], GNUTLS_X509_FMT_DER) >= 0)
+			continue;
+		drop_chain(chain, i + 1);
+		return false;
+	}
+	return true;
+}
+
 size_t tls_client_addresses(struct tls *t, struct str *out, size_t max, struct arena *a)
 {
-	enum { MAX_CHAIN = 8 };
 	gnutls_x509_crt_t chain[MAX_CHAIN];
-	unsigned n = 0, read = 0;
+	unsigned n = 0;
 	const gnutls_datum_t *der = gnutls_certificate_get_peers(t->session, &n);
 	size_t found = 0;
 
 	BUG_ON(t->client);
-	if (!der || !n || n > MAX_CHAIN)
+	if (!der || !n || n > MAX_CHAIN || !read_chain(chain, der, n))
 		return 0;
-	while (read < n && gnutls_x509_crt_init(&chain[read]) >= 0) {
-		read++;
-		if (gnutls_x509_crt_import(chain[read - 1], &der[read - 1], GNUTLS_X509_FMT_DER) < 0)
-			break;
-		if (read == n && verified(t, chain, n))
-			found = addresses_of(chain[0], out, max, a);
-	}
-	while (read)
-		gnutls_x509_crt_deinit(chain[--read]);
+	if (verified(t, chain, n))
+		found = addresses_of(chain[0], out, max, a);
+	drop_chain(chain, n);
 	return found;
 }

@@ -92,7 +92,8 @@ static void save(const struct ident *i, const char *cert_file, const char *key_f
 	if (!key_file)
 		return;
 	f = fopen(key_file, "w");
-	gnutls_x509_privkey_export2_pkcs8(i->key, GNUTLS_X509_FMT_PEM, NULL, GNUTLS_PKCS_PLAIN, &pem);
+	gnutls_x509_privkey_export2_pkcs8(i->key, GNUTLS_X509_FMT_PEM, NULL, GNUTLS_PKCS_PLAIN,
+		&pem);
 	fwrite(pem.data, 1, pem.size, f);
 	fclose(f);
 	gnutls_free(pem.data);
@@ -126,7 +127,8 @@ static void shake(struct tls *c, struct tls *s)
 static size_t ask(const struct ident *client, unsigned server_flags, unsigned client_flags,
 	struct str *out, size_t max)
 {
-	struct tls *c = tls_client_new(STR("a.example"), TLS_NO_VERIFY | client_flags, NULL, STR_NULL);
+	struct tls *c = tls_client_new(STR("a.example"), TLS_NO_VERIFY | client_flags, NULL,
+		STR_NULL);
 	struct tls *s = tls_server_new(config, server_flags);
 	gnutls_certificate_credentials_t cred;
 
@@ -165,11 +167,15 @@ static void test_addresses(void **state)
 			.from = -1, .until = 9 }, &authority, 3, 1 },
 		{ "for servers only", { { STR("a@a.example") }, .purpose = GNUTLS_KP_TLS_WWW_SERVER,
 			.from = -1, .until = 9 }, &authority, 3, 0 },
-		{ "expired", { { STR("a@a.example") }, .from = -9, .until = -1 }, &authority, 3, 0 },
-		{ "not valid yet", { { STR("a@a.example") }, .from = 1, .until = 9 }, &authority, 3, 0 },
-		{ "by a stranger", { { STR("a@a.example") }, .from = -1, .until = 9 }, &stranger, 3, 0 },
+		{ "expired", { { STR("a@a.example") }, .from = -9, .until = -1 }, &authority,
+			3, 0 },
+		{ "not valid yet", { { STR("a@a.example") }, .from = 1, .until = 9 }, &authority,
+			3, 0 },
+		{ "by a stranger", { { STR("a@a.example") }, .from = -1, .until = 9 }, &stranger,
+			3, 0 },
 		{ "by itself", { { STR("a@a.example") }, .from = -1, .until = 9 }, NULL, 3, 0 },
-		{ "not UTF-8", { { STR("a\xff@a.example") }, .from = -1, .until = 9 }, &authority, 3, 0 },
+		{ "not UTF-8", { { STR("a\xff@a.example") }, .from = -1, .until = 9 }, &authority,
+			3, 0 },
 		{ "a NUL inside", { { STR("a@a.example\0.b.example") }, .from = -1, .until = 9 },
 			&authority, 3, 0 },
 		{ "a bad one, a good one", { { STR("\xff"), STR("b@a.example") }, .from = -1,
