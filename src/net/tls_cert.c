@@ -19,6 +19,8 @@ static bool write_file(const char *path, mode_t mode, const gnutls_datum_t *text
 	struct str *error)
 {
 	struct str tmp = str_printf(a, "%s.new", path);
+
+	unlink(tmp.p); /* of a try that was cut short */
 	int fd = open(tmp.p, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 
 	if (fd < 0) {

@@ -510,6 +510,15 @@ static void test_tampering(void **state)
 	}
 }
 
+static void write_text(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
 static void test_self_signed_files(void **state)
 {
 	struct str domains[2] = { STR("one.example"), STR("two.example") };
@@ -521,6 +530,7 @@ static void test_self_signed_files(void **state)
 	char name[64];
 	size_t n = sizeof name;
 
+	write_text(certs_path(&certs, "made.key.new"), "left behind by a crash");
 	mode_t before = umask(0); /* the modes must not hang on it */
 	assert_true(tls_make_self_signed(cert, key, domains, 2, &certs.arena, &error));
 	assert_int_equal(stat(key, &st), 0);
@@ -542,15 +552,6 @@ static void test_self_signed_files(void **state)
 	gnutls_x509_crt_deinit(crt);
 	gnutls_free(pem.data);
 	umask(before);
-}
-
-static void write_text(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "w");
-
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
 }
 
 /* A message names the file at fault and nothing is half done. */
