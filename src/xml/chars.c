@@ -67,69 +67,106 @@ bool char_in_name(int32_t cp)
 
 #if XML_SSE2
 
-static uint32_t over(__m128i v, int byte)
+static inline uint32_t over(__m128i v, int byte)
 {
 	return (uint32_t)_mm_movemask_epi8(_mm_cmpgt_epi8(v, _mm_set1_epi8((char)byte)));
 }
 
-static uint32_t under(__m128i v, int byte)
+static inline uint32_t under(__m128i v, int byte)
 {
 	return (uint32_t)_mm_movemask_epi8(_mm_cmplt_epi8(v, _mm_set1_epi8((char)byte)));
 }
 
-/* Places where the byte after a lead byte of three or four makes an overlong form, a surrogate,
- * or may make U+FFFE or U+FFFF. Comparisons are signed: 0x80 is the least byte. */
-static uint32_t bad_second(__m128i v)
-{
-	uint32_t under_a0 = under(v, 0xa0);
-
-	return (chars_eq(v, (char)0xe0) << 1 & under_a0) |
-		(chars_eq(v, (char)0xed) << 1 & ~under_a0) |
-		(chars_eq(v, (char)0xef) << 1 & chars_eq(v, (char)0xbf)) |
-		(chars_eq(v, (char)0xf0) << 1 & under(v, 0x90));
-}
+/* What 16 bytes hold, a bit for each place. */
+struct block {
+	uint32_t lead;         /* lead bytes of two and more, */
+	uint32_t lead3, lead4; /* of three and more, of four */
+	uint32_t expected;     /* places of continuation bytes, those behind the block too */
+	uint32_t bad;          /* markup, wrong, or in need of a closer look */
+};
 
 /* ASCII from '"' to '\'' (more than has to end a run, but quick to ask for), < and >, control. */
-static uint32_t markup(__m128i v, uint32_t high)
+static inline uint32_t markup(__m128i v, uint32_t high)
 {
 	uint32_t angle = chars_eq(_mm_or_si128(v, _mm_set1_epi8(2)), '>');
 
 	return (under(v, ' ') & ~high) | angle | (over(v, '"' - 1) & under(v, '\'' + 1));
 }
 
-/* How many of the 16 bytes at a character's beginning (of which the first `room` count) are
- * whole legal characters without markup. What needs a closer look counts as bad here. */
-static uint32_t good_prefix(const char *p, uint32_t room)
+/* Places where the second byte makes an overlong form, a surrogate, or maybe U+FFFE or U+FFFF;
+ * the last place where the second byte stands in the next block. */
+static inline uint32_t bad_second(__m128i v)
+{
+	uint32_t e0 = chars_eq(v, (char)0xe0), ed = chars_eq(v, (char)0xed);
+	uint32_t ef = chars_eq(v, (char)0xef), f0 = chars_eq(v, (char)0xf0);
+	uint32_t under_a0 = under(v, 0xa0);
+
+	return (e0 << 1 & under_a0) | (ed << 1 & ~under_a0) |
+		(ef << 1 & chars_eq(v, (char)0xbf)) | (f0 << 1 & under(v, 0x90)) |
+		((e0 | ed | ef | f0) & 0x8000);
+}
+
+/* carry: the continuation bytes that the block before expects in this one. The comparisons are
+ * signed: 0x80 is the least byte. */
+static inline struct block look(const char *p, uint32_t carry)
 {
 	__m128i v = chars_load(p);
 	uint32_t high = (uint32_t)_mm_movemask_epi8(v);
-	uint32_t more = high & under(v, 0xc0);            /* continuation bytes */
-	uint32_t lead = high & over(v, 0xc1);
-	uint32_t lead3 = high & over(v, 0xdf);            /* of three bytes and over */
-	uint32_t lead4 = 0;
-	uint32_t expected = lead << 1 | lead3 << 2;
-	uint32_t bad = (high & ~more & ~lead) | markup(v, high);
+	uint32_t more = high & under(v, 0xc0);
+	struct block b = { .lead = high & over(v, 0xc1), .lead3 = high & over(v, 0xdf) };
 
-	if (lead3) {
-		lead4 = high & over(v, 0xef);
-		expected |= lead4 << 3;
-		bad |= (high & over(v, 0xf3)) | bad_second(v);
+	b.expected = carry | b.lead << 1 | b.lead3 << 2;
+	b.bad = (high & ~more & ~b.lead) | markup(v, high);
+	if (b.lead3) {
+		b.lead4 = high & over(v, 0xef);
+		b.expected |= b.lead4 << 3;
+		b.bad |= (high & over(v, 0xf3)) | bad_second(v);
 	}
-	bad |= expected ^ more;
-	uint32_t k = (uint32_t)__builtin_ctz((bad & 0xffff) | 1u << 16);
+	b.bad = (b.bad | (b.expected ^ more)) & 0xffff;
+	return b;
+}
+
+/* Passes over whole blocks in which nothing is bad. Where they lie does not depend on what is
+ * in them, so that the processor looks at several at once. */
+static uint32_t pass_blocks(const char *p, uint32_t at, uint32_t n)
+{
+	uint32_t carry = 0;
+
+	for (; n - at >= 16; at += 16) {
+		struct block b = look(p + at, carry);
+		if (b.bad)
+			break;
+		carry = b.expected >> 16;
+	}
+	if (carry) { /* back to where the last character begins */
+		do {
+			at--;
+		} while (((uint8_t)p[at] & 0xc0) == 0x80);
+	}
+	return at;
+}
+
+/* How many of the 16 bytes at a character's beginning (of which the first `room` count) are
+ * whole legal characters without markup. */
+static uint32_t good_prefix(const char *p, uint32_t room)
+{
+	struct block b = look(p, 0);
+	uint32_t k = (uint32_t)__builtin_ctz(b.bad | 1u << 16);
+
 	if (k > room)
 		k = room;
-	/* The last character may be cut. */
-	if (k >= 1 && lead >> (k - 1) & 1)
-		return k - 1;
-	if (k >= 2 && lead3 >> (k - 2) & 1)
-		return k - 2;
-	if (k >= 3 && lead4 >> (k - 3) & 1)
-		return k - 3;
-	return k;
+	/* The last character may be cut: its lead byte stands one, two or three places before k.
+	 * Sums, because where words end nobody can predict. */
+	return k - (b.lead << 1 >> k & 1) - 2 * (b.lead3 << 2 >> k & 1) -
+		3 * (b.lead4 << 3 >> k & 1);
 }
 
 #else
+
+static uint32_t pass_blocks(const char *p, uint32_t at, uint32_t n)
+{
+	return at;
+}
 
 static uint32_t good_prefix(const char *p, uint32_t room)
 {
@@ -140,7 +177,10 @@ static uint32_t good_prefix(const char *p, uint32_t room)
 
 uint32_t chars_pass_utf8(const char *p, uint32_t at, uint32_t n)
 {
-	while (at < n) {
+	for (;;) {
+		at = pass_blocks(p, at, n);
+		if (at == n)
+			break;
 		uint32_t good = good_prefix(p + at, n - at);
 		at += good;
 		if (good)

@@ -41,6 +41,14 @@ bool char_in_name(int32_t cp);
  * n: a byte that is not ASCII at the returned offset means one of the last two. */
 uint32_t chars_pass_utf8(const char *p, uint32_t at, uint32_t n);
 
+/* The first bytes of a name, with a bit for each place. */
+struct name_span {
+	uint32_t len;    /* of the first 16 bytes, those up to one that is no CHAR_NAME */
+	uint32_t starts; /* CHAR_NAME_START among them */
+	uint32_t colons; /* colons among them */
+	uint32_t wide;   /* bit `len`: the byte that ended it is not ASCII */
+};
+
 #if XML_SSE2
 
 static inline __m128i chars_load(const char *p)
@@ -95,24 +103,26 @@ static inline uint32_t chars_pass_value(const char *p, uint32_t at, uint32_t n, 
 	return at < n ? at : n;
 }
 
-/* How many of the first 16 bytes are ASCII name characters up to the first other one, and the
- * places of the colons among them as bits. */
-static inline uint32_t chars_name_span(const char *p, uint32_t *colons)
+static inline struct name_span chars_name_span(const char *p)
 {
 	__m128i v = chars_load(p);
 	__m128i low = _mm_or_si128(v, _mm_set1_epi8(0x20));
 	__m128i alpha = _mm_and_si128(_mm_cmpgt_epi8(low, _mm_set1_epi8('a' - 1)),
 		_mm_cmplt_epi8(low, _mm_set1_epi8('z' + 1)));
-	/* '0' to '9' and ':' stand in a row, and so do '-' and '.'. */
+	/* '-' '.' '/' '0' to '9' ':' stand in a row. */
 	__m128i digit = _mm_and_si128(_mm_cmpgt_epi8(v, _mm_set1_epi8('-' - 1)),
 		_mm_cmplt_epi8(v, _mm_set1_epi8(':' + 1)));
 	__m128i slash = _mm_cmpeq_epi8(v, _mm_set1_epi8('/'));
-	__m128i line = _mm_cmpeq_epi8(v, _mm_set1_epi8('_'));
-	__m128i name = _mm_or_si128(_mm_or_si128(alpha, line), _mm_andnot_si128(slash, digit));
-	uint32_t mask = ~(uint32_t)_mm_movemask_epi8(name);
-	uint32_t len = (uint32_t)__builtin_ctz(mask);
-	*colons = chars_eq(v, ':') & ((1u << len) - 1);
-	return len;
+	__m128i start = _mm_or_si128(alpha, _mm_cmpeq_epi8(v, _mm_set1_epi8('_')));
+	__m128i name = _mm_or_si128(start, _mm_andnot_si128(slash, digit));
+	uint32_t len = (uint32_t)__builtin_ctz(~(uint32_t)_mm_movemask_epi8(name));
+
+	return (struct name_span){
+		.len = len,
+		.starts = (uint32_t)_mm_movemask_epi8(start),
+		.colons = chars_eq(v, ':') & ((1u << len) - 1),
+		.wide = (uint32_t)_mm_movemask_epi8(v),
+	};
 }
 
 /* Equality of n bytes of which 16 are readable on both sides. */
@@ -147,14 +157,16 @@ static inline uint32_t chars_pass_value(const char *p, uint32_t at, uint32_t n, 
 	return at;
 }
 
-static inline uint32_t chars_name_span(const char *p, uint32_t *colons)
+static inline struct name_span chars_name_span(const char *p)
 {
-	uint32_t len = 0;
+	struct name_span s = { 0 };
 
-	*colons = 0;
-	for (; len < 16 && char_is(p[len], CHAR_NAME); len++)
-		*colons |= (uint32_t)(p[len] == ':') << len;
-	return len;
+	for (; s.len < 16 && char_is(p[s.len], CHAR_NAME); s.len++) {
+		s.starts |= (uint32_t)char_is(p[s.len], CHAR_NAME_START) << s.len;
+		s.colons |= (uint32_t)(p[s.len] == ':') << s.len;
+	}
+	s.wide = s.len < 16 ? (uint32_t)((signed char)p[s.len] < 0) << s.len : 0;
+	return s;
 }
 
 static inline bool chars_same(const char *a, const char *b, size_t n)

@@ -123,12 +123,15 @@ static void name_spans(void **state)
 	for (unsigned c = 0; c < 256; c++) {
 		for (uint32_t at = 0; at < 16; at++) {
 			char p[16 + SCAN_PAD];
-			uint32_t colons, len;
-			memset(p, 'a' + at, sizeof p);
+			bool in_name = char_is((char)c, CHAR_NAME);
+			memset(p, 'a' + (int)at, sizeof p);
 			p[at] = (char)c;
-			len = chars_name_span(p, &colons);
-			assert_int_equal(len, char_is((char)c, CHAR_NAME) ? 16 : at);
-			assert_int_equal(colons, c == ':' ? 1u << at : 0);
+			struct name_span s = chars_name_span(p);
+			assert_int_equal(s.len, in_name ? 16 : at);
+			assert_int_equal(s.colons, c == ':' ? 1u << at : 0);
+			assert_int_equal(s.wide >> s.len & 1, c > 0x7f);
+			for (uint32_t i = 0; i < s.len; i++)
+				assert_int_equal(s.starts >> i & 1, char_is(p[i], CHAR_NAME_START));
 		}
 	}
 }

@@ -24,16 +24,27 @@ struct scan_header {
 
 /* --- declarations --- */
 
-/* Namespaces in XML 1.0 sections 3 and 2.2. */
-static enum scan_error check_declaration(struct str prefix, struct str uri, enum xml_ns ns)
+/* Namespaces in XML 1.0 sections 3 and 2.2. *ns: the number of the URI. */
+static enum scan_error check_declaration(struct str prefix, struct str uri, uint16_t *ns)
 {
-	if (str_eq(prefix, STR("xmlns")) || str_eq(uri, STR(XMLNS_URI)))
+	*ns = (uint16_t)xml_ns_id(uri);
+	if (*ns == NS_OTHER && str_eq(uri, STR(XMLNS_URI)))
 		return SCAN_BAD_PREFIX;
-	if (str_eq(prefix, STR("xml")) != (ns == NS_XML))
+	if (!prefix.n)
+		return *ns == NS_XML ? SCAN_BAD_PREFIX : SCAN_OK;
+	if (str_eq(prefix, STR("xmlns")) || str_eq(prefix, STR("xml")) != (*ns == NS_XML))
 		return SCAN_BAD_PREFIX;
-	if (prefix.n && !uri.n)
-		return SCAN_NOT_WELL_FORMED;
-	return SCAN_OK;
+	return uri.n ? SCAN_OK : SCAN_NOT_WELL_FORMED;
+}
+
+static enum scan_error check_escaped(struct str prefix, struct str uri, uint16_t *ns)
+{
+	struct arena scratch;
+
+	arena_init(&scratch, SCRATCH);
+	enum scan_error error = check_declaration(prefix, xml_unescape(uri, true, &scratch), ns);
+	arena_clear(&scratch);
+	return error;
 }
 
 /* Declarations come first in an element's row, so that looking for one costs no more than
@@ -56,27 +67,22 @@ bool scan_declare(struct run *r, struct xml_attr *attr)
 	struct xml_doc d = run_doc(r);
 	struct xml_node *el = &r->t->nodes[r->t->n_nodes - 1];
 	struct str uri = str_from(r->p + attr->value, attr->value_len);
+	struct str prefix = xml_attr_name(&d, attr);
 
 	if (s->scope >= s->limits->namespaces || uri.n > URI_MAX) {
 		run_bad(r, SCAN_TOO_LARGE);
 		return false;
 	}
 	s->scope++;
-	struct arena scratch;
-	arena_init(&scratch, SCRATCH);
-	if (attr->flags & XML_REF)
-		uri = xml_unescape(uri, true, &scratch);
-	enum xml_ns ns = xml_ns_id(uri);
-	enum scan_error error = check_declaration(xml_attr_name(&d, attr), uri, ns);
-	arena_clear(&scratch);
+	enum scan_error error = attr->flags & XML_REF ? check_escaped(prefix, uri, &attr->ns) :
+		check_declaration(prefix, uri, &attr->ns);
 	if (error) {
 		run_bad(r, error);
 		return false;
 	}
-	attr->ns = (uint16_t)ns;
 	el->flags |= XML_DECLARES;
-	if (!attr->name_len) {
-		el->ns = (uint16_t)ns;
+	if (!prefix.n) {
+		el->ns = attr->ns;
 		s->tag_flags |= TAG_HAS_DEFAULT;
 	}
 	move_to_front(r->t, el);

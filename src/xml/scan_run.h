@@ -80,10 +80,6 @@ static inline struct xml_doc run_doc(const struct run *r)
 uint32_t scan_begin(struct run *r, uint32_t at);
 uint32_t scan_resume(struct run *r);
 
-/* The length of the name at `at`, with the length of its prefix (0 for none); 0 if it is cut,
- * under 0: minus a scan_error. */
-int32_t scan_name(const struct run *r, uint32_t at, uint32_t *prefix_len);
-
 /* scan_ns.c */
 
 /* A declaration whose value is complete: checks it, gives it its number and brings it to its
