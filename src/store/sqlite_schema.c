@@ -86,8 +86,8 @@ bool schema_check(sqlite3 *db, const struct schema *schema, struct arena *a, str
 		return false;
 	}
 	if (version < 0 || version > schema->n) {
-		*error = str_printf(a, "was written by another version of Stentor: its schema is %lld, "
-			"this version knows those up to %d", (long long)version, schema->n);
+		*error = str_printf(a, "was written by another version of Stentor: its schema is "
+			"%lld, this version knows those up to %d", (long long)version, schema->n);
 		return false;
 	}
 	return true;

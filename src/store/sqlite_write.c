@@ -168,33 +168,42 @@ static int apply(struct db *d, struct store_op *op)
 	return found ? change(d, op, id) : SQLITE_OK;
 }
 
-/* One operation of a group. An error only when the transaction is gone with it. */
-static int write_one(struct db *d, struct store_op *op)
+/* A statement about the transaction itself; what it meets befalls the whole group. */
+static enum store_status run_for_group(struct db *d, enum statement statement, const char *what)
 {
-	int rc = db_run(d, ST_SAVE);
+	int rc = db_run(d, statement);
 
+	return rc == SQLITE_OK ? STORE_OK : db_failure(d, what, NULL, rc);
+}
+
+/* One operation of a group. Not STORE_OK only when the transaction is gone with it; SQLite
+ * ends it so where it cannot undo a part (full disk, I/O error). */
+static enum store_status write_one(struct db *d, struct store_op *op)
+{
+	enum store_status status = run_for_group(d, ST_SAVE, "savepoint");
+
+	if (status != STORE_OK)
+		return status;
+	int rc = apply(d, op);
 	if (rc == SQLITE_OK)
-		rc = apply(d, op);
-	if (rc == SQLITE_OK)
-		return db_run(d, ST_RELEASE);
-	if (sqlite3_get_autocommit(d->sqlite))
-		return rc;
+		return run_for_group(d, ST_RELEASE, "release");
 	op->status = db_failure(d, db_kind_name(op->kind), op, rc);
-	rc = db_run(d, ST_UNDO);
-	return rc == SQLITE_OK ? db_run(d, ST_RELEASE) : rc;
+	if (sqlite3_get_autocommit(d->sqlite))
+		return op->status;
+	status = run_for_group(d, ST_UNDO, "undo");
+	return status == STORE_OK ? run_for_group(d, ST_RELEASE, "release") : status;
 }
 
 bool db_write(struct db *d, struct store_op *group)
 {
-	int rc = db_run(d, ST_BEGIN_WRITE);
+	enum store_status status = run_for_group(d, ST_BEGIN_WRITE, "begin");
 
-	for (struct store_op *op = group; op && rc == SQLITE_OK; op = op->next)
-		rc = write_one(d, op);
-	if (rc == SQLITE_OK)
-		rc = db_run(d, ST_COMMIT);
-	if (rc == SQLITE_OK)
+	for (struct store_op *op = group; op && status == STORE_OK; op = op->next)
+		status = write_one(d, op);
+	if (status == STORE_OK)
+		status = run_for_group(d, ST_COMMIT, "commit");
+	if (status == STORE_OK)
 		return true;
-	enum store_status status = db_failure(d, "commit", NULL, rc);
 	for (struct store_op *op = group; op; op = op->next)
 		op->status = status;
 	if (!sqlite3_get_autocommit(d->sqlite))

@@ -36,7 +36,8 @@ struct store_key {
 /* RFC 6121 section 2.1.2 */
 struct store_item {
 	struct str jid, name;
-	struct str groups;       /* the group names, each followed by a NUL; a set: read in byte order */
+	struct str groups;       /* the group names, each followed by a NUL; a set: comes back in
+	                          * byte order */
 	uint8_t subscription;    /* bits: 1 to, 2 from */
 	bool ask, approved;
 	uint64_t version;        /* of the roster when this was written */
@@ -50,7 +51,8 @@ struct store_pending {
 struct store_account {
 	struct str user;                       /* localpart */
 	struct store_key keys[STORE_HASHES];   /* order of enum digest */
-	uint64_t created_us, last_us;          /* wall clock; last_us: last time it went offline, or 0 */
+	uint64_t created_us;                   /* wall clock */
+	uint64_t last_us;                      /* when it last went offline, or 0 */
 	struct str last_status;                /* <status/> it left with */
 	uint64_t roster_version;
 	struct store_item *items;

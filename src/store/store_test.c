@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <sqlite3.h>
 #include <stdarg.h>
+#include <sys/syscall.h>
 #include <cmocka.h>
 
 #define HOST STR("example.org")
@@ -176,7 +177,8 @@ static void set_last_keeps_time_and_status(void **state)
 	struct bench *b = *state;
 
 	create(b, STR("romeo"));
-	store_set_last(b->s, new_op(b), HOST, STR("romeo"), 1700000000123456, STR("Gute Nacht \xf0\x9f\x8c\x99"));
+	store_set_last(b->s, new_op(b), HOST, STR("romeo"), 1700000000123456,
+		STR("Gute Nacht \xf0\x9f\x8c\x99"));
 	assert_int_equal(wait_all(b)->status, STORE_OK);
 	assert_int_equal(load(b, STR("romeo"))->last_us, 1700000000123456);
 	assert_str(b->last->account.last_status, STR("Gute Nacht \xf0\x9f\x8c\x99"));
@@ -207,8 +209,8 @@ static void roster_items_come_back_as_they_were_put(void **state)
 	static const struct store_item items[] = {
 		{ { "a@x", 3 }, { "", 0 }, { "", 0 }, 0, false, false, 1 },
 		{ { "b@x", 3 }, { "B", 1 }, { "Friends\0", 8 }, 1, true, false, 2 },
-		{ { "c@x", 3 }, { "\xc3\xa9 ' \"", 6 }, { "Friends\0Work\nplace\0", 19 }, 3, false, true,
-			3 },
+		{ { "c@x", 3 }, { "\xc3\xa9 ' \"", 6 }, { "Friends\0Work\nplace\0", 19 }, 3,
+			false, true, 3 },
 		{ { "d@x", 3 }, { "an empty group name", 19 }, { "\0Z\0", 3 }, 2, true, true,
 			UINT64_C(1) << 62 },
 	};
@@ -249,10 +251,10 @@ static void an_item_is_replaced_with_its_groups(void **state)
 
 static void a_removed_item_leaves_the_version(void **state)
 {
-	static const struct store_item a = { { "a@x", 3 }, { "A", 1 }, { "X\0", 2 }, 3, false, false,
-		1 };
-	static const struct store_item c = { { "c@x", 3 }, { "C", 1 }, { "X\0", 2 }, 3, false, false,
-		2 };
+	static const struct store_item a = { { "a@x", 3 }, { "A", 1 }, { "X\0", 2 }, 3, false,
+		false, 1 };
+	static const struct store_item c = { { "c@x", 3 }, { "C", 1 }, { "X\0", 2 }, 3, false,
+		false, 2 };
 	struct bench *b = *state;
 
 	create(b, STR("romeo"));
@@ -270,15 +272,20 @@ static void a_removed_item_leaves_the_version(void **state)
 	assert_int_equal(load(b, STR("romeo"))->roster_version, 4);
 }
 
+static void set_pending(struct bench *b, struct str jid, struct str stanza)
+{
+	store_set_pending(b->s, new_op(b), HOST, STR("romeo"), jid, stanza);
+}
+
 /* RFC 6121 section 3.1.3: requests are kept and delivered again until they are answered. */
 static void pending_requests_are_kept_until_answered(void **state)
 {
 	struct bench *b = *state;
 
 	create(b, STR("romeo"));
-	store_set_pending(b->s, new_op(b), HOST, STR("romeo"), STR("a@x"), STR("<presence id='1'/>"));
-	store_set_pending(b->s, new_op(b), HOST, STR("romeo"), STR("b@x"), STR("<presence id='2'/>"));
-	store_set_pending(b->s, new_op(b), HOST, STR("romeo"), STR("a@x"), STR("<presence id='3'/>"));
+	set_pending(b, STR("a@x"), STR("<presence id='1'/>"));
+	set_pending(b, STR("b@x"), STR("<presence id='2'/>"));
+	set_pending(b, STR("a@x"), STR("<presence id='3'/>"));
 	struct store_account *acc = load(b, STR("romeo"));
 	assert_int_equal(acc->n_pending, 2);
 	assert_str(acc->pending[0].jid, STR("a@x"));
@@ -294,15 +301,15 @@ static void pending_requests_are_kept_until_answered(void **state)
 
 static void nothing_is_left_of_a_deleted_account(void **state)
 {
-	static const struct store_item a = { { "a@x", 3 }, { "A", 1 }, { "X\0", 2 }, 3, false, false,
-		1 };
+	static const struct store_item a = { { "a@x", 3 }, { "A", 1 }, { "X\0", 2 }, 3, false,
+		false, 1 };
 	struct bench *b = *state;
 
-	create(b, STR("romeo"));
 	create(b, STR("juliet"));
+	create(b, STR("romeo")); /* the newest, so that the next one has its row number */
 	set_item(b, &a);
 	store_set_item(b->s, new_op(b), HOST, STR("juliet"), &a);
-	store_set_pending(b->s, new_op(b), HOST, STR("romeo"), STR("a@x"), STR("<presence/>"));
+	set_pending(b, STR("a@x"), STR("<presence/>"));
 	store_account_delete(b->s, new_op(b), HOST, STR("romeo"));
 	assert_int_equal(wait_all(b)->status, STORE_OK);
 	store_load(b->s, new_op(b), HOST, STR("romeo"));
@@ -325,7 +332,7 @@ static void unknown_accounts_are_not_found(void **state)
 	create(b, STR("romeo"));
 	for (int kind = STORE_KEYS; kind <= STORE_DEL_PENDING; kind++) {
 		struct store_op *op = new_op(b);
-		struct str user = STR("tybalt");
+		struct str user = STR("tybalt"), jid = STR("a@x");
 
 		switch ((enum store_kind)kind) {
 		case STORE_KEYS:        store_keys(b->s, op, HOST, user); break;
@@ -334,9 +341,9 @@ static void unknown_accounts_are_not_found(void **state)
 		case STORE_SET_KEYS:    store_set_keys(b->s, op, HOST, user, some_keys); break;
 		case STORE_SET_LAST:    store_set_last(b->s, op, HOST, user, 1, STR("")); break;
 		case STORE_SET_ITEM:    store_set_item(b->s, op, HOST, user, &item); break;
-		case STORE_DEL_ITEM:    store_del_item(b->s, op, HOST, user, STR("a@x"), 1); break;
-		case STORE_SET_PENDING: store_set_pending(b->s, op, HOST, user, STR("a"), HOST); break;
-		case STORE_DEL_PENDING: store_del_pending(b->s, op, HOST, user, STR("a")); break;
+		case STORE_DEL_ITEM:    store_del_item(b->s, op, HOST, user, jid, 1); break;
+		case STORE_SET_PENDING: store_set_pending(b->s, op, HOST, user, jid, jid); break;
+		case STORE_DEL_PENDING: store_del_pending(b->s, op, HOST, user, jid); break;
 		case STORE_CREATE:
 		case STORE_USERS:
 			/* The known user on a host that is not. */
@@ -351,7 +358,8 @@ static void unknown_accounts_are_not_found(void **state)
 static void users_come_in_pages_in_byte_order(void **state)
 {
 	static const char *const names[] = { "zoe", "a", "B", "ab", "\xc3\xa9mile", "a.b", "Z" };
-	static const char *const sorted[] = { "B", "Z", "a", "a.b", "ab", "zoe", "\xc3\xa9mile" };
+	static const char *const sorted[] = { "B", "Z", "a", "a.b", "ab", "zoe",
+		"\xc3\xa9mile" };
 	enum { N = sizeof sorted / sizeof sorted[0], PAGE = 3 };
 	struct bench *b = *state;
 	struct str after = STR("");
@@ -382,8 +390,8 @@ static void users_come_in_pages_in_byte_order(void **state)
 
 static void everything_is_there_after_reopening(void **state)
 {
-	static const struct store_item a = { { "a@x", 3 }, { "A", 1 }, { "X\0", 2 }, 3, false, false,
-		41 };
+	static const struct store_item a = { { "a@x", 3 }, { "A", 1 }, { "X\0", 2 }, 3, false,
+		false, 41 };
 	struct bench *b = *state;
 
 	/* Not waited for: closing finishes what was submitted. */
@@ -543,6 +551,7 @@ static void many_homes_write_in_shared_groups(void **state)
 /* --- The bound ------------------------------------------------------------------------ */
 
 struct tally {
+	struct mailbox home; /* of its own: a mail finds what its mailbox is run with */
 	unsigned out, back;
 	unsigned by_status[STORE_FAILED + 1];
 };
@@ -563,6 +572,19 @@ static bool tally_done(void *receiver)
 	return t->back == t->out;
 }
 
+static struct store_op *tally_op(struct tally *t)
+{
+	if (!t->out++)
+		assert_true(mailbox_init(&t->home, 1 << 20));
+	return store_op_new(&t->home, tally_up, 0);
+}
+
+static void tally_wait(struct tally *t)
+{
+	home_run(&t->home, t, tally_done);
+	mailbox_clear(&t->home);
+}
+
 /* Takes the lock of writers, as a person with sqlite3 may do for a while. */
 static sqlite3 *lock_database(const char *dir)
 {
@@ -579,24 +601,136 @@ static void operations_over_the_bound_are_refused(void **state)
 {
 	enum { OVER = 10 };
 	struct bench *b = *state;
-	struct tally t = { 0 };
+	struct tally t = { .out = 0 };
 	struct store_stats stats;
 
 	create(b, STR("romeo"));
 	sqlite3 *lock = lock_database(b->dir);
-	for (; t.out < STORE_WAITING_MAX + OVER; t.out++)
-		store_set_last(b->s, store_op_new(&b->home, tally_up, 0), HOST, STR("romeo"), t.out,
-			STR(""));
-	mailbox_run(&b->home, &t);
+	for (unsigned i = 1; i <= STORE_WAITING_MAX + OVER; i++)
+		store_set_last(b->s, tally_op(&t), HOST, STR("romeo"), i, STR(""));
+	mailbox_run(&t.home, &t);
 	assert_int_equal(t.back, OVER);
 	assert_int_equal(t.by_status[STORE_FULL], OVER);
 	store_stats(b->s, &stats);
 	assert_int_equal(stats.waiting, STORE_WAITING_MAX);
 	assert_int_equal(stats.failed, OVER);
 	sqlite3_close(lock);
-	home_run(&b->home, &t, tally_done);
+	tally_wait(&t);
 	assert_int_equal(t.by_status[STORE_OK], STORE_WAITING_MAX);
-	assert_int_equal(load(b, STR("romeo"))->last_us, STORE_WAITING_MAX - 1);
+	assert_int_equal(load(b, STR("romeo"))->last_us, STORE_WAITING_MAX);
+}
+
+/* --- Syncs ---------------------------------------------------------------------------- */
+
+static atomic_uint syncs;
+
+/* Take the place of the C library's in this program. */
+int fdatasync(int fd)
+{
+	syncs++;
+	return (int)syscall(SYS_fdatasync, fd);
+}
+
+int fsync(int fd)
+{
+	syncs++;
+	return (int)syscall(SYS_fsync, fd);
+}
+
+static void a_group_is_synced_once_before_it_comes_home(void **state)
+{
+	enum { MANY = 100 };
+	struct bench *b = *state;
+	struct tally t = { .out = 0 };
+	struct store_stats before, after;
+
+	create(b, STR("romeo"));
+	/* Each with something new: what changes nothing needs no sync, and SQLite knows. */
+	for (unsigned i = 1; i <= 10; i++) {
+		unsigned sofar = syncs;
+		store_set_last(b->s, new_op(b), HOST, STR("romeo"), i, STR(""));
+		wait_all(b);
+		assert_int_equal(syncs, sofar + 1);
+	}
+	unsigned sofar = syncs;
+	store_stats(b->s, &before);
+	sqlite3 *lock = lock_database(b->dir);
+	for (unsigned i = 1; i <= MANY; i++)
+		store_set_last(b->s, tally_op(&t), HOST, STR("romeo"), i, STR(""));
+	sqlite3_close(lock);
+	tally_wait(&t);
+	store_stats(b->s, &after);
+	/* One with what the writer took before it met the lock, one with all others. */
+	assert_true(after.groups - before.groups <= 2);
+	assert_int_equal(syncs - sofar, after.groups - before.groups);
+	assert_int_equal(after.writes - before.writes, MANY);
+}
+
+/* --- Operations that fail ------------------------------------------------------------- */
+
+/* Has the database refuse an item from bad@x, with this SQLite action. */
+static void refuse_bad(const char *dir, const char *action)
+{
+	char path[4200], sql[256];
+	sqlite3 *sqlite;
+
+	snprintf(path, sizeof path, "%s/stentor.db", dir);
+	snprintf(sql, sizeof sql, "CREATE TRIGGER refuse BEFORE INSERT ON roster "
+		"WHEN new.jid = 'bad@x' BEGIN SELECT RAISE(%s, 'no'); END", action);
+	assert_int_equal(sqlite3_open(path, &sqlite), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(sqlite, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(sqlite);
+}
+
+static void put_jid(struct bench *b, struct tally *t, const char *jid, uint64_t version)
+{
+	const struct store_item item = { .jid = str_c(jid), .version = version };
+
+	store_set_item(b->s, tally_op(t), HOST, STR("romeo"), &item);
+}
+
+/* Four operations in one group: a lock on the database keeps them together. */
+static void failures_are_kept_apart(void **state)
+{
+	static const struct {
+		const char *action; /* ABORT undoes a statement, ROLLBACK the whole transaction */
+		unsigned ok, failed, items, version, last;
+	} cases[] = {
+		{ "ABORT", 3, 1, 2, 2, 7 },
+		{ "ROLLBACK", 0, 4, 0, 0, 0 },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct bench *b;
+		struct tally t = { .out = 0 };
+		struct store_stats stats;
+
+		set_up((void **)&b);
+		create(b, STR("romeo"));
+		refuse_bad(b->dir, cases[i].action);
+		sqlite3 *lock = lock_database(b->dir);
+		/* The writer takes this one and waits for the lock, while the others gather. (If
+		 * it is late, this one is of their group, and fares like it.) */
+		store_set_last(b->s, new_op(b), HOST, STR("romeo"), 1, STR(""));
+		usleep(20000);
+		put_jid(b, &t, "a@x", 1);
+		put_jid(b, &t, "c@x", 2);
+		put_jid(b, &t, "bad@x", 3);
+		store_set_last(b->s, tally_op(&t), HOST, STR("romeo"), 7, STR(""));
+		sqlite3_close(lock);
+		unsigned others = wait_all(b)->status == STORE_FAILED;
+		tally_wait(&t);
+		assert_int_equal(t.by_status[STORE_OK], cases[i].ok);
+		assert_int_equal(t.by_status[STORE_FAILED], cases[i].failed);
+		struct store_account *acc = load(b, STR("romeo"));
+		assert_int_equal(acc->n_items, cases[i].items);
+		assert_int_equal(acc->roster_version, cases[i].version);
+		assert_int_equal(acc->last_us, others ? 0 : cases[i].last ? cases[i].last : 1);
+		/* And it goes on. */
+		assert_int_equal(create(b, STR("juliet")), STORE_OK);
+		store_stats(b->s, &stats);
+		assert_int_equal(stats.failed, cases[i].failed + others);
+		tear_down((void **)&b);
+	}
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -620,6 +754,8 @@ int main(void)
 		T(a_list_of_users_sees_the_account_just_made),
 		T(many_homes_write_in_shared_groups),
 		T(operations_over_the_bound_are_refused),
+		T(a_group_is_synced_once_before_it_comes_home),
+		cmocka_unit_test(failures_are_kept_apart),
 	};
 	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
 }
