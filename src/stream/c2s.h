@@ -23,8 +23,9 @@
 
 struct c2s;
 
-/* SASL tries on one stream before it is closed with policy-violation; clients walk through
- * all mechanisms they know (RFC 6120 section 6.4.5 asks for 2 at least). */
+/* Tries on one stream before it is closed with policy-violation, of SASL and then of binding a
+ * resource. Clients walk through all mechanisms they know (RFC 6120 section 6.4.5 asks for 2 at
+ * least, section 7.7.3 for 5 to 10). */
 #define C2S_TRIES_MAX 10
 
 /* What the host that the header names offers. */

@@ -200,6 +200,7 @@ static void sasl_done(struct c2s *s, struct str data)
 		F_STR("user", sasl_server_user(l->sasl)), F_STR("host", s->domain),
 		F_STR("mechanism", sasl_mech_name(sasl_server_mech(l->sasl))));
 	nego_enter(&s->nego, NEGO_AUTHED);
+	l->tries = 0;
 	scan_restart(&s->feed.scan);
 	s->feed.scan.limits = s->user_limits;
 	c2s_hold(s);
@@ -329,7 +330,7 @@ void c2s_go_on(struct c2s *s)
 
 /* ---- bind ---- */
 
-static void write_bind_error(struct c2s *s, enum stanza_error e)
+static void refuse_bind(struct c2s *s, enum stanza_error e)
 {
 	struct writer w = c2s_writer(s);
 
@@ -340,6 +341,8 @@ static void write_bind_error(struct c2s *s, enum stanza_error e)
 		STR_FMT(stanza_error_name(e))));
 	w_close(&w);
 	w_close(&w);
+	if (++s->login->tries >= C2S_TRIES_MAX) /* section 7.7.3 */
+		c2s_close(s, STREAM_POLICY_VIOLATION, STR("too many tries to bind a resource"));
 }
 
 static void on_bind(struct c2s *s, const struct xml_doc *d)
@@ -356,7 +359,7 @@ static void on_bind(struct c2s *s, const struct xml_doc *d)
 	}
 	s->login->bind_id = id ? str_dup(a, str_from(d->bytes + id->value, id->value_len)) : STR_NULL;
 	if (!id) {
-		write_bind_error(s, ERR_BAD_REQUEST);
+		refuse_bind(s, ERR_BAD_REQUEST);
 		return;
 	}
 	resource = xml_child(d, bind, NS_BIND, TAG_RESOURCE);
@@ -383,7 +386,7 @@ void c2s_bind_refused(struct c2s *s, enum stanza_error e)
 {
 	if (s->closing || s->ended)
 		return;
-	write_bind_error(s, e);
+	refuse_bind(s, e);
 	c2s_release(s);
 }
 
