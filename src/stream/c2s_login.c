@@ -50,8 +50,10 @@ static void write_mechanisms(struct c2s *s, struct writer *w)
 	const struct sasl_policy *p = &s->login->policy;
 
 	w_open_ns(w, "mechanisms", NS_SASL);
+	if (p->offered & BIT(MECH_EXTERNAL)) /* RFC 6120 section 6.3.4: first */
+		w_leaf(w, "mechanism", sasl_mech_name(MECH_EXTERNAL));
 	for (unsigned m = 0; m < MECH_COUNT; m++)
-		if (p->offered & BIT(m))
+		if (m != MECH_EXTERNAL && (p->offered & BIT(m)))
 			w_leaf(w, "mechanism", sasl_mech_name((enum sasl_mech_id)m));
 	w_close(w);
 	if (!has_binding(&p->binding))
@@ -242,15 +244,13 @@ static bool sasl_data(struct c2s *s, const struct xml_doc *d, struct str *out, b
 	*out = STR("");
 	if (!text.n || str_eq(text, STR("=")))
 		return true;
-	if (text.n > BASE64_LEN(SASL_MESSAGE_MAX)) {
-		sasl_failed(s, SASL_MALFORMED_REQUEST);
-		return false;
-	}
-	if (!base64_decode(a, text, out)) {
-		sasl_failed(s, SASL_INCORRECT_ENCODING);
-		return false;
-	}
-	return true;
+	if (text.n <= BASE64_LEN(SASL_MESSAGE_MAX) && base64_decode(a, text, out))
+		return true;
+	enum sasl_failure why = text.n > BASE64_LEN(SASL_MESSAGE_MAX) ? SASL_MALFORMED_REQUEST
+								    : SASL_INCORRECT_ENCODING;
+	sasl_server_refuse(s->login->sasl, why);
+	sasl_failed(s, why);
+	return false;
 }
 
 static void on_auth(struct c2s *s, const struct xml_doc *d)
