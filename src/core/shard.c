@@ -41,12 +41,6 @@ struct order {
 	struct settings *settings; /* NULL: stop */
 };
 
-/* A timer that knows its shard. */
-struct shard_timer {
-	struct timer timer;
-	struct shard *shard;
-};
-
 struct shard *shard_of(const struct core *c, struct jid j)
 {
 	return c->shards[c->place[hash_fixed(jid_bare_str(j)) % VIRTUAL_SHARDS]];
@@ -74,27 +68,19 @@ static void throttle(struct shard *s, bool on)
 		c2s_throttle(&c->stream, on);
 }
 
-static void throttle_again(struct timer *t)
+static void look_again(struct timer *t)
 {
-	struct shard_timer *st = container_of(t, struct shard_timer, timer);
-	struct shard *s = st->shard;
+	struct shard *s = container_of(t, struct shard, room);
 
-	if (some_mailbox_is_full(s)) {
-		timer_set(&s->loop.wheel, &st->timer, s->loop.now, THROTTLE_MS);
-		return;
-	}
-	throttle(s, false);
-	free(st);
+	if (some_mailbox_is_full(s))
+		timer_set(&s->loop.wheel, t, s->loop.now, THROTTLE_MS);
+	else
+		throttle(s, false);
 }
 
-static struct shard_timer *new_timer(struct shard *s, void (*fire)(struct timer *), uint64_t ms)
+static void stop_now(struct timer *t)
 {
-	struct shard_timer *st = xcalloc(1, sizeof *st);
-
-	st->shard = s;
-	timer_init(&st->timer, fire);
-	timer_set(&s->loop.wheel, &st->timer, s->loop.now, ms);
-	return st;
+	loop_stop(&container_of(t, struct shard, stop)->loop);
 }
 
 static void turn_end(struct loop *l)
@@ -112,7 +98,7 @@ static void turn_end(struct loop *l)
 	if (full && !s->throttled) {
 		log_warn(&s->log, "throttled", F_STR("why", STR("another shard cannot follow")));
 		throttle(s, true);
-		new_timer(s, throttle_again, THROTTLE_MS);
+		timer_set(&s->loop.wheel, &s->room, s->loop.now, THROTTLE_MS);
 	}
 	if (s->stopping && list_empty(&s->clients))
 		loop_stop(l);
@@ -142,6 +128,8 @@ static struct shard *shard_new(struct core *c, unsigned index, struct settings *
 		return NULL;
 	}
 	s->loop.turn_end = turn_end;
+	timer_init(&s->room, look_again);
+	timer_init(&s->stop, stop_now);
 	return s;
 }
 
@@ -224,7 +212,7 @@ static bool something_waits(struct core *c)
 		store_stats(c->store, &st);
 	if (c->ledger)
 		ledger_stats(c->ledger, &le);
-	return st.waiting || le.waiting;
+	return st.waiting || le.ops;
 }
 
 void core_drain(struct core *c)
@@ -258,14 +246,6 @@ static void send_orders(struct core *c, struct settings *settings,
 	}
 }
 
-static void stop_now(struct timer *t)
-{
-	struct shard_timer *st = container_of(t, struct shard_timer, timer);
-
-	loop_stop(&st->shard->loop);
-	free(st);
-}
-
 static void run_stop(struct mail *m, void *receiver)
 {
 	struct shard *s = receiver;
@@ -279,7 +259,7 @@ static void run_stop(struct mail *m, void *receiver)
 	s->n_listeners = 0;
 	list_each(c, &s->clients, struct client, link)
 		client_close(c, STREAM_SYSTEM_SHUTDOWN, "the server stops");
-	new_timer(s, stop_now, STOP_MS);
+	timer_set(&s->loop.wheel, &s->stop, s->loop.now, STOP_MS);
 }
 
 void core_stop(struct core *c)

@@ -76,6 +76,8 @@ struct shard {
 	struct buf scratch;              /* their text */
 	struct batch *out;               /* mail of this turn, for each shard */
 	bool throttled;                  /* clients are paused: some mailbox is full */
+	struct timer room;               /* while throttled: looks again */
+	struct timer stop;               /* while stopping: the end of patience */
 	bool stopping;
 	bool dead;                       /* its thread has ended: nothing is routed any more */
 	uint64_t check_window;           /* second in which checks were counted */

@@ -92,6 +92,7 @@ struct ledger_stats {
 	uint64_t records, groups, bytes;      /* written since it was opened */
 	uint64_t segments, archives, waiting; /* now; messages that wait, of all archives */
 	uint64_t failed;                      /* operations that came home STORE_FAILED */
+	uint64_t ops;                         /* now; operations that are not home yet */
 };
 void ledger_stats(struct ledger *l, struct ledger_stats *out);
 
