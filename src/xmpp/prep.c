@@ -287,13 +287,14 @@ static void map_width(struct points s)
 }
 
 /* toLowerCase() without what depends on language or place: a sigma at the end of a word stays
- * an ordinary one, as RFC 7622 section 3.5 has it. Only U+0130 becomes two code points. */
-static struct points map_case(struct points s, struct arena *a)
+ * an ordinary one, as RFC 7622 section 3.5 has it. Only U+0130 becomes two code points. keep:
+ * code points to leave alone, or NULL. */
+static struct points map_case(struct points s, bool (*keep)(uint32_t cp), struct arena *a)
 {
 	struct points out = { arena_alloc(a, 2 * s.n * sizeof(uint32_t)), 0 };
 
 	for (size_t i = 0; i < s.n; i++) {
-		out.cp[out.n++] = uc_tolower(s.cp[i]);
+		out.cp[out.n++] = keep && keep(s.cp[i]) ? s.cp[i] : uc_tolower(s.cp[i]);
 		if (s.cp[i] == 0x0130)
 			out.cp[out.n++] = 0x0307;
 	}
@@ -329,7 +330,7 @@ static bool username_once(struct points *s, struct arena *a)
 	map_width(*s);
 	if (!are_allowed(*s, false))
 		return false;
-	*s = normalize(map_case(*s, a), a);
+	*s = normalize(map_case(*s, NULL, a), a);
 	return prep_bidi_holds(s->cp, s->n) && are_allowed(*s, false) && contexts_hold(*s);
 }
 
@@ -458,6 +459,13 @@ static bool prep_label(struct str label, struct arena *a, struct str *out, size_
 	return true;
 }
 
+/* Cherokee got its lower case later, and case folding, on which IDNA2008 stands, goes to upper
+ * case there: U-labels are in upper case. */
+static bool is_upper_cherokee(uint32_t cp)
+{
+	return in_range(cp, 0x13a0, 0x13f5);
+}
+
 /* Lower case, width, normalisation, then the ideographic full stop for a dot (RFC 5895
  * section 2). */
 static bool map_domain(struct str s, struct arena *a, struct str *out)
@@ -466,7 +474,7 @@ static bool map_domain(struct str s, struct arena *a, struct str *out)
 
 	if (!decode(s, a, &points))
 		return false;
-	points = map_case(points, a);
+	points = map_case(points, is_upper_cherokee, a);
 	map_width(points);
 	points = normalize(points, a);
 	for (size_t i = 0; i < points.n; i++)

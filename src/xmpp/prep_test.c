@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+#include <idn2.h>
 
 static struct arena arena;
 
@@ -289,6 +290,36 @@ static void every_code_point_is_stable_after_preparation(void **state)
 	}
 }
 
+/* A label of one code point that libidn2 takes comes back from its A-label. */
+static void every_u_label_comes_back_from_its_a_label(void **state)
+{
+	unsigned n = 0;
+
+	for (uint32_t cp = 0x80; cp <= 0x3ffff; cp++) {
+		char u_label[5] = { 0 };
+		uint8_t *a_label = NULL;
+		struct str out;
+		if (cp == 0xd800)
+			cp = 0xe000;
+		if (cp == 0x3400) /* ideographs and hangul are all alike */
+			cp = 0x4dbf;
+		if (cp == 0x20000)
+			cp = 0x2f800;
+		utf8_put(u_label, cp);
+		if (idn2_register_u8((uint8_t *)u_label, NULL, &a_label, 0) != IDN2_OK)
+			continue;
+		if (!prep_domain(str_c((char *)a_label), &arena, &out) ||
+			!str_eq(out, str_c(u_label)))
+			fail_msg("U+%04X: %s", cp, (char *)a_label);
+		if (!prep_domain(out, &arena, &out) || !str_eq(out, str_c(u_label)))
+			fail_msg("U+%04X does not stay", cp);
+		idn2_free(a_label);
+		arena_reset(&arena);
+		n++;
+	}
+	assert_in_range(n, 20000, 100000);
+}
+
 static void too_much_input_is_refused(void **state)
 {
 	char *text = malloc(PREP_INPUT_MAX + 1);
@@ -310,6 +341,7 @@ int main(void)
 		cmocka_unit_test(right_to_left_strings_follow_the_bidi_rule),
 		cmocka_unit_test(usernames_follow_rfc8265),
 		cmocka_unit_test(every_code_point_is_stable_after_preparation),
+		cmocka_unit_test(every_u_label_comes_back_from_its_a_label),
 		cmocka_unit_test(too_much_input_is_refused),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
