@@ -433,7 +433,7 @@ static void on_stanza(struct c2s *s, const struct xml_doc *d)
 	}
 	if (malformed)
 		to = (struct jid){ 0 };
-	struct stanza *st = stanza_new(d, c->session->full, to);
+	struct stanza *st = stanza_new_lang(d, c->session->full, to, str_c(s->lang));
 	if (malformed)
 		bounce(sh, st, ERR_JID_MALFORMED, STR("the 'to' is no address"));
 	else

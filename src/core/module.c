@@ -60,6 +60,8 @@ struct later *later_new(struct ctx *c, const struct stanza *iq)
 	l->shard = c->shard;
 	l->iq = stanza_ref((struct stanza *)iq);
 	l->guest = c->guest ? client_ref(c->guest) : NULL;
+	if (l->guest) /* it must not log in, and move away, while it is being answered */
+		c2s_hold(&l->guest->stream);
 	return l;
 }
 
@@ -80,8 +82,10 @@ void later_free(struct later **p)
 
 	*p = NULL;
 	stanza_unref(&l->iq);
-	if (l->guest)
+	if (l->guest) {
+		c2s_go_on(&l->guest->stream);
 		client_unref(l->guest);
+	}
 	free(l);
 }
 

@@ -12,7 +12,7 @@
  * the client put into it. */
 static void route_from_bare(struct account *a, struct stanza *st, struct jid to)
 {
-	struct stanza *own = stanza_new(&st->doc, a->jid, to);
+	struct stanza *own = stanza_new_lang(&st->doc, a->jid, to, st->lang);
 
 	route(a->shard, own);
 	stanza_unref(&own);

@@ -29,19 +29,21 @@ static socklen_t parse_address(const char *text, uint16_t port, struct sockaddr_
 	return 0;
 }
 
-static bool bind_and_listen(int fd, const struct sockaddr_storage *at, socklen_t len, bool both)
+/* shared: with the other shards' sockets. */
+static bool bind_and_listen(int fd, const struct sockaddr_storage *at, socklen_t len, bool both,
+	bool shared)
 {
-	int on = 1, only_v6 = !both;
+	int on = 1, only_v6 = !both, share = shared;
 
 	return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-	       setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0 &&
+	       setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &share, sizeof share) == 0 &&
 	       (at->ss_family != AF_INET6 ||
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only_v6, sizeof only_v6) == 0) &&
 	       bind(fd, (const struct sockaddr *)at, len) == 0 &&
 	       listen(fd, SOMAXCONN) == 0;
 }
 
-static int open_on(const char *address, uint16_t port, bool both)
+static int open_on(const char *address, uint16_t port, bool both, bool shared)
 {
 	struct sockaddr_storage at;
 	socklen_t len = parse_address(address, port, &at);
@@ -53,7 +55,7 @@ static int open_on(const char *address, uint16_t port, bool both)
 	int fd = socket(at.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -1;
-	if (bind_and_listen(fd, &at, len, both))
+	if (bind_and_listen(fd, &at, len, both, shared))
 		return fd;
 	int why = errno;
 	close(fd);
@@ -61,14 +63,28 @@ static int open_on(const char *address, uint16_t port, bool both)
 	return -1;
 }
 
-int listen_open(const char *address, uint16_t port)
+static int open_at(const char *address, uint16_t port, bool shared)
 {
 	if (strcmp(address, "*") != 0)
-		return open_on(address, port, false);
-	int fd = open_on("::", port, true);
+		return open_on(address, port, false, shared);
+	int fd = open_on("::", port, true, shared);
 	if (fd < 0 && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL))
-		fd = open_on("0.0.0.0", port, false); /* a kernel without IPv6 */
+		fd = open_on("0.0.0.0", port, false, shared); /* a kernel without IPv6 */
 	return fd;
+}
+
+int listen_open(const char *address, uint16_t port)
+{
+	return open_at(address, port, true);
+}
+
+bool listen_is_free(const char *address, uint16_t port)
+{
+	int fd = open_at(address, port, false);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
 }
 
 uint16_t listen_port(int fd)

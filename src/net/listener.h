@@ -21,6 +21,10 @@ struct listener {
  * any) for SO_REUSEPORT. Returns the descriptor, or -1 with errno. */
 int listen_open(const char *address, uint16_t port);
 
+/* Whether nobody listens there yet. SO_REUSEPORT would let a second server of the same user in
+ * beside the first, and each would get half of the connections. False with errno. */
+bool listen_is_free(const char *address, uint16_t port);
+
 /* The port a listening descriptor has. */
 uint16_t listen_port(int fd);
 

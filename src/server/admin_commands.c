@@ -212,6 +212,10 @@ static void ask_users(struct request *r, size_t host, struct str after)
 {
 	const struct config *c = r->server->config;
 
+	if (r->server->stopping) {
+		refuse_with(r, "the server stops");
+		return;
+	}
 	while (host < c->n_hosts && r->n_words > 1 && !str_eq(c->hosts[host].domain, r->words[1]))
 		host++;
 	if (host >= c->n_hosts) {

@@ -111,8 +111,6 @@ static void on_signal(struct watch *w, uint32_t events)
 			continue;
 		}
 		log_info(NULL, "stopping", F_INT("signal", info.ssi_signo));
-		if (s->stopping) /* asked twice: at once */
-			_exit(EXIT_FAILURE);
 		s->stopping = true;
 		core_stop(&s->core);
 		loop_stop(&s->loop);
@@ -248,6 +246,8 @@ int main(int argc, char **argv)
 		unlink(s.config->pid_file.p);
 	unlink(s.config->admin_socket.p);
 	server_close(&s);
+	mailbox_run(&s.loop.inbox, &s); /* what shards sent home to the administration at last */
+	config_unref(&s.config);
 	watch_del(&s.loop, &s.signals);
 	close(s.signals.fd);
 	loop_clear(&s.loop);

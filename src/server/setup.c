@@ -86,8 +86,9 @@ static bool listen_for_all(struct server *s, size_t i)
 	const struct config_listener *l = &s->config->listeners[i];
 	uint16_t port = l->port;
 
+	bool is_free = !port || listen_is_free(l->address.p, port);
 	for (unsigned n = 0; n < s->n_shards; n++) {
-		int fd = listen_open(l->address.p, port);
+		int fd = is_free ? listen_open(l->address.p, port) : -1;
 		if (fd < 0) {
 			log_error(NULL, "listen", F_STR("address", l->address), F_INT("port", port),
 				F_C("error", strerror(errno)));
@@ -293,7 +294,6 @@ void server_close(struct server *s)
 	if (s->core.ledger)
 		ledger_close(&s->core.ledger);
 	core_clear(&s->core);
-	config_unref(&s->config);
 	free(s->listeners);
 	free(s->ports);
 }

@@ -10,6 +10,9 @@
 /* A stanza, and what one read may add to it or to input that is held. */
 #define KEPT_MAX (1024 * 1024)
 
+/* RFC 5646 section 4.4.1: every tag that makes sense is shorter. */
+#define LANG_MAX 35
+
 void c2s_init(struct c2s *s, struct wire *wire, const struct c2s_ops *ops, void *user,
 	struct xml_table *table, const struct log *log)
 {
@@ -35,6 +38,7 @@ void c2s_login_free(struct c2s *s)
 void c2s_clear(struct c2s *s)
 {
 	feed_clear(&s->feed);
+	free(s->lang);
 	c2s_login_free(s);
 }
 
@@ -163,6 +167,23 @@ void c2s_limit(struct c2s *s, const struct scan_limits *guest, const struct scan
 
 /* ---- stream header ---- */
 
+/* Section 4.7.4: the default language of what the client sends. A tag of RFC 5646 has
+ * letters, digits and hyphens; what is no tag is ignored. */
+static void take_lang(struct c2s *s, struct str lang)
+{
+	free(s->lang);
+	s->lang = NULL;
+	for (size_t i = 0; i < lang.n; i++) {
+		char c = lang.p[i];
+		bool fits = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			    (c >= '0' && c <= '9') || c == '-';
+		if (!fits || lang.n > LANG_MAX)
+			return;
+	}
+	if (lang.n)
+		s->lang = strndup(lang.p, lang.n);
+}
+
 /* The first header of a connection, and the ones after TLS and SASL. */
 static void on_header(struct c2s *s, const struct xml_doc *d)
 {
@@ -205,6 +226,7 @@ static void on_header(struct c2s *s, const struct xml_doc *d)
 		c2s_close(s, STREAM_UNSUPPORTED_VERSION, STR("version 1.0 is spoken here"));
 		return;
 	}
+	take_lang(s, xml_lang(d, h, a));
 	write_header(s, peer);
 	c2s_offer(s);
 }
@@ -333,7 +355,7 @@ void c2s_input(struct c2s *s, const char *p, size_t n)
 			: feed_input(&s->feed, s->table, bytes, on_scanned, s));
 }
 
-void c2s_release(struct c2s *s)
+void c2s_go_on(struct c2s *s)
 {
 	if (!s->held)
 		return;

@@ -35,14 +35,16 @@ struct c2s_host {
 	bool tls_required;      /* nothing but STARTTLS before TLS */
 	unsigned mechs;         /* bits of enum sasl_mech_id without -PLUS that may be offered */
 	bool plain_in_clear;    /* PLAIN without TLS too */
-	bool guest_iq;          /* IQs before authentication are given to ops->guest */
+	bool guest_iq;          /* IQs before authentication are given to ops->guest, where PLAIN
+				 * could be offered too */
 };
 
 struct c2s_ops {
 	/* The domain of the header's `to`, canonical. False: host-unknown. */
 	bool (*host)(struct c2s *s, struct str domain, struct c2s_host *out);
 
-	/* Adds stream features; authed: those behind SASL, else those before it. */
+	/* Adds stream features; authed: those behind SASL, else those for guests, where they may
+	 * send IQs. */
 	void (*features)(struct c2s *s, struct writer *w, bool authed);
 
 	/* Look up the keys of a user: c2s_keys(). Check a password: c2s_checked(). */
@@ -85,6 +87,7 @@ struct c2s {
 	bool opened;                 /* our header for this (re)start is written */
 	struct c2s_login *login;     /* until a resource is bound */
 	struct str domain;           /* of the host, once known */
+	char *lang;                  /* xml:lang of the client's header, or NULL; owned */
 };
 
 /* A stream that waits for its header. secure: TLS is there already (direct TLS). */
@@ -121,6 +124,9 @@ void c2s_bind_refused(struct c2s *s, enum stanza_error e);
 
 /* The password that ops->check was called for, until it is answered. */
 struct str c2s_password(const struct c2s *s);
+
+/* Takes no input until c2s_go_on(): for a user that answers something else later. */
+void c2s_hold(struct c2s *s);
 
 /* The keys or the check could not be had just now: temporary-auth-failure. */
 void c2s_auth_failed_for_now(struct c2s *s);

@@ -91,8 +91,10 @@ static void offer_auth(struct c2s *s, struct writer *w)
 	l->sasl = sasl_server_new(&l->policy);
 	if (l->policy.offered)
 		write_mechanisms(s, w);
-	s->nego.guest_iq = l->host.guest_iq;
-	s->ops->features(s, w, false);
+	/* XEP-0077 section 8: a password is not asked for in clear. */
+	s->nego.guest_iq = l->host.guest_iq && (s->nego.secure || l->host.plain_in_clear);
+	if (s->nego.guest_iq)
+		s->ops->features(s, w, false);
 }
 
 static void offer_bind(struct c2s *s, struct writer *w)
@@ -294,7 +296,7 @@ static void answered(struct c2s *s, enum sasl_step step, struct str out)
 {
 	sasl_step(s, step, out);
 	if (step == SASL_CONTINUE || step == SASL_FAILED)
-		c2s_release(s);
+		c2s_go_on(s);
 }
 
 void c2s_keys(struct c2s *s, const struct scram_keys *keys, bool exists)
@@ -320,12 +322,7 @@ void c2s_auth_failed_for_now(struct c2s *s)
 		return;
 	sasl_server_abort(s->login->sasl);
 	sasl_failed(s, SASL_TEMPORARY_AUTH_FAILURE);
-	c2s_release(s);
-}
-
-void c2s_go_on(struct c2s *s)
-{
-	c2s_release(s);
+	c2s_go_on(s);
 }
 
 /* ---- bind ---- */
@@ -379,7 +376,7 @@ void c2s_bound(struct c2s *s, struct jid full)
 	w_close(&w);
 	nego_enter(&s->nego, NEGO_READY);
 	c2s_login_free(s);
-	c2s_release(s);
+	c2s_go_on(s);
 }
 
 void c2s_bind_refused(struct c2s *s, enum stanza_error e)
@@ -387,7 +384,7 @@ void c2s_bind_refused(struct c2s *s, enum stanza_error e)
 	if (s->closing || s->ended)
 		return;
 	refuse_bind(s, e);
-	c2s_release(s);
+	c2s_go_on(s);
 }
 
 /* ---- dispatch ---- */

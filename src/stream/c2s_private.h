@@ -22,10 +22,6 @@ void c2s_offer(struct c2s *s);
 /* A first-level element that is admitted before a resource is bound. */
 void c2s_login_element(struct c2s *s, const struct xml_doc *d);
 
-/* Takes no input until c2s_release(). */
-void c2s_hold(struct c2s *s);
-void c2s_release(struct c2s *s);
-
 /* Ends without a word: there is nothing that could be said safely. */
 void c2s_abort(struct c2s *s);
 

@@ -108,15 +108,34 @@ static size_t jid_len(struct jid j)
 
 struct stanza *stanza_new(const struct xml_doc *d, struct jid from, struct jid to)
 {
+	return stanza_new_lang(d, from, to, STR_NULL);
+}
+
+static bool has_lang(const struct xml_doc *d)
+{
+	const struct xml_node *root = xml_root(d);
+
+	for (uint32_t i = 0; i < root->n_attrs; i++)
+		if (d->attrs[root->first_attr + i].ns == NS_XML &&
+			d->attrs[root->first_attr + i].name == TAG_LANG)
+			return true;
+	return false;
+}
+
+struct stanza *stanza_new_lang(const struct xml_doc *d, struct jid from, struct jid to,
+	struct str lang)
+{
 	const struct xml_node *root = xml_root(d);
 	enum stanza_kind kind = root ? stanza_kind_of(root) : STANZA_NONE;
 	BUG_ON(kind == STANZA_NONE || root->prefix_len || (root->flags & XML_INHERITS));
 
+	if (lang.n && has_lang(d))
+		lang = STR_NULL;
 	uint32_t start = root->start, n_bytes = root->end - start;
 	size_t nodes_size = d->n_nodes * sizeof *d->nodes;
 	size_t attrs_size = d->n_attrs * sizeof *d->attrs;
 	struct stanza *s = xmalloc(sizeof *s + nodes_size + attrs_size + jid_len(from) +
-		jid_len(to) + n_bytes);
+		jid_len(to) + lang.n + n_bytes);
 	char *at = (char *)(s + 1);
 	struct xml_node *nodes = take(&at, d->nodes, nodes_size);
 	struct xml_attr *attrs = take(&at, d->attrs, attrs_size);
@@ -127,6 +146,7 @@ struct stanza *stanza_new(const struct xml_doc *d, struct jid from, struct jid t
 	s->kind = (uint8_t)kind;
 	s->from = take_jid(&at, from);
 	s->to = take_jid(&at, to);
+	s->lang = lang.n ? str_from(take(&at, lang.p, lang.n), lang.n) : STR_NULL;
 	s->doc = (struct xml_doc){ take(&at, d->bytes + start, n_bytes), nodes, attrs, n_bytes,
 		d->n_nodes, d->n_attrs };
 	s->type = (uint8_t)type_of(&s->doc, kind);
@@ -145,6 +165,10 @@ static bool read_jid(const struct xml_doc *d, enum xml_tag name, struct arena *a
 	return !text.p || jid_parse(text, a, out);
 }
 
+/* What the server makes (a roster of thousands) or took in under limits of its own choice. */
+static const struct scan_limits own_limits = { .stanza_bytes = 64 * 1024 * 1024, .depth = 1024,
+	.attrs = 1024, .name = 1024, .namespaces = 1024, .nodes = 4 * 1024 * 1024 };
+
 struct stanza *stanza_scan(struct xml_table *table, struct str bytes, struct arena *a)
 {
 	char *padded = arena_alloc(a, bytes.n + SCAN_PAD);
@@ -153,7 +177,7 @@ struct stanza *stanza_scan(struct xml_table *table, struct str bytes, struct are
 	if (bytes.n)
 		memcpy(padded, bytes.p, bytes.n);
 	memset(padded + bytes.n, 0, SCAN_PAD);
-	if (scan_document(table, &scan_limits_user, NS_CLIENT, padded, bytes.n) != SCAN_OK)
+	if (scan_document(table, &own_limits, NS_CLIENT, padded, bytes.n) != SCAN_OK)
 		return NULL;
 	struct xml_doc d = xml_table_doc(table, padded, bytes.n);
 	if (stanza_kind_of(d.nodes) == STANZA_NONE || d.nodes->prefix_len)
@@ -224,6 +248,7 @@ static void add_address(struct buf *b, struct str open, struct jid j)
 
 #define FROM STR(" from='")
 #define TO   STR(" to='")
+#define LANG STR(" xml:lang='")
 
 static bool is_default_ns(const struct xml_attr *attr)
 {
@@ -258,6 +283,8 @@ static size_t head_room(const struct stanza *s, struct jid from, struct jid to, 
 	for (const struct xml_attr *end = attr + root->n_attrs; attr < end; attr++)
 		if (is_kept(attr))
 			n += 1 + raw_attr(s, attr).n;
+	if (s->lang.n)
+		n += LANG.n + s->lang.n + 1;
 	return xmlns == NS_NONE ? n : n + strlen(" xmlns=''") + xml_ns_str(xmlns).n;
 }
 
@@ -277,6 +304,11 @@ static void add_head(struct buf *b, const struct stanza *s, struct jid from, str
 	}
 	add_address(b, FROM, from);
 	add_address(b, TO, to);
+	if (s->lang.n) {
+		add(b, LANG);
+		add(b, s->lang);
+		add(b, STR("'"));
+	}
 	for (const struct xml_attr *end = attr + root->n_attrs; attr < end; attr++) {
 		if (!is_kept(attr))
 			continue;

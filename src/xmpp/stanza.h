@@ -30,6 +30,8 @@ struct stanza {
 	atomic_uint refs;
 	uint8_t kind, type;    /* enum stanza_kind, enum stanza_type */
 	struct jid from, to;   /* canonical, in the block; p NULL: none */
+	struct str lang;       /* raw xml:lang of the sender's stream, written where the stanza has
+				* none; in the block; p NULL: none */
 	struct str id;         /* raw value as written (escapes kept), in the block; p NULL: none */
 	struct xml_doc doc;    /* in the block */
 	uint32_t body;         /* offset in doc.bytes behind the root's start tag */
@@ -49,8 +51,13 @@ enum stanza_type stanza_type_of(enum stanza_kind kind, struct str type, bool pre
  * stanza_scan() for the rest. */
 struct stanza *stanza_new(const struct xml_doc *d, struct jid from, struct jid to);
 
+/* The same for a stanza of a stream with a default language (RFC 6120 section 8.1.5): a raw
+ * attribute value without quotes in it. */
+struct stanza *stanza_new_lang(const struct xml_doc *d, struct jid from, struct jid to,
+	struct str lang);
+
 /* Scans bytes that the server made or stored (jabber:client as the default namespace, limits
- * of a user) and makes a stanza with the addresses written in them. table is scratch. NULL
+ * far beyond a user's) and makes a stanza with the addresses written in them. table is scratch. NULL
  * when the bytes are no stanza. */
 struct stanza *stanza_scan(struct xml_table *table, struct str bytes, struct arena *a);
 
