@@ -38,6 +38,12 @@ static void on_letter(struct mail *m, void *receiver)
 	free(l);
 }
 
+static void start(struct receiver *r, size_t max_bytes)
+{
+	memset(r, 0, sizeof *r);
+	assert_true(mailbox_init(&r->box, max_bytes));
+}
+
 static struct mail *letter(unsigned producer, unsigned number)
 {
 	struct letter *l = xmalloc(sizeof *l);
@@ -55,10 +61,10 @@ static bool is_readable(int fd)
 
 static void mails_come_in_the_order_of_posting(void **state)
 {
-	struct receiver r = { 0 };
+	struct receiver r;
 	struct batch t = { 0 };
 
-	assert_true(mailbox_init(&r.box, 25));
+	start(&r, 25);
 	assert_int_equal(mailbox_run(&r.box, &r), 0);
 	mailbox_post(&r.box, &t); /* an empty batch: nothing */
 	mailbox_post_one(&r.box, letter(0, 0));
@@ -81,9 +87,9 @@ static void mails_come_in_the_order_of_posting(void **state)
 
 static void only_a_sleeper_is_woken_and_only_once(void **state)
 {
-	struct receiver r = { 0 };
+	struct receiver r;
 
-	assert_true(mailbox_init(&r.box, 1000));
+	start(&r, 1000);
 	mailbox_post_one(&r.box, letter(0, 0));
 	assert_false(is_readable(r.box.fd));
 	assert_false(mailbox_sleep(&r.box)); /* something has come */
@@ -119,10 +125,10 @@ static void on_echo(struct mail *m, void *receiver)
 
 static void a_mail_may_post_to_its_own_box(void **state)
 {
-	struct receiver r = { 0 };
+	struct receiver r;
 	struct mail *m = letter(0, 0);
 
-	assert_true(mailbox_init(&r.box, 1000));
+	start(&r, 1000);
 	m->run = on_echo;
 	mailbox_post_one(&r.box, m);
 	assert_int_equal(mailbox_run(&r.box, &r), 1);
@@ -186,11 +192,11 @@ static void receive(struct receiver *r, size_t all)
 
 static void run_producers(void *(*run)(void *), unsigned n)
 {
-	struct receiver r = { 0 };
+	struct receiver r;
 	struct producer producers[PRODUCERS];
 	pthread_t threads[PRODUCERS];
 
-	assert_true(mailbox_init(&r.box, 1000000));
+	start(&r, 1000000);
 	for (unsigned i = 0; i < n; i++) {
 		producers[i] = (struct producer){ &r, i };
 		assert_int_equal(pthread_create(&threads[i], NULL, run, &producers[i]), 0);
