@@ -57,8 +57,8 @@ struct stanza *stanza_new_lang(const struct xml_doc *d, struct jid from, struct 
 	struct str lang);
 
 /* Scans bytes that the server made or stored (jabber:client as the default namespace, limits
- * far beyond a user's) and makes a stanza with the addresses written in them. table is scratch. NULL
- * when the bytes are no stanza. */
+ * far beyond a user's) and makes a stanza with the addresses written in them. table is
+ * scratch. NULL when the bytes are no stanza. */
 struct stanza *stanza_scan(struct xml_table *table, struct str bytes, struct arena *a);
 
 struct stanza *stanza_ref(struct stanza *s);

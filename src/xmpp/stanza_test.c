@@ -364,6 +364,32 @@ static void a_stanza_stands_alone(void **state)
 	stanza_unref(&s);
 }
 
+/* RFC 6120 section 8.1.5 */
+static void the_language_of_the_stream_is_written_where_there_is_none(void **state)
+{
+	static const struct {
+		const char *in, *lang, *want;
+	} cases[] = {
+		{ "<message/>", "de", "<message xml:lang='de'/>" },
+		{ "<message id='1'><body>a</body></message>", "de",
+			"<message xml:lang='de' id='1'><body>a</body></message>" },
+		{ "<message xml:lang='en'/>", "de", "<message xml:lang='en'/>" },
+		{ "<message xml:lang=''/>", "de", "<message xml:lang=''/>" },
+		{ "<message lang='en'/>", "de", "<message xml:lang='de' lang='en'/>" },
+		{ "<message/>", "", "<message/>" },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct stanza *plain = scan(cases[i].in);
+		struct jid none = { 0 };
+		struct stanza *s = stanza_new_lang(&plain->doc, none, none, str_c(cases[i].lang));
+		stanza_unref(&plain);
+		stanza_write(&out, s, none, none, NS_NONE);
+		assert_out(cases[i].want, cases[i].in);
+		stanza_unref(&s);
+	}
+}
+
 static void absent_things_are_unset(void **state)
 {
 	struct stanza *s = scan("<message/>");
@@ -416,6 +442,7 @@ int main(void)
 		cmocka_unit_test(a_payload_over_8_kib_is_not_repeated),
 		cmocka_unit_test(the_server_opens_stanzas_of_its_own),
 		cmocka_unit_test(a_stanza_stands_alone),
+		cmocka_unit_test(the_language_of_the_stream_is_written_where_there_is_none),
 		cmocka_unit_test(absent_things_are_unset),
 		cmocka_unit_test(references_are_counted),
 		cmocka_unit_test(a_full_buffer_fails_quietly),
