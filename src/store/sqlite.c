@@ -24,9 +24,11 @@
 
 /* The log is folded into the database from the first number of pages on, as SQLite itself
  * does. Past the second, readers that come without a pause have kept it from starting anew:
- * then new ones wait a moment for that. */
+ * then the writer waits a moment for them, once in WAL_PAGES (a person's long SELECT must not
+ * hold it up). */
 #define WAL_PAGES      1000
 #define WAL_PAGES_MOST 16000
+#define RESTART_MS     20
 #define WAL_BYTES_KEPT "67108864"
 
 enum role { READER = 1, WRITER = 2 };
@@ -230,6 +232,7 @@ static struct db *open_path(const char *path, enum role role, struct arena *a, s
 	struct str why = STR_NULL;
 	bool ok = false;
 
+	d->restart_at = WAL_PAGES_MOST;
 	buf_init(&d->rows, ROWS_BYTES_MAX);
 	if (sqlite3_open_v2(path, &d->sqlite, flags, NULL) != SQLITE_OK) {
 		why = str_printf(a, "cannot be opened: %s", sqlite3_errmsg(d->sqlite));
@@ -301,13 +304,22 @@ void db_close(struct db **dp)
 
 void db_checkpoint(struct db *d)
 {
-	if (d->wal_pages < WAL_PAGES)
+	int mode = SQLITE_CHECKPOINT_PASSIVE;
+
+	if (d->wal_pages < WAL_PAGES) {
+		d->restart_at = WAL_PAGES_MOST;
 		return;
-	int mode = d->wal_pages < WAL_PAGES_MOST ? SQLITE_CHECKPOINT_PASSIVE
-						 : SQLITE_CHECKPOINT_RESTART;
+	}
+	if (d->wal_pages >= d->restart_at) {
+		d->restart_at = d->wal_pages + WAL_PAGES;
+		mode = SQLITE_CHECKPOINT_RESTART;
+		sqlite3_busy_timeout(d->sqlite, RESTART_MS);
+	}
 	errno = 0;
 	int rc = sqlite3_wal_checkpoint_v2(d->sqlite, NULL, mode, NULL, NULL);
 	d->os_error = errno;
-	if (rc != SQLITE_OK)
+	sqlite3_busy_timeout(d->sqlite, BUSY_MS);
+	/* Busy: somebody reads or copies; there will be another time. */
+	if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY)
 		db_failure(d, "checkpoint", NULL, rc);
 }

@@ -26,6 +26,7 @@ struct db {
 	sqlite3_stmt *statements[ST_COUNT];
 	struct buf rows;        /* of a reader: the rows of an array until their number is known */
 	int wal_pages;          /* of the writer: in the log after the last commit */
+	int restart_at;         /* so many pages of it make the writer wait for readers */
 	int os_error;           /* errno when the last statement of db_run() failed, or 0 */
 	uint64_t quiet_until;   /* monotonic ms; no line in the log before */
 	unsigned unlogged;      /* failures since the last line */

@@ -36,8 +36,8 @@ struct store_key {
 /* RFC 6121 section 2.1.2 */
 struct store_item {
 	struct str jid, name;
-	struct str groups;       /* the group names, each followed by a NUL; a set: comes back in
-	                          * byte order */
+	struct str groups;       /* the group names, each followed by a NUL. A set: neither their
+	                          * order nor repetitions are kept */
 	uint8_t subscription;    /* bits: 1 to, 2 from */
 	bool ask, approved;
 	uint64_t version;        /* of the roster when this was written */

@@ -1,11 +1,13 @@
 #include "store/store.h"
 
+#include "base/clock.h"
 #include "store/testing.h"
 
 #include <pthread.h>
 #include <setjmp.h>
 #include <sqlite3.h>
 #include <stdarg.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <cmocka.h>
 
@@ -666,6 +668,50 @@ static void a_group_is_synced_once_before_it_comes_home(void **state)
 	assert_int_equal(after.writes - before.writes, MANY);
 }
 
+/* --- The write-ahead log -------------------------------------------------------------- */
+
+/* Writes a row of half a megabyte, 123 pages of the log, every byte of it changed. */
+static void write_much(struct bench *b, unsigned times)
+{
+	static char stanza[500000];
+
+	for (unsigned i = 0; i < times; i++) {
+		memset(stanza, i % 2 ? 'x' : 'y', sizeof stanza);
+		set_pending(b, STR("a@x"), str_from(stanza, sizeof stanza));
+		assert_int_equal(wait_all(b)->status, STORE_OK);
+	}
+}
+
+static int64_t log_bytes(struct bench *b)
+{
+	char path[4200];
+	struct stat st;
+
+	snprintf(path, sizeof path, "%s/stentor.db-wal", b->dir);
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_size;
+}
+
+static void a_long_select_only_makes_the_log_grow(void **state)
+{
+	struct bench *b = *state;
+
+	create(b, STR("romeo"));
+	sqlite3 *reader = lock_database(b->dir);
+	assert_int_equal(sqlite3_exec(reader, "COMMIT; BEGIN; SELECT * FROM accounts", NULL, NULL,
+		NULL), SQLITE_OK);
+	uint64_t start = clock_mono_ms();
+	write_much(b, 140);
+	assert_true(log_bytes(b) > 140 * 500000);
+	/* A writer that waited for the reader each time would take 10 s a write at the end. */
+	assert_true(clock_mono_ms() - start < 10000);
+	sqlite3_close(reader);
+	write_much(b, 2);
+	int64_t grown = log_bytes(b);
+	write_much(b, 20);
+	assert_true(log_bytes(b) <= grown);
+}
+
 /* --- Operations that fail ------------------------------------------------------------- */
 
 /* Has the database refuse an item from bad@x, with this SQLite action. */
@@ -755,6 +801,7 @@ int main(void)
 		T(many_homes_write_in_shared_groups),
 		T(operations_over_the_bound_are_refused),
 		T(a_group_is_synced_once_before_it_comes_home),
+		T(a_long_select_only_makes_the_log_grow),
 		cmocka_unit_test(failures_are_kept_apart),
 	};
 	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
