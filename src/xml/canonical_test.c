@@ -1,5 +1,5 @@
 /* RFC 6120 section 4.8.5: a stanza that leans on its stream's header is written so that it
- * stands on its own. That the tree stays the same is held by xml_events.h in the scanner's
+ * stands on its own. That the tree stays the same is held by test_events.h in the scanner's
  * tests; here is what the bytes look like. */
 #include "base/bug.h"
 #include "xml/scan.h"

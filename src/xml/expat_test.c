@@ -1,7 +1,7 @@
 /* The scanner against expat, on the seeds of the fuzz target (a folder given as argument) and
  * on random damage to them. */
 #include "base/bug.h"
-#include "xml_expat.h"
+#include "xml/test_expat.h"
 
 #include <dirent.h>
 #include <stdio.h>

@@ -246,7 +246,8 @@ static uint32_t outside(struct run *r, uint32_t at, uint32_t *start)
 
 /* --- the steps --- */
 
-/* The bytes before the stanza are dropped: what the table says of it moves with it. */
+/* The bytes before the stanza are dropped: what the table says of it moves with it. (Offsets that
+ * are not known yet are set later.) */
 static void rebase(struct run *r, uint32_t by)
 {
 	for (uint32_t i = 0; i < r->t->n_nodes; i++) {

@@ -313,6 +313,12 @@ static uint32_t bang(struct run *r, uint32_t at)
 
 /* --- attributes --- */
 
+static void grow_attrs(struct xml_table *t)
+{
+	t->cap_attrs = t->cap_attrs ? t->cap_attrs * 2 : 16;
+	t->attrs = xrealloc(t->attrs, t->cap_attrs * sizeof *t->attrs);
+}
+
 hot struct xml_attr *add_attr(struct run *r, struct xml_node *el)
 {
 	struct xml_table *t = r->t;
@@ -321,10 +327,8 @@ hot struct xml_attr *add_attr(struct run *r, struct xml_node *el)
 		run_bad(r, SCAN_TOO_LARGE);
 		return NULL;
 	}
-	if (unlikely(t->n_attrs == t->cap_attrs)) {
-		t->cap_attrs = t->cap_attrs ? t->cap_attrs * 2 : 16;
-		t->attrs = xrealloc(t->attrs, t->cap_attrs * sizeof *t->attrs);
-	}
+	if (unlikely(t->n_attrs == t->cap_attrs))
+		grow_attrs(t);
 	el->n_attrs++;
 	return &t->attrs[t->n_attrs++];
 }
@@ -645,6 +649,8 @@ static uint32_t rest_of_tag(struct run *r, uint32_t at)
 
 uint32_t scan_begin(struct run *r, uint32_t at)
 {
+	if (unlikely(!r->t->attrs)) /* offsets from it have to be defined */
+		grow_attrs(r->t);
 	r->t->n_nodes = r->t->n_attrs = 0;
 	r->s->open = 0;
 	at = start_tag(r, at);

@@ -1,9 +1,8 @@
 /* The scanner: each case whole, byte by byte, cut at every place and in random pieces, with the
  * same events each time. */
 #include "base/bug.h"
-#include "xml/chars.h"
 #include "xml/scan.h"
-#include "xml_events.h"
+#include "xml/test_events.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

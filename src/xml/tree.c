@@ -12,19 +12,27 @@ void xml_table_clear(struct xml_table *t)
 	*t = (struct xml_table){ 0 };
 }
 
+/* An array is there even when nothing is in it, so that offsets from it are defined. */
+static void *copy_of(const void *from, uint32_t n, size_t size)
+{
+	void *to = xmalloc((n + (size_t)!n) * size);
+
+	if (n)
+		memcpy(to, from, n * size);
+	return to;
+}
+
 void xml_table_copy(struct xml_table *to, struct xml_table *from)
 {
 	BUG_ON(to->nodes || to->attrs);
-	if (from->n_nodes) {
-		to->nodes = xmalloc(from->n_nodes * sizeof *to->nodes);
-		memcpy(to->nodes, from->nodes, from->n_nodes * sizeof *to->nodes);
-	}
-	if (from->n_attrs) {
-		to->attrs = xmalloc(from->n_attrs * sizeof *to->attrs);
-		memcpy(to->attrs, from->attrs, from->n_attrs * sizeof *to->attrs);
-	}
-	to->n_nodes = to->cap_nodes = from->n_nodes;
-	to->n_attrs = to->cap_attrs = from->n_attrs;
+	*to = (struct xml_table){
+		.nodes = copy_of(from->nodes, from->n_nodes, sizeof *to->nodes),
+		.attrs = copy_of(from->attrs, from->n_attrs, sizeof *to->attrs),
+		.n_nodes = from->n_nodes,
+		.cap_nodes = from->n_nodes,
+		.n_attrs = from->n_attrs,
+		.cap_attrs = from->n_attrs,
+	};
 	from->n_nodes = from->n_attrs = 0;
 }
 

@@ -1,7 +1,7 @@
 /* The scanner against expat and against itself in pieces. The bytes are taken for a stream, and
  * for what follows a header. */
 #include "base/str.h"
-#include "xml_expat.h"
+#include "xml/test_expat.h"
 
 #include <stdlib.h>
 

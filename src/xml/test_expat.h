@@ -1,6 +1,6 @@
-/* The oracle: what expat makes of the bytes of a stream, in the words of xml_events.h. */
-#ifndef FUZZ_XML_EXPAT_H
-#define FUZZ_XML_EXPAT_H
+/* The oracle: what expat makes of the bytes of a stream, in the words of test_events.h. */
+#ifndef XML_TEST_EXPAT_H
+#define XML_TEST_EXPAT_H
 
 #include "base/buf.h"
 

@@ -1,4 +1,4 @@
-#include "xml_events.h"
+#include "xml/test_events.h"
 
 #include "base/bug.h"
 

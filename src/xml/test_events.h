@@ -7,8 +7,8 @@
  *     bad 1
  *
  * Attributes are sorted, values and texts unescaped and joined. */
-#ifndef FUZZ_XML_EVENTS_H
-#define FUZZ_XML_EVENTS_H
+#ifndef XML_TEST_EVENTS_H
+#define XML_TEST_EVENTS_H
 
 #include "xml/scan.h"
 

@@ -1,7 +1,7 @@
-#include "xml_expat.h"
+#include "xml/test_expat.h"
 
 #include "base/bug.h"
-#include "xml_events.h"
+#include "xml/test_events.h"
 
 #include <expat.h>
 #include <stdio.h>
