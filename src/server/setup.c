@@ -246,14 +246,15 @@ static bool open_stores(struct server *s, struct arena *a)
 	};
 	struct str error;
 
-	s->core.store = store_open(s->config->data_dir.p, STORE_READERS, a, &error);
-	if (!s->core.store) {
-		log_error(NULL, "store", F_STR("error", error));
-		return false;
-	}
+	/* The ledger first: its lock keeps a second server off the whole folder. */
 	s->core.ledger = ledger_open(path_in(a, s->config->data_dir, "ledger"), &o, a, &error);
 	if (!s->core.ledger) {
 		log_error(NULL, "ledger", F_STR("error", error));
+		return false;
+	}
+	s->core.store = store_open(s->config->data_dir.p, STORE_READERS, a, &error);
+	if (!s->core.store) {
+		log_error(NULL, "store", F_STR("error", error));
 		return false;
 	}
 	return true;
