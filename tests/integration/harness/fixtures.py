@@ -73,5 +73,5 @@ def pytest_runtest_makereport(item, call):
     if not report.failed:
         return
     for value in item.funcargs.values():
-        if isinstance(value, Server) and value.starts:
+        if isinstance(value, Server) and value.starts and value.log_file.exists():
             report.sections.append(('log of the server', value.tail()))

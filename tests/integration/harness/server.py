@@ -178,7 +178,7 @@ class Server:
                 raise Failed(f'an error in the log: {line}')
 
     def tail(self):
-        return '\n'.join(self.lines()[-60:])
+        return '\n'.join(self.lines()[-30:])
 
     # ---- administration ----
 
