@@ -210,6 +210,12 @@ static uint32_t directed_at(const struct session *s, struct jid to)
 	return i;
 }
 
+bool presence_is_shared(const struct session *s, struct jid who)
+{
+	return account_may_see(s->account, who) || directed_at(s, who) < s->n_directed ||
+	       directed_at(s, jid_bare(who)) < s->n_directed;
+}
+
 static void note_directed(struct session *s, struct jid to)
 {
 	struct str text = jid_str(to);

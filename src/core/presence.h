@@ -30,6 +30,9 @@ void presence_send(struct account *a, const char *type, struct jid from, struct 
 /* Sends the presence of all available sessions to an address. False: there was none. */
 bool presence_tell(struct account *a, struct jid to);
 
+/* Whether a session shares its presence with somebody: by a subscription, or directly. */
+bool presence_is_shared(const struct session *s, struct jid who);
+
 /* Tells an address that all available sessions are unavailable. */
 void presence_untell(struct account *a, struct jid to);
 

@@ -278,14 +278,23 @@ static void deliver_message(struct account *a, struct stanza *st, struct jid to)
 	}
 }
 
+/* Section 8.5.3: a request of who may not know of the resource is answered as if it were not
+ * there. */
+static void deliver_iq_to_resource(struct account *a, struct stanza *st, struct jid to)
+{
+	struct session *match = session_find(a, jid_resource(to));
+	bool request = st->type == IQ_GET || st->type == IQ_SET;
+
+	if (match && (!request || presence_is_shared(match, st->from)))
+		session_send(match, st, to);
+	else
+		bounce(a->shard, st, ERR_SERVICE_UNAVAILABLE, STR(""));
+}
+
 static void deliver_iq(struct account *a, struct stanza *st, struct jid to)
 {
 	if (!jid_is_bare(to)) {
-		struct session *match = session_find(a, jid_resource(to));
-		if (match)
-			session_send(match, st, to);
-		else /* section 8.5.3.2.3 */
-			bounce(a->shard, st, ERR_SERVICE_UNAVAILABLE, STR(""));
+		deliver_iq_to_resource(a, st, to);
 		return;
 	}
 	bool own = jid_eq_bare(st->from, a->jid);
