@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / 'build-logs'
 TOTAL_SECONDS = 40 * 60
-TAIL = 40  # lines of a log that are shown after a failure
+TAIL = 60  # lines of a log that are shown after a failure
 
 # Tests with more than one thread, which ThreadSanitizer is to see.
 THREADED = ['base/mailbox', 'net/*', 'store/*', 'core/*', 'server/*']
