@@ -110,6 +110,10 @@ static bool take_up(struct ledger *l, const struct ledger_found *found)
 {
 	struct writer *w = &l->w;
 
+	log_info(NULL, "ledger-open", F_C("folder", l->path),
+		F_INT("segments", l->state.n_segments), F_INT("archives", l->state.archives.n),
+		F_INT("waiting", l->state.waiting), F_INT("records-read", found->records));
+	chores_count(l);
 	w->index_covers = found->covered;
 	w->look_for_garbage = true;
 	if (found->has_spare) {
@@ -143,9 +147,6 @@ struct ledger *ledger_open(const char *dir, const struct ledger_options *o, stru
 		ledger_free(l);
 		return NULL;
 	}
-	log_info(NULL, "ledger-open", F_C("folder", dir), F_INT("segments", l->state.n_segments),
-		F_INT("archives", l->state.archives.n), F_INT("waiting", l->state.waiting),
-		F_INT("records-read", found.records));
 	return l;
 }
 

@@ -301,6 +301,13 @@ int chores_wait_ms(const struct ledger *l)
 	return now < w->garbage_after_ms ? (int)(w->garbage_after_ms - now) : 0;
 }
 
+void chores_count(struct ledger *l)
+{
+	counter_set(&l->segments, l->state.n_segments);
+	counter_set(&l->archives, l->state.archives.n);
+	counter_set(&l->waiting, l->state.waiting);
+}
+
 /* Between commits. */
 void chores_keep_house(struct ledger *l)
 {
@@ -317,7 +324,5 @@ void chores_keep_house(struct ledger *l)
 	/* While something is being erased an index would hide that from the next open. */
 	if (!w->index_busy && !w->erasing && index_due(l))
 		post_index(l);
-	counter_set(&l->segments, l->state.n_segments);
-	counter_set(&l->archives, l->state.archives.n);
-	counter_set(&l->waiting, l->state.waiting);
+	chores_count(l);
 }

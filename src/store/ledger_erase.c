@@ -52,6 +52,8 @@ void erase_set_add(struct erase_set *e, struct str name, uint64_t first, uint64_
 		d->first = first;
 		map_put(&e->archives, &d->node);
 	}
+	if (first < d->first)
+		d->first = first;
 	d->place = place;
 	erase_set_reach(e, first);
 	erase_set_reach(e, place);

@@ -177,6 +177,8 @@ void writer_home(struct ledger *l, struct op_queue *q, enum store_status status)
 /* ledger_chores.c: the writer's side of what other threads do for it. */
 void chore_make(struct ledger *l);
 void chores_keep_house(struct ledger *l);
+/* Shows how much there is. */
+void chores_count(struct ledger *l);
 bool chores_idle(const struct ledger *l);
 /* Milliseconds after which keeping house has something to do again, or -1. */
 int chores_wait_ms(const struct ledger *l);

@@ -24,6 +24,8 @@ struct recovery {
 	struct segment_head *heads; /* of all segments, by base */
 	size_t n_heads, cap_heads;
 	struct erase_set erase;     /* what is to be done again */
+	uint64_t synced;            /* an index says that all before this place had been */
+	bool index_stale;           /* it may name what has been erased since */
 };
 
 static bool refuse(struct recovery *r, uint64_t base, uint64_t at, const char *what, int e)
@@ -141,7 +143,8 @@ static bool check_sequence(struct recovery *r)
 	return true;
 }
 
-/* Whether the index fits the segments: it ends in one of them, behind a record. */
+/* Whether the index fits the segments: it ends in one of them, behind a record. Where there is
+ * no such record the index is of no use but for this: there was one. */
 static bool index_fits(struct recovery *r, const struct index_reach *reach)
 {
 	const struct segment *g = ledger_state_segment(r->state, reach->covers);
@@ -151,6 +154,7 @@ static bool index_fits(struct recovery *r, const struct index_reach *reach)
 
 	if (!g || g->salt != reach->salt || reach->covers % RECORD_ALIGN)
 		return false;
+	r->synced = reach->covers;
 	if (reach->covers == g->base + SEGMENT_HEAD)
 		return reach->last == 0;
 	if (reach->last < g->base + SEGMENT_HEAD || reach->last >= reach->covers ||
@@ -210,6 +214,9 @@ static void play(struct recovery *r, const struct record *rec)
 	}
 	if (record_erase_unfinished(rec))
 		erase_set_reach(&r->erase, rec->place);
+	/* An erasure that is finished does not say any more of which archive. */
+	if (rec->type == RECORD_ERASE && record_all_erased(rec) && r->found->covered)
+		r->index_stale = true;
 	if (rec->type != RECORD_SEAL)
 		r->found->last = rec->place;
 	r->found->records++;
@@ -279,18 +286,21 @@ static bool cut_tail(struct recovery *r, const struct segment_scan *scan)
 }
 
 /* The records of segment i ended without a seal. */
-static bool end_of_records(struct recovery *r, size_t i, const struct segment_scan *scan,
-	enum record_answer answer)
+static bool end_of_records(struct recovery *r, size_t i, const struct segment_scan *scan)
 {
 	bool rest_blank;
+	const char *later = NULL;
 
 	if (!check_rest_blank(r, i, &rest_blank))
 		return false;
 	if (!rest_blank || !segment_scan_is_tail(scan))
+		later = "later commits follow";
+	else if (scan->head->base + scan->at < r->synced)
+		later = INDEX_NAME " has seen it whole";
+	if (later)
 		return refuse(r, scan->head->base, scan->at,
-			str_printf(r->a, "%s, and later commits follow (docs/ledger.md, Recovery)",
-				answer == RECORD_BLANK ? "there are zeros where it should be"
-						       : scan->why).p, 0);
+			str_printf(r->a, "%s, and %s; see docs/ledger.md, Recovery", scan->why,
+				later).p, 0);
 	if (!cut_tail(r, scan))
 		return false;
 	while (r->state->n_segments > i + 1)
@@ -307,7 +317,6 @@ static bool play_segment(struct recovery *r, size_t i, size_t from)
 	struct segment *g = &r->state->segments[i];
 	struct segment_scan scan;
 	struct record rec;
-	enum record_answer answer = RECORD_BLANK;
 	int fd = segment_open(r->dir, h->base, O_RDONLY);
 
 	if (fd < 0)
@@ -319,12 +328,12 @@ static bool play_segment(struct recovery *r, size_t i, size_t from)
 		refuse(r, h->base, 0, "it can't be read", errno);
 	close(fd);
 	segment_scan_init(&scan, h, str_from(bytes, h->size), from);
-	while (good && !g->sealed && (answer = segment_scan_next(&scan, &rec)) == RECORD_WHOLE) {
+	while (good && !g->sealed && segment_scan_next(&scan, &rec) == RECORD_WHOLE) {
 		play(r, &rec);
 		g->sealed = rec.type == RECORD_SEAL;
 	}
 	if (good && !g->sealed)
-		good = end_of_records(r, i, &scan, answer);
+		good = end_of_records(r, i, &scan);
 	free(bytes);
 	return good;
 }
@@ -355,15 +364,17 @@ static bool finish_erasing(struct recovery *r)
 {
 	struct ledger_fault fault;
 
-	if (erase_set_empty(&r->erase))
-		return true;
 	log_info(NULL, "ledger-erase-again", F_C("folder", r->path),
 		F_INT("archives", r->erase.archives.n));
 	erase_set_bind(&r->erase, r->state);
-	if (!erase_set_run(&r->erase, r->dir, &fault)) {
-		*r->error = ledger_fault_text(&fault, r->path, r->a);
-		return false;
-	}
+	if (erase_set_run(&r->erase, r->dir, &fault))
+		return true;
+	*r->error = ledger_fault_text(&fault, r->path, r->a);
+	return false;
+}
+
+static bool remove_index(struct recovery *r)
+{
 	if (index_remove(r->dir))
 		return true;
 	*r->error = str_printf(r->a, "%s/" INDEX_NAME " can't be removed: %s", r->path,
@@ -371,13 +382,34 @@ static bool finish_erasing(struct recovery *r)
 	return false;
 }
 
+static void add_segments(struct recovery *r)
+{
+	for (size_t i = 0; i < r->n_heads; i++)
+		ledger_state_add_segment(r->state, &r->heads[i]);
+}
+
+/* The crash came between an erasure and the index that knows of it: begin again without. */
+static bool play_without_index(struct recovery *r)
+{
+	log_warn(NULL, "ledger-index-rebuilt", F_C("folder", r->path),
+		F_C("why", "it is older than an erasure"));
+	if (!remove_index(r))
+		return false;
+	ledger_state_reset(r->state);
+	r->state->n_segments = 0;
+	*r->found = (struct ledger_found){ 0 };
+	add_segments(r);
+	return play_from(r, (struct index_reach){ 0 });
+}
+
 static bool recover(struct recovery *r)
 {
 	if (!read_heads(r) || !check_sequence(r))
 		return false;
-	for (size_t i = 0; i < r->n_heads; i++)
-		ledger_state_add_segment(r->state, &r->heads[i]);
-	if (!play_from(r, load_index(r)) || !finish_erasing(r))
+	add_segments(r);
+	if (!play_from(r, load_index(r)) || (r->index_stale && !play_without_index(r)))
+		return false;
+	if (!erase_set_empty(&r->erase) && !(finish_erasing(r) && remove_index(r)))
 		return false;
 	ledger_state_publish(r->state);
 	ledger_state_trim(r->state);

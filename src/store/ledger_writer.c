@@ -218,12 +218,13 @@ static enum store_status no_room(const struct ledger *l)
 
 static enum store_status run_store(struct ledger *l, struct ledger_op *op)
 {
-	struct archive *a = ledger_state_find(&l->state, op->archive);
+	const struct archive *a = ledger_state_find(&l->state, op->archive);
 
 	if (a && a->n >= l->o.offline_max)
 		return STORE_FULL;
 	if (!writer_room(l, record_length(1, op->archive.n, op->bytes.n), true))
 		return no_room(l);
+	a = ledger_state_find(&l->state, op->archive); /* a commit frees what was erased */
 	struct record r = { .type = RECORD_STORE, .stamp_us = op->stamp_us, .n_archives = 1,
 		.archives = { { .prev = a ? a->newest : 0, .name = op->archive } },
 		.bytes = op->bytes };
@@ -253,19 +254,19 @@ static enum store_status run_drop(struct ledger *l, struct ledger_op *op)
 static bool run_erase(struct ledger *l, struct ledger_op *op)
 {
 	struct writer *w = &l->w;
-	struct archive *a = ledger_state_find(&l->state, op->archive);
+	const struct archive *a = ledger_state_find(&l->state, op->archive);
+	const uint64_t first = a ? a->first : 0;
 
 	op->status = STORE_OK;
-	if ((!a || !a->first) && l->state.forgotten == w->index_forgotten)
+	if (!first && l->state.forgotten == w->index_forgotten)
 		return false;
-	if (a && a->first) {
+	if (first) {
 		if (!writer_room(l, record_length(1, op->archive.n, 0), false)) {
 			op->status = no_room(l);
 			return false;
 		}
 		struct record r = { .type = RECORD_ERASE, .stamp_us = clock_wall_us(),
 			.n_archives = 1, .archives = { { .name = op->archive } } };
-		uint64_t first = a->first;
 		erase_set_add(&w->erase_next, op->archive, first, writer_append(l, &r));
 		ledger_state_erase(&l->state, op->archive);
 		w->look_for_garbage = true;
