@@ -5,6 +5,10 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define WORKER_NICE 10
 
 struct jobs {
 	pthread_mutex_t lock;
@@ -45,6 +49,9 @@ static void *worker(void *arg)
 	struct jobs *p = arg;
 	struct job *j;
 
+	/* Behind the loops (on Linux a thread has a niceness of its own): a storm of logins
+	 * must not make messages wait. If it cannot be set, nothing is lost but that. */
+	setpriority(PRIO_PROCESS, (id_t)gettid(), WORKER_NICE);
 	while ((j = next_job(p))) {
 		j->work(j);
 		mailbox_post_one(j->home, &j->mail);
