@@ -101,6 +101,7 @@ class Docs(unittest.TestCase):
         'man/x.8': '.Dd November 25, 2026\n.Dt X 8\n.Os\n.Sh NAME\n.Nm x\n.Nd y\n'
                    '.Sh DESCRIPTION\nText.\n',
         'README.md': '[page](docs/page.md#part) [net](https://example.org/x)\n',
+        'docs/README.md': '[page](page.md)\n',
         'docs/page.md': '[back](../README.md)\n```\n[no](link)\n```\n\n    [no](link)\n',
     }
 
@@ -115,6 +116,9 @@ class Docs(unittest.TestCase):
     def test_a_link_to_nowhere_fails(self):
         self.expect(1, 'README.md:2: there is no docs/gone.md',
                     **{'README.md': '\n[gone](docs/gone.md)\n'})
+
+    def test_a_page_that_the_index_does_not_name_fails(self):
+        self.expect(1, 'docs/README.md: new.md is not named here', **{'docs/new.md': ''})
 
     def test_a_manual_with_a_fault_fails(self):
         self.expect(1, 'man/x.8', **{'man/x.8': '.Dd November 25, 2026\n.Dt X 8\n.Os\n.Zz\n'})
