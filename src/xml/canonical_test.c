@@ -30,7 +30,7 @@ static const struct {
 		"<iq><x xmlns='urn:1'><y xmlns='urn:2'/></x></iq>" },
 	{ USUAL, "<iq><x xmlns=''><y/></x></iq>", "<iq><x xmlns=''><y/></x></iq>" },
 	{ USUAL, "<iq xmlns:p='u\t&apos;' p:a='1' p:b='2'/>",
-		"<iq xmlns:p='u &apos;' p:a='1' p:b='2'/>" },
+		"<iq xmlns:p=\"u '\" p:a='1' p:b='2'/>" },
 	{ USUAL, "<iq a=\"'&lt;\">&lt;<![CDATA[<&]]>\r\n</iq>",
 		"<iq a=\"'&lt;\">&lt;<![CDATA[<&]]>\r\n</iq>" },
 	{ USUAL, "<iq><xml:x><y/></xml:x></iq>", "<iq><xml:x><y/></xml:x></iq>" },

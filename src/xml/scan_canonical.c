@@ -49,6 +49,32 @@ static bool is_default(struct canon *c, const struct xml_node *el)
 		outer ? element_uri(c, outer) : scan_header_uri(c->s, STR("")));
 }
 
+/* Never longer than it came, so that a URI within its bound stays there: the quote is the one
+ * that is rarer inside, and nothing is escaped that need not be. */
+static void write_uri(struct buf *out, struct str uri)
+{
+	size_t single = 0, twice = 0;
+
+	for (size_t i = 0; i < uri.n; i++) {
+		single += uri.p[i] == '\'';
+		twice += uri.p[i] == '"';
+	}
+	char quote = single <= twice ? '\'' : '"';
+	buf_byte(out, quote);
+	for (size_t i = 0; i < uri.n; i++) {
+		unsigned char ch = (unsigned char)uri.p[i];
+		if (ch == '<')
+			buf_lit(out, "&lt;");
+		else if (ch == '&')
+			buf_lit(out, "&amp;");
+		else if (ch == (unsigned char)quote || ch < ' ')
+			buf_printf(out, "&#%u;", ch);
+		else
+			buf_byte(out, (char)ch);
+	}
+	buf_byte(out, quote);
+}
+
 static void write_declaration(struct canon *c, struct str prefix, struct str uri)
 {
 	buf_lit(c->out, " xmlns");
@@ -56,9 +82,8 @@ static void write_declaration(struct canon *c, struct str prefix, struct str uri
 		buf_byte(c->out, ':');
 		buf_add(c->out, prefix);
 	}
-	buf_lit(c->out, "='");
-	xml_escape_value(c->out, uri);
-	buf_byte(c->out, '\'');
+	buf_byte(c->out, '=');
+	write_uri(c->out, uri);
 }
 
 /* An attribute before number i has its prefix, which is declared then. */
