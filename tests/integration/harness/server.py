@@ -34,11 +34,12 @@ listener {{
 	port = 0
 }}
 limits {{
-	half_open_per_address = 100000
-	password_checks_per_second = 10000
 	{limits}
 }}
 '''
+
+# Tests open many connections from one address, and log in often.
+LIMITS = {'half_open_per_address': 100000, 'password_checks_per_second': 10000}
 
 HOSTS = {'example.org': '', 'example.net': 'registration = true\nanonymous = true'}
 
@@ -89,8 +90,9 @@ class Server:
     def write_config(self, hosts=None, top='', limits=''):
         sections = '\n'.join(f'host "{domain}" {{\n{options}\n}}'
                              for domain, options in (hosts or HOSTS).items())
+        ours = [f'{name} = {value}' for name, value in LIMITS.items() if name not in limits]
         self.config.write_text(CONFIG.format(shards=self.shards, hosts=sections, top=top,
-                                             limits=limits))
+                                             limits='\n\t'.join([*ours, limits])))
 
     # ---- life ----
 
@@ -250,15 +252,16 @@ class Server:
             client.presence(from_=client.jid)
         return client
 
-    def online(self, account, resource=None, priority=0):
+    def online(self, account, resource=None, priority=0, **options):
         """A client that has sent its initial presence."""
         return self.login(account, resource,
-                          f'<presence><priority>{priority}</priority></presence>')
+                          f'<presence><priority>{priority}</priority></presence>', **options)
 
-    def gone_offline(self, account):
-        """Until no session of the account is there."""
+    def gone_offline(self, jid):
+        """Until no session of the account, or not this one, is there."""
         deadline = time.monotonic() + START_SECONDS
-        while f'{account.jid}/' in self.ctl('sessions').stdout:
+        while any(line.split('\t')[0] == jid or line.startswith(f'{jid}/')
+                  for line in self.ctl('sessions').stdout.splitlines()):
             if time.monotonic() > deadline:
-                raise Failed(f'a session of {account.jid} stays')
+                raise Failed(f'a session of {jid} stays')
             time.sleep(LOOK_AGAIN)
