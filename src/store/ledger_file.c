@@ -13,10 +13,10 @@
 #define SEGMENT_TMP    "segment.tmp"
 #define INDEX_TMP      "index.tmp"
 
-/* Zeros are written in steps, and synced every so many bytes, so that no sync of the writer
- * has to wait for a whole segment. */
-#define ZERO_STEP      ((size_t)256 << 10)
-#define ZERO_SYNC      ((uint64_t)8 << 20)
+/* Zeros are written in steps, so that no sync of the writer has to wait for a whole segment;
+ * aligned so that they can go past the page cache. */
+#define ZERO_STEP      ((size_t)1 << 20)
+#define ZERO_ALIGN     4096
 
 void segment_name(uint64_t base, char out[SEGMENT_NAME_SIZE])
 {
@@ -76,24 +76,11 @@ bool file_write(int fd, uint64_t at, const void *p, size_t n)
 	return true;
 }
 
-bool file_zero(int fd, uint64_t at, uint64_t n)
+bool file_zero(int fd, uint64_t at, size_t n)
 {
-	size_t step = n < ZERO_STEP ? (size_t)n : ZERO_STEP;
-	char *zeros = xcalloc(1, step + 1);
-	uint64_t unsynced = 0;
-	bool good = true;
+	char *zeros = xcalloc(1, n + 1);
+	bool good = file_write(fd, at, zeros, n);
 
-	while (n && good) {
-		size_t now = n < step ? (size_t)n : step;
-		good = file_write(fd, at, zeros, now);
-		at += now;
-		n -= now;
-		unsynced += now;
-		if (good && unsynced >= ZERO_SYNC) {
-			good = fdatasync(fd) == 0;
-			unsynced = 0;
-		}
-	}
 	free(zeros);
 	return good;
 }
@@ -130,12 +117,36 @@ static bool take_space(int fd, uint64_t size)
 	return r == 0 || errno == EOPNOTSUPP || errno == ENOSYS;
 }
 
+/* Zeros, all synced. Past the page cache where the file system can do that: filling 64 MiB of
+ * it costs as much as writing the messages into them later. */
+static bool write_zeros(int fd, uint64_t size)
+{
+	const int flags = fcntl(fd, F_GETFL);
+	bool direct = fcntl(fd, F_SETFL, flags | O_DIRECT) == 0, good = true;
+	void *zeros;
+
+	BUG_ON(posix_memalign(&zeros, ZERO_ALIGN, ZERO_STEP) != 0);
+	memset(zeros, 0, ZERO_STEP);
+	for (uint64_t at = 0; at < size && good;) {
+		size_t n = size - at < ZERO_STEP ? (size_t)(size - at) : ZERO_STEP;
+		good = file_write(fd, at, zeros, n);
+		if (good && !direct)
+			good = fdatasync(fd) == 0;
+		if (good)
+			at += n;
+		else if (direct && errno == EINVAL)
+			good = fcntl(fd, F_SETFL, flags) == 0 && !(direct = false);
+	}
+	free(zeros);
+	return good && fcntl(fd, F_SETFL, flags) == 0;
+}
+
 static bool fill_segment(int fd, const struct segment_head *h)
 {
 	char head[SEGMENT_HEAD];
 
 	segment_head_write(h, head);
-	return take_space(fd, h->size) && file_zero(fd, 0, h->size) &&
+	return take_space(fd, h->size) && write_zeros(fd, h->size) &&
 		file_write(fd, 0, head, sizeof head) && fsync(fd) == 0;
 }
 

@@ -26,7 +26,7 @@ bool segment_delete(int dir, uint64_t base, uint64_t next_base, uint64_t after);
 /* All n bytes, or false; the end of the file before them is EIO. */
 bool file_read(int fd, uint64_t at, void *p, size_t n);
 bool file_write(int fd, uint64_t at, const void *p, size_t n);
-bool file_zero(int fd, uint64_t at, uint64_t n);
+bool file_zero(int fd, uint64_t at, size_t n);
 
 /* Puts a new index in place of the old one, or takes it away. */
 bool index_save(int dir, struct str file);

@@ -19,6 +19,7 @@
 
 #define GROUP_BYTES    ((size_t)1 << 20) /* after which a group takes no more */
 #define SPARE_RETRY_MS 200
+#define PAGE           4096
 #define RESERVE_PART   16 /* of a segment: for drops and erasures when the disk is full */
 
 static uint64_t now_ns(void)
@@ -96,12 +97,24 @@ void writer_append_drop(struct ledger *l, struct str name, uint64_t upto)
 	ledger_state_drop(&l->state, name, upto, writer_append(l, &r));
 }
 
+/* Adds zeros up to the end of the page, which is what lies there. The kernel then need not read
+ * the page from the disk; the page where the group begins was written so before. */
+static size_t fill_page(struct buf *group, uint64_t at)
+{
+	size_t rest = (size_t)(-(at + group->n) % PAGE);
+	char *p = buf_reserve(group, rest);
+
+	BUG_ON(!p);
+	memset(p, 0, rest);
+	return group->n + rest;
+}
+
 static void write_group(struct ledger *l)
 {
 	struct writer *w = &l->w;
 	struct segment *g = ledger_active(l);
 
-	if (!file_write(w->fd, g->end, w->group.p, w->group.n)) {
+	if (!file_write(w->fd, g->end, w->group.p, fill_page(&w->group, g->end))) {
 		writer_fail(l, "writing a segment", errno);
 		return;
 	}
