@@ -1,95 +1,142 @@
-/* What the scenarios of stentor-bench share: options, the crowd of peers, measuring. */
+/* What the scenarios of stentor-bench share: options, phases that are measured, the crowd of
+ * peers, messages that can be checked. */
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
 
+#include "measure.h"
 #include "peer.h"
 
-/* ---- measuring (measure.c) ---- */
-
-/* Counts of latencies in about 2% steps from 1 us to 100 s. */
-struct histogram {
-	uint64_t n, max_ns;
-	uint32_t slots[1024];
-};
-
-void histogram_add(struct histogram *h, uint64_t ns);
-
-/* The latency in ns that a part of 1,000,000 stays below. */
-uint64_t histogram_at(const struct histogram *h, uint32_t millionth);
-
-struct usage {
-	uint64_t cpu_us;    /* of the process and its children, all threads */
-	uint64_t rss, pss;  /* bytes */
-};
-
-/* Of the server; zeros when pid is 0. */
-struct usage usage_of(int pid);
-
-/* CPU of this process. */
-uint64_t own_cpu_us(void);
-
-uint64_t now_ns(void);
-
-/* ---- the run ---- */
-
 struct options {
-	const char *scenario;
 	unsigned first;        /* number of the first user */
 	unsigned users;        /* pairs count two each */
-	unsigned at_once;      /* negotiations under way */
+	unsigned at_once;      /* negotiations, or changes of presence, under way */
 	unsigned window;       /* messages under way per pair */
+	unsigned messages;     /* in all per pair, where there is an end */
+	unsigned contacts;     /* of each user; even */
 	unsigned bytes;        /* of a body */
-	double seconds;        /* of measuring */
+	double seconds;        /* of measuring; 0: as long as it takes, where there is an end */
 	double rate;           /* messages a second in all; 0: as the window allows */
 	unsigned across;       /* pair users of different shards out of so many; 0: as they come */
 	bool json, quiet;
+	const char *plot;      /* SVG file, or NULL */
 	int pid;
 };
+
+/* A stretch of a run that is measured by itself. */
+struct phase {
+	const char *name, *unit;
+	struct usage start, end;
+	uint64_t start_ns, end_ns, own_start_ns, own_ns;
+	uint64_t units;        /* of work: messages, logins, deliveries */
+	struct histogram latency;
+};
+
+#define PHASES_MAX 4
 
 struct bench {
 	struct loop loop;
 	struct options o;
 	struct target target;
+	const char *scenario;
 	struct peer *peers;
 	unsigned n_peers;
 	struct sasl_client_cache *caches;
-	struct usage before, start, end, after;
-	uint64_t start_ns, end_ns, own_start_us, own_us;
-	uint64_t units;        /* of work: messages, logins, registrations */
-	struct histogram latency;
+	struct usage before, after;
+	struct phase phases[PHASES_MAX];
+	unsigned n_phases;
+	struct phase *now;     /* what is measured; before and between phases one that is dropped */
+	struct phase unmeasured;
+	uint64_t resumed;      /* TLS handshakes that went on with an old session */
+	char tls[64];          /* what was negotiated, by the first peer */
 	uint64_t errors;
-	char first_error[128];
+	char first_error[160];
 };
+
+struct scenario {
+	const char *name, *what;
+	void (*run)(struct bench *b); /* returns when it is over; b has the figures */
+};
+
+/* ---- the run (run.c) ---- */
 
 /* Notes an error: the run fails at its end, and says the first one. */
 void bench_error(struct bench *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Begins and ends the time that is measured. */
-void bench_start(struct bench *b);
+/* Begins and ends a phase. */
+void bench_start(struct bench *b, const char *name, const char *unit);
 void bench_end(struct bench *b);
 
-/* Runs the loop until `done` says so or `seconds` have gone; a progress line meanwhile.
- * Returns false when the time ran out first. */
+/* One unit of work is done; it took so long. */
+static inline void bench_count(struct bench *b, uint64_t ns)
+{
+	b->now->units++;
+	histogram_add(&b->now->latency, ns);
+}
+
+/* Runs the loop until `done` says so or `seconds` have gone (done NULL: never; seconds 0: for
+ * ever); a progress line meanwhile. False when the time ran out first, or after an error. */
 bool bench_run(struct bench *b, bool (*done)(struct bench *), double seconds, const char *what);
 
-/* Makes n peers with these functions and brings them online, at_once at a time; then each
- * has sent presence if `presence`. False: the run failed. */
-bool crowd_login(struct bench *b, unsigned n, const struct peer_ops *ops, bool presence);
+/* Runs the loop until the server does next to nothing any more, so that work which it does
+ * behind the answers is counted; the running phase ends where that began. */
+void bench_settle(struct bench *b);
+
+/* The seconds of measuring, or what is usual. */
+static inline double bench_seconds(const struct bench *b)
+{
+	return b->o.seconds > 0 ? b->o.seconds : 5;
+}
+
+/* ---- the crowd (crowd.c) ---- */
+
+/* Makes n peers with these functions, not connected. Once in a run. */
+void crowd_make(struct bench *b, unsigned n, const struct peer_ops *ops);
+void crowd_free(struct bench *b);
+
+/* Brings n peers online from a place on, at_once at a time; then each has sent presence if
+ * `presence`. False: the run failed. */
+bool crowd_login(struct bench *b, unsigned from, unsigned n, bool presence);
 
 /* ops->ready of a crowd's peers calls this. */
 void crowd_ready(struct peer *p);
 
-/* Ends all streams in order and waits for it. */
-void crowd_leave(struct bench *b);
+/* Ends the streams of n peers in order and waits for it; they may come online again. */
+void crowd_leave(struct bench *b, unsigned from, unsigned n);
 
-struct bench *bench_of(struct peer *p);
+/* For the peers of any scenario: the run fails; nothing; nothing. */
+void crowd_failed(struct peer *p, const char *why);
+void crowd_ended(struct peer *p);
+void crowd_ignore(struct peer *p, const struct xml_doc *d);
+
+/* Counts TLS sessions that were resumed, and notes what was negotiated. */
+void crowd_note_tls(struct peer *p);
+
+static inline struct bench *bench_of(struct peer *p)
+{
+	return p->loop->owner;
+}
+
+static inline unsigned peer_index(struct peer *p)
+{
+	return (unsigned)(p - bench_of(p)->peers);
+}
 
 /* ---- scenarios ---- */
 
-/* Each returns when it is over; b has the figures. */
 void run_register(struct bench *b);
 void run_login(struct bench *b);
 void run_idle(struct bench *b);
 void run_chat(struct bench *b);
+void run_floor(struct bench *b);
+void run_presence(struct bench *b);
+void run_offline(struct bench *b);
+
+/* ---- report (report.c, plot.c) ---- */
+
+void report_text(const struct bench *b);
+void report_json(const struct bench *b);
+
+/* Draws the latencies of all phases; false with errno when the file cannot be written. */
+bool plot_write(const struct bench *b, const char *file);
 
 #endif

@@ -4,77 +4,69 @@
 #include "base/bug.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define LOGIN_SECONDS 600
+#define LEAVE_SECONDS 20
 
 static struct {
-	unsigned started, ready, left;
+	unsigned next, end;  /* who comes online */
+	unsigned under_way;
 	bool presence;
-	const struct peer_ops *ops;
 } crowd;
 
-struct bench *bench_of(struct peer *p)
+void crowd_failed(struct peer *p, const char *why)
 {
-	return p->loop->owner;
+	bench_error(bench_of(p), "%s: %s", p->user, why);
 }
 
-void bench_error(struct bench *b, const char *fmt, ...)
+void crowd_ended(struct peer *p)
 {
-	va_list ap;
+}
 
-	if (b->errors++)
+void crowd_ignore(struct peer *p, const struct xml_doc *d)
+{
+}
+
+void crowd_note_tls(struct peer *p)
+{
+	struct bench *b = bench_of(p);
+
+	if (!p->conn.tls)
 		return;
-	va_start(ap, fmt);
-	vsnprintf(b->first_error, sizeof b->first_error, fmt, ap);
-	va_end(ap);
-}
-
-bool bench_run(struct bench *b, bool (*done)(struct bench *), double seconds, const char *what)
-{
-	uint64_t begin = now_ns(), next = begin + 1000000000u;
-	uint64_t until = begin + (uint64_t)(seconds * 1e9);
-	bool tell = !b->o.quiet && isatty(STDERR_FILENO);
-
-	while (!done(b) && !b->errors) {
-		uint64_t now = now_ns();
-		if (now >= until)
-			return false;
-		if (tell && now >= next) {
-			fprintf(stderr, "\r%s: %s %.0f s, %llu done ", b->o.scenario, what,
-				(double)(now - begin) / 1e9, (unsigned long long)b->units);
-			next = now + 1000000000u;
-		}
-		loop_turn(&b->loop, 50);
+	b->resumed += tls_resumed(p->conn.tls);
+	if (!b->tls[0]) {
+		struct str words = tls_describe(p->conn.tls, &b->loop.turn);
+		snprintf(b->tls, sizeof b->tls, "%.*s", STR_FMT(words));
 	}
-	if (tell)
-		fprintf(stderr, "\r%60s\r", "");
-	return !b->errors;
 }
 
-void bench_start(struct bench *b)
+void crowd_make(struct bench *b, unsigned n, const struct peer_ops *ops)
 {
-	b->start = usage_of(b->o.pid);
-	b->own_start_us = own_cpu_us();
-	b->start_ns = now_ns();
-	b->units = 0;
-	b->latency = (struct histogram){ 0 };
+	b->n_peers = n;
+	b->peers = xcalloc(n, sizeof *b->peers);
+	b->caches = xcalloc(n, sizeof *b->caches);
+	for (unsigned i = 0; i < n; i++) {
+		peer_init(&b->peers[i], &b->loop, &b->target, ops, b->o.first + i);
+		b->peers[i].cache = &b->caches[i];
+	}
 }
 
-void bench_end(struct bench *b)
+void crowd_free(struct bench *b)
 {
-	b->end_ns = now_ns();
-	b->end = usage_of(b->o.pid);
-	b->own_us = own_cpu_us() - b->own_start_us;
+	for (unsigned i = 0; i < b->n_peers; i++)
+		peer_clear(&b->peers[i]);
+	free(b->peers);
+	free(b->caches);
+	b->n_peers = 0;
 }
 
 static void start_more(struct bench *b)
 {
-	while (crowd.started < b->n_peers && crowd.started - crowd.ready < b->o.at_once) {
-		struct peer *p = &b->peers[crowd.started++];
+	while (crowd.next < crowd.end && crowd.under_way < b->o.at_once) {
+		struct peer *p = &b->peers[crowd.next++];
+		crowd.under_way++;
 		if (!peer_connect(p)) {
 			bench_error(b, "connect: %s", strerror(errno));
 			return;
@@ -86,7 +78,8 @@ void crowd_ready(struct peer *p)
 {
 	struct bench *b = bench_of(p);
 
-	crowd.ready++;
+	crowd_note_tls(p);
+	crowd.under_way--;
 	if (crowd.presence)
 		buf_lit(peer_out(p), "<presence/>");
 	start_more(b);
@@ -94,20 +87,15 @@ void crowd_ready(struct peer *p)
 
 static bool all_ready(struct bench *b)
 {
-	return crowd.ready == b->n_peers;
+	return crowd.next == crowd.end && !crowd.under_way;
 }
 
-bool crowd_login(struct bench *b, unsigned n, const struct peer_ops *ops, bool presence)
+bool crowd_login(struct bench *b, unsigned from, unsigned n, bool presence)
 {
-	b->n_peers = n;
-	b->peers = xcalloc(n, sizeof *b->peers);
-	b->caches = xcalloc(n, sizeof *b->caches);
-	crowd.started = crowd.ready = 0;
+	BUG_ON(from + n > b->n_peers);
+	crowd.next = from;
+	crowd.end = from + n;
 	crowd.presence = presence;
-	for (unsigned i = 0; i < n; i++) {
-		peer_init(&b->peers[i], &b->loop, &b->target, ops, b->o.first + i);
-		b->peers[i].cache = &b->caches[i];
-	}
 	start_more(b);
 	if (!bench_run(b, all_ready, LOGIN_SECONDS, "logging in")) {
 		bench_error(b, "logging in took too long");
@@ -118,23 +106,20 @@ bool crowd_login(struct bench *b, unsigned n, const struct peer_ops *ops, bool p
 
 static bool all_left(struct bench *b)
 {
-	unsigned left = 0;
-
-	for (unsigned i = 0; i < b->n_peers; i++)
-		left += !b->peers[i].connected;
-	return left == b->n_peers;
+	for (unsigned i = crowd.next; i < crowd.end; i++)
+		if (b->peers[i].connected)
+			return false;
+	return true;
 }
 
-void crowd_leave(struct bench *b)
+void crowd_leave(struct bench *b, unsigned from, unsigned n)
 {
-	for (unsigned i = 0; i < b->n_peers; i++)
+	crowd.next = from;
+	crowd.end = from + n;
+	for (unsigned i = from; i < from + n; i++)
 		if (b->peers[i].connected)
 			peer_end(&b->peers[i]);
-	bench_run(b, all_left, 20, "leaving");
-	for (unsigned i = 0; i < b->n_peers; i++)
+	bench_run(b, all_left, LEAVE_SECONDS, "leaving");
+	for (unsigned i = from; i < from + n; i++)
 		peer_drop(&b->peers[i]);
-	free(b->peers);
-	free(b->caches);
-	b->peers = NULL;
-	b->n_peers = 0;
 }

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #define KEPT_MAX (4 * 1024 * 1024)
@@ -19,13 +20,12 @@ static struct xml_table table; /* one thread */
 void peer_init(struct peer *p, struct loop *l, const struct target *t, const struct peer_ops *ops,
 	unsigned number)
 {
-	*p = (struct peer){ .loop = l, .target = t, .ops = ops };
+	*p = (struct peer){ .loop = l, .target = t, .ops = ops, .number = number };
 	snprintf(p->user, sizeof p->user, "u%u", number);
 	snprintf(p->password, sizeof p->password, "p%u", number);
-	snprintf(p->resource, sizeof p->resource, "bench");
 }
 
-static void clear(struct peer *p)
+static void disconnect(struct peer *p)
 {
 	if (!p->connected)
 		return;
@@ -39,12 +39,19 @@ static void clear(struct peer *p)
 
 void peer_drop(struct peer *p)
 {
-	clear(p);
+	disconnect(p);
+}
+
+void peer_clear(struct peer *p)
+{
+	disconnect(p);
+	free(p->session);
+	p->session = NULL;
 }
 
 static void fail(struct peer *p, const char *why)
 {
-	clear(p);
+	disconnect(p);
 	p->ops->failed(p, why);
 }
 
@@ -55,8 +62,18 @@ void peer_end(struct peer *p)
 	conn_finish(&p->conn);
 }
 
+/* bench-floor wants the place of the connection and answers with a stream header. */
+static void greet_floor(struct peer *p)
+{
+	buf_printf(peer_out(p), "%08x\n", p->number);
+}
+
 static void open_stream(struct peer *p)
 {
+	if (p->target->floor) {
+		greet_floor(p);
+		return;
+	}
 	scan_restart(&p->feed.scan);
 	buf_printf(peer_out(p),
 		"<?xml version='1.0'?><stream:stream to='%s' version='1.0' xmlns='jabber:client' "
@@ -70,8 +87,8 @@ static void start_tls(struct peer *p)
 {
 	struct str session = STR_NULL;
 
-	if (p->target->resume_tls && p->session)
-		session = *p->session;
+	if (p->session)
+		session = str_from(p->session, p->n_session);
 	nego_enter(&p->nego, NEGO_TLS);
 	conn_start_tls(&p->conn, tls_client_new(str_c(p->target->domain), TLS_NO_VERIFY, NULL, session));
 }
@@ -112,8 +129,8 @@ static void start_auth(struct peer *p)
 
 static void send_bind(struct peer *p)
 {
-	buf_printf(peer_out(p), "<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>"
-		"<resource>%s</resource></bind></iq>", p->resource);
+	buf_lit(peer_out(p), "<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>"
+		"<resource>" PEER_RESOURCE "</resource></bind></iq>");
 }
 
 static void read_mechanisms(struct peer *p, const struct xml_doc *d, const struct xml_node *el)
@@ -213,8 +230,12 @@ static void on_sasl(struct peer *p, const struct xml_doc *d)
 
 static void on_bound(struct peer *p, const struct xml_doc *d)
 {
-	if (!str_eq(xml_attr_str(d, xml_root(d), TAG_TYPE, &p->mem), STR("result"))) {
-		fail(p, "bind refused");
+	struct str want = str_printf(&p->mem, "%s@%s/" PEER_RESOURCE, p->user, p->target->domain);
+	const struct xml_node *bind = xml_child(d, xml_root(d), NS_BIND, TAG_BIND);
+	const struct xml_node *jid = bind ? xml_child(d, bind, NS_BIND, TAG_JID) : NULL;
+
+	if (!jid || !str_eq(xml_text(d, jid, &p->mem), want)) {
+		fail(p, "bind refused, or bound to something else");
 		return;
 	}
 	nego_enter(&p->nego, NEGO_READY);
@@ -256,6 +277,9 @@ static bool on_scanned(void *user, enum scan_status status, const struct xml_doc
 		fail(p, "what the server sent is no XML");
 		return false;
 	case SCAN_OPEN:
+		if (p->target->floor)
+			p->ops->ready(p);
+		break;
 	case SCAN_MORE:
 		break;
 	}
@@ -290,17 +314,19 @@ static void on_secured(struct conn *c)
 	open_stream(p);
 }
 
+/* Each session is used once (RFC 8446 appendix C.4). */
 static void keep_session(struct peer *p)
 {
-	if (!p->target->resume_tls || !p->session || !p->conn.tls)
-		return;
 	struct arena a;
+
+	free(p->session);
+	p->session = NULL;
 	arena_init(&a, 4096);
 	struct str s = tls_session(p->conn.tls, &a);
 	if (s.n) {
-		char *own = xmalloc(s.n);
-		memcpy(own, s.p, s.n);
-		*p->session = str_from(own, s.n);
+		p->session = xmalloc(s.n);
+		p->n_session = s.n;
+		memcpy(p->session, s.p, s.n);
 	}
 	arena_clear(&a);
 }
@@ -310,8 +336,9 @@ static void on_closed(struct conn *c, enum conn_end why)
 	struct peer *p = of(c);
 
 	if (p->ending) {
-		keep_session(p);
-		clear(p);
+		if (p->target->resume_tls && p->conn.tls)
+			keep_session(p);
+		disconnect(p);
 		p->ops->ended(p);
 		return;
 	}

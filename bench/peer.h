@@ -19,7 +19,10 @@ struct target {
 	enum peer_tls tls;
 	unsigned mechs;          /* bits of enum sasl_mech_id that may be picked */
 	bool resume_tls;         /* offer the session of the connection before */
+	bool floor;              /* bench-floor, which speaks no XMPP: ready once it answers */
 };
+
+#define PEER_RESOURCE "bench"
 
 struct peer;
 
@@ -42,11 +45,13 @@ struct peer {
 	struct arena mem;            /* of the negotiation */
 	struct sasl_client *sasl;
 	struct sasl_client_cache *cache; /* keys of this account, or NULL */
-	struct str *session;         /* TLS session for the next connection; owned by the user */
+	char *session;               /* TLS session for the next connection, or NULL */
+	size_t n_session;
+	unsigned number;
 	unsigned features, mechs;
 	bool names_exporter, names_end_point;
 	bool connected, ending;
-	char user[24], password[24], resource[24];
+	char user[24], password[24];
 };
 
 /* Sets up the names (user "uN", password "pN") before peer_connect(). */
@@ -65,7 +70,10 @@ static inline struct buf *peer_out(struct peer *p)
 /* Ends the stream in order; ops->ended follows. */
 void peer_end(struct peer *p);
 
-/* Closes without a word. */
+/* Closes without a word; it may connect again. */
 void peer_drop(struct peer *p);
+
+/* The same for good. */
+void peer_clear(struct peer *p);
 
 #endif

@@ -79,7 +79,7 @@ static int next(struct sasl_server *s, struct str message)
 static void assert_str(struct str got, const char *want)
 {
 	if (!str_eq(got, str_c(want)))
-		fail_msg("\"%.*s\" and not \"%s\"", STR_FMT(got), want);
+		fail_msg("\"%.*s\" and not \"%s\"", STR_FMT(got), want ? want : "");
 }
 
 static void test_names(void **state)
@@ -91,7 +91,7 @@ static void test_names(void **state)
 		"SCRAM-SHA-1-PLU", "CRAM-MD5" };
 
 	assert_int_equal(LENGTH(names), MECH_COUNT);
-	for (unsigned m = 0; m < MECH_COUNT; m++) {
+	for (unsigned m = 0; m < LENGTH(names); m++) {
 		assert_str(sasl_mech_name(m), names[m]);
 		assert_int_equal(sasl_mech_find(str_c(names[m])), m);
 	}

@@ -1,0 +1,34 @@
+/* A message that can be checked where it arrives: its number, when it was due, and a filler that
+ * depends on the number. Written from a template, so that it costs the generator little. */
+#ifndef BENCH_MESSAGE_H
+#define BENCH_MESSAGE_H
+
+#include "peer.h"
+
+/* "NUMBER TIME " in front of the filler, both of 16 hexadecimal digits: the least body. */
+#define MESSAGE_HEAD 34
+
+/* From one user to another. */
+struct message_line {
+	char *template;
+	uint32_t n, id, head, body; /* length, and offsets of what changes */
+	uint32_t n_body;
+	char *from;                 /* full JID of the sender */
+	uint64_t sent, received;    /* numbers of the next ones */
+};
+
+/* to_bare: to the account, not to the session. bytes: of the body. */
+void message_line_init(struct message_line *l, const struct peer *from, const struct peer *to,
+	bool to_bare, unsigned bytes);
+void message_line_clear(struct message_line *l);
+
+/* Writes the next message. due: ns. */
+void message_write(struct message_line *l, struct buf *out, uint64_t due);
+
+/* Looks at one that came: it must be the next of the line, byte for byte in its body, and have
+ * the sender, type and id that it was sent with. floor: nothing put a sender in. Returns what is
+ * wrong, or NULL and when it was due. */
+const char *message_check(struct message_line *l, const struct xml_doc *d, bool floor,
+	struct arena *a, uint64_t *due);
+
+#endif

@@ -1,0 +1,84 @@
+/* The run: its loop, its phases, its errors. */
+#include "bench.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define SECOND_NS    1000000000u
+#define QUIET_NS     200000000u  /* a look at the server's CPU */
+#define QUIET_SHARE  50          /* less than a 50th of a core is rest */
+#define QUIET_LOOKS  100         /* at most */
+
+void bench_error(struct bench *b, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (b->errors++)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(b->first_error, sizeof b->first_error, fmt, ap);
+	va_end(ap);
+}
+
+bool bench_run(struct bench *b, bool (*done)(struct bench *), double seconds, const char *what)
+{
+	uint64_t begin = now_ns(), next = begin + SECOND_NS;
+	uint64_t until = seconds > 0 ? begin + (uint64_t)(seconds * 1e9) : UINT64_MAX;
+	bool tell = !b->o.quiet && isatty(STDERR_FILENO);
+
+	while (!b->errors && !(done && done(b))) {
+		uint64_t now = now_ns();
+		if (now >= until)
+			return false;
+		if (tell && now >= next) {
+			fprintf(stderr, "\r%s: %s %.0f s, %llu done ", b->scenario, what,
+				(double)(now - begin) / 1e9, (unsigned long long)b->now->units);
+			next = now + SECOND_NS;
+		}
+		uint64_t left = (until - now) / 1000000;
+		loop_turn(&b->loop, left < 50 ? left : 50);
+	}
+	if (tell)
+		fprintf(stderr, "\r%60s\r", "");
+	return !b->errors;
+}
+
+void bench_start(struct bench *b, const char *name, const char *unit)
+{
+	struct phase *p = &b->phases[b->n_phases++];
+
+	BUG_ON(b->n_phases > PHASES_MAX);
+	*p = (struct phase){ .name = name, .unit = unit };
+	b->now = p;
+	p->start = usage_of(b->o.pid);
+	p->own_start_ns = own_cpu_ns();
+	p->start_ns = now_ns();
+}
+
+void bench_end(struct bench *b)
+{
+	struct phase *p = b->now;
+
+	if (!p->end_ns)
+		p->end_ns = now_ns();
+	p->own_ns = own_cpu_ns() - p->own_start_ns;
+	p->end = usage_of(b->o.pid);
+	if (p->end.gone)
+		bench_error(b, "the server is gone");
+	b->now = &b->unmeasured;
+}
+
+void bench_settle(struct bench *b)
+{
+	uint64_t cpu = usage_cpu_ns(b->o.pid);
+
+	for (unsigned i = 0; i < QUIET_LOOKS && !b->errors; i++) {
+		uint64_t before = cpu;
+		b->now->end_ns = now_ns();
+		bench_run(b, NULL, QUIET_NS / 1e9, "waiting for rest");
+		cpu = usage_cpu_ns(b->o.pid);
+		if (cpu - before < QUIET_NS / QUIET_SHARE)
+			return;
+	}
+}
