@@ -10,4 +10,7 @@ uint64_t clock_mono_ms(void);
 /* Microseconds since 1970-01-01 UTC; for stamps that people and files see. */
 uint64_t clock_wall_us(void);
 
+/* Moves both clocks of the process forward: tests move time by hand and wait for nothing. */
+void clock_advance(uint64_t ms);
+
 #endif

@@ -101,7 +101,7 @@ void loop_turn(struct loop *l, uint64_t max_wait)
 	wait_ready(l, max_wait);
 	l->now = clock_mono_ms();
 	conns_report(l);
-	mailbox_run(&l->inbox, l->owner);
+	l->mails += mailbox_run(&l->inbox, l->owner);
 	run_ready(l);
 	wheel_advance(&l->wheel, l->now);
 	if (l->turn_end)

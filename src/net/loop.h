@@ -32,6 +32,7 @@ struct loop {
 	int epoll;
 	bool stopping;
 	uint64_t now;            /* monotonic ms, read once a turn */
+	uint64_t mails;          /* that were run so far; tests see by it that all is quiet */
 	struct wheel wheel;
 	struct mailbox inbox;
 	struct arena turn;       /* memory until the turn ends */
