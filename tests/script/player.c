@@ -1,0 +1,304 @@
+#include "player.h"
+
+#include "base/base64.h"
+#include "base/bug.h"
+
+#include <stdlib.h>
+
+#define OUT_MAX (16 * 1024 * 1024)
+
+static const struct scan_limits limits = { .stanza_bytes = OUT_MAX, .depth = 256, .attrs = 256,
+	.name = 1024, .namespaces = 256, .nodes = 1024 * 1024 };
+
+/* The server's side of the connection: what core/accept.c makes of a socket. */
+struct endpoint {
+	struct client client;
+	struct loopback loop;
+};
+
+static void nothing(struct client *c)
+{
+}
+
+static bool attach(struct client *c, struct shard *s)
+{
+	return true;
+}
+
+static void free_endpoint(struct client *c)
+{
+	struct endpoint *e = container_of(c, struct endpoint, client);
+
+	loopback_clear(&e->loop);
+	free(e);
+}
+
+static const struct client_kind kind = {
+	.detach = nothing,
+	.attach = attach,
+	.drop = nothing,
+	.free = free_endpoint,
+};
+
+/* ---- connections ---- */
+
+struct player *player_new(struct world *w, struct str name)
+{
+	struct player *p = xcalloc(1, sizeof *p);
+
+	p->world = w;
+	arena_init(&p->mem, 256);
+	p->name = str_dup(&p->mem, name);
+	list_init(&p->items);
+	feed_init(&p->feed, &limits, OUT_MAX);
+	list_add(&w->players, &p->link);
+	return p;
+}
+
+void player_free(struct player *p)
+{
+	player_drop(p);
+	player_forget(p);
+	feed_clear(&p->feed);
+	xml_table_clear(&p->table);
+	arena_clear(&p->mem);
+	list_del(&p->link);
+	free(p);
+}
+
+struct player *player_find(struct world *w, struct str name)
+{
+	list_each(p, &w->players, struct player, link)
+		if (str_eq(p->name, name))
+			return p;
+	return NULL;
+}
+
+void player_connect(struct player *p)
+{
+	struct core *core = &p->world->core;
+	struct shard *s = core->shards[p->world->accepted++ % core->n_shards];
+	struct endpoint *e = xcalloc(1, sizeof *e);
+
+	BUG_ON(p->end);
+	loopback_init(&e->loop, &e->client.stream, OUT_MAX);
+	client_init(&e->client, &kind, s, &e->loop.wire);
+	feed_drop(&p->feed);
+	scan_restart(&p->feed.scan);
+	p->end = e;
+}
+
+void player_send(struct player *p, struct str bytes)
+{
+	if (p->end)
+		loopback_send(&p->end->loop, bytes);
+}
+
+void player_drop(struct player *p)
+{
+	struct endpoint *e = p->end;
+
+	if (!e)
+		return;
+	p->end = NULL;
+	client_drop(&e->client);
+}
+
+/* ---- hearing ---- */
+
+static void add_item(struct player *p, enum item_kind what, struct str text)
+{
+	struct item *i = xmalloc(sizeof *i + text.n);
+
+	memcpy(i + 1, text.p, text.n);
+	i->kind = what;
+	i->text = str_from((char *)(i + 1), text.n);
+	list_add(&p->items, &i->link);
+}
+
+static bool heard(void *user, enum scan_status status, const struct xml_doc *d)
+{
+	struct player *p = user;
+
+	switch (status) {
+	case SCAN_OPEN:
+		add_item(p, ITEM_HEADER, str_trim(str_from(d->bytes, d->n_bytes)));
+		break;
+	case SCAN_STANZA:
+		add_item(p, ITEM_ELEMENT, xml_raw(d, xml_root(d)));
+		if (xml_is(xml_root(d), NS_SASL, TAG_SUCCESS))
+			scan_restart(&p->feed.scan);
+		break;
+	case SCAN_CLOSE:
+		add_item(p, ITEM_END, STR("</stream:stream>"));
+		break;
+	default:
+		add_item(p, ITEM_BROKEN, str_from(d->bytes, d->n_bytes));
+		break;
+	}
+	return true;
+}
+
+void player_hear(struct player *p)
+{
+	struct buf *out = p->end ? &p->end->loop.out : NULL;
+
+	if (!out)
+		return;
+	if (out->n) {
+		BUG_ON(!buf_reserve(out, SCAN_PAD));
+		feed_input(&p->feed, &p->table, buf_str(out), heard, p);
+		buf_reset(out);
+	}
+	if (p->end->loop.finished) {
+		list_del(&p->end->client.link);
+		client_unref(&p->end->client);
+		p->end = NULL;
+	}
+}
+
+struct item *player_next(struct player *p)
+{
+	struct item *i = list_first(&p->items, struct item, link);
+
+	if (i)
+		list_del(&i->link);
+	return i;
+}
+
+void player_forget(struct player *p)
+{
+	struct item *i;
+
+	while ((i = player_next(p)))
+		free(i);
+}
+
+/* ---- logging in ---- */
+
+static void say(struct player *p, struct str bytes)
+{
+	player_send(p, bytes);
+	world_settle(p->world);
+}
+
+void player_open(struct player *p, struct str host)
+{
+	struct arena a;
+
+	arena_init(&a, 1024);
+	say(p, str_printf(&a, "<?xml version='1.0'?><stream:stream xmlns='jabber:client' "
+			       "xmlns:stream='http://etherx.jabber.org/streams' version='1.0' "
+			       "to='%.*s'>", STR_FMT(host)));
+	arena_clear(&a);
+}
+
+/* The base 64 in the last item where that is the element wanted; else the null slice. */
+static struct str last_data(struct player *p, struct str tag, struct arena *a)
+{
+	struct item *i = list_empty(&p->items) ? NULL
+		: container_of(p->items.prev, struct item, link);
+	struct str data = STR_NULL;
+
+	if (!i || !str_starts(i->text, tag))
+		return STR_NULL;
+	ptrdiff_t from = str_find(i->text, '>');
+	struct str text = str_skip(i->text, (size_t)from + 1);
+	ptrdiff_t end = str_find(text, '<');
+	if (end <= 0)
+		return STR("");
+	return base64_decode(a, str_head(text, (size_t)end), &data) ? data : STR_NULL;
+}
+
+static void forget_last(struct player *p)
+{
+	struct item *i = container_of(p->items.prev, struct item, link);
+
+	list_del(&i->link);
+	free(i);
+}
+
+static bool exchange(struct player *p, struct sasl_client *c, struct arena *a)
+{
+	struct str out, in;
+
+	sasl_client_start(c, a, &out);
+	struct str data = out.n ? base64_str(a, out) : STR("=");
+	say(p, str_printf(a, "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' "
+			      "mechanism='%.*s'>%.*s</auth>",
+			STR_FMT(sasl_mech_name(sasl_client_mech(c))), STR_FMT(data)));
+	while (p->end && (in = last_data(p, STR("<challenge"), a)).p) {
+		forget_last(p);
+		if (sasl_client_next(c, in, a, &out) != SASL_CONTINUE)
+			return false;
+		say(p, str_printf(a, "<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>"
+				      "%.*s</response>", STR_FMT(base64_str(a, out))));
+	}
+	in = last_data(p, STR("<success"), a);
+	return !in.p || sasl_client_success(c, in, a) == SASL_DONE;
+}
+
+bool player_auth(struct player *p, enum sasl_mech_id mech, struct str user, struct str password)
+{
+	struct sasl_client *c = sasl_client_new(1u << mech, user, password, NULL, false, false);
+	struct arena a;
+
+	BUG_ON(!c);
+	arena_init(&a, 1024);
+	bool ok = exchange(p, c, &a);
+	arena_clear(&a);
+	sasl_client_free(&c);
+	return ok && p->end;
+}
+
+static bool last_is(struct player *p, struct str start)
+{
+	return !list_empty(&p->items) &&
+	       str_starts(container_of(p->items.prev, struct item, link)->text, start);
+}
+
+/* The address in <jid/> of the answer. */
+static bool bound(struct player *p)
+{
+	struct str text = container_of(p->items.prev, struct item, link)->text;
+	const char *at = memmem(text.p, text.n, "<jid>", 5);
+
+	if (!at)
+		return false;
+	struct str jid = str_skip(text, (size_t)(at + 5 - text.p));
+	jid = str_dup(&p->mem, str_head(jid, (size_t)str_find(jid, '<')));
+	return jid_parse(jid, &p->mem, &p->jid);
+}
+
+static bool login(struct player *p, struct str host, enum sasl_mech_id mech, struct str user,
+	struct str resource)
+{
+	struct arena a;
+
+	arena_init(&a, 1024);
+	player_connect(p);
+	player_open(p, host);
+	bool ok = player_auth(p, mech, user, user.n ? STR(PASSWORD) : STR_NULL) &&
+		last_is(p, STR("<success"));
+	if (ok) {
+		player_open(p, host);
+		say(p, str_printf(&a, "<iq type='set' id='bind'><bind xmlns='%.*s'>"
+				       "<resource>%.*s</resource></bind></iq>",
+				STR_FMT(xml_ns_str(NS_BIND)), STR_FMT(resource)));
+		ok = bound(p);
+	}
+	if (ok)
+		player_forget(p);
+	arena_clear(&a);
+	return ok;
+}
+
+bool player_login(struct player *p, struct jid j)
+{
+	return login(p, jid_domain(j), MECH_PLAIN, jid_local(j), jid_resource(j));
+}
+
+bool player_login_guest(struct player *p, struct str host)
+{
+	return login(p, host, MECH_ANONYMOUS, STR(""), STR(""));
+}

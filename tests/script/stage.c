@@ -1,0 +1,646 @@
+#include "stage.h"
+
+#include "base/bug.h"
+#include "core/roster.h"
+#include "match.h"
+#include "player.h"
+
+#include <stdlib.h>
+
+#define ONLINE                                                                             \
+	"<iq type='get' id='online'><query xmlns='jabber:iq:roster'/></iq><presence/>"
+
+struct stage {
+	struct world world;
+	struct words words;
+	struct arena mem;      /* until the case ends */
+	struct arena *why_mem;
+	struct str why;        /* p NULL: all well */
+	const struct test_case *test;
+	size_t at;             /* line */
+	size_t group;          /* items that the lines of a group in any order may take */
+};
+
+static bool wrong(struct stage *s, struct str what)
+{
+	s->why = str_dup(s->why_mem, what);
+	return false;
+}
+
+static bool wrong_about(struct stage *s, const char *what, struct str about)
+{
+	s->why = str_printf(s->why_mem, "%s: %.*s", what, STR_FMT(about));
+	return false;
+}
+
+/* ---- arguments ---- */
+
+static bool take_jid(struct stage *s, struct str *args, struct jid *out)
+{
+	struct str word = word_next(args);
+
+	if (!word.p || !jid_parse(word, &s->mem, out))
+		return wrong_about(s, "an address is wanted here", word);
+	return true;
+}
+
+static bool take_player(struct stage *s, struct str *args, struct player **out)
+{
+	struct str name = word_next(args);
+
+	*out = name.p ? player_find(&s->world, name) : NULL;
+	return *out || wrong_about(s, "no such player", name);
+}
+
+static bool take_number(struct stage *s, struct str *args, uint64_t *out)
+{
+	struct str word = word_next(args);
+
+	return str_to_u64(word, UINT32_MAX, out) || wrong_about(s, "a number is wanted here", word);
+}
+
+/* A player of this name without a connection, made where there is none. */
+static bool offstage(struct stage *s, struct str name, struct player **out)
+{
+	*out = player_find(&s->world, name);
+	if (!*out)
+		*out = player_new(&s->world, name);
+	return !(*out)->end || wrong_about(s, "is connected already", name);
+}
+
+/* ---- the world ---- */
+
+static bool cmd_shards(struct stage *s, struct str args)
+{
+	uint64_t n;
+
+	if (!take_number(s, &args, &n))
+		return false;
+	s->world.n_shards = (unsigned)n;
+	return true;
+}
+
+static bool cmd_host(struct stage *s, struct str args)
+{
+	struct host *h = settings_add_host(s->world.settings, word_next(&args));
+	struct str word;
+
+	while ((word = word_next(&args)).p) {
+		if (str_eq(word, STR("registration")))
+			h->registration = true;
+		else if (str_eq(word, STR("anonymous")))
+			h->anonymous = true;
+		else
+			return wrong_about(s, "no such option of a host", word);
+	}
+	return true;
+}
+
+static bool cmd_limit(struct stage *s, struct str args)
+{
+	struct settings *set = s->world.settings;
+	struct str name = word_next(&args);
+	uint64_t n;
+
+	if (!take_number(s, &args, &n))
+		return false;
+	const struct {
+		struct str name;
+		uint32_t *value;
+	} limits[] = {
+		{ STR("offline_messages"), &s->world.offline_max },
+		{ STR("roster_items"), &set->roster_max },
+		{ STR("sessions_per_account"), &set->sessions_max },
+		{ STR("stanza_bytes"), &set->user.stanza_bytes },
+		{ STR("stanza_bytes_before_login"), &set->guest.stanza_bytes },
+		{ STR("password_checks_per_second"), &set->checks_per_second },
+	};
+	for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+		if (str_eq(limits[i].name, name)) {
+			*limits[i].value = (uint32_t)n;
+			return true;
+		}
+	}
+	return wrong_about(s, "no such limit", name);
+}
+
+/* Fails where there are several shards and the addresses are on the same one. */
+static bool cmd_apart(struct stage *s, struct str args)
+{
+	struct jid a, b;
+
+	if (!take_jid(s, &args, &a) || !take_jid(s, &args, &b))
+		return false;
+	struct core *c = &s->world.core;
+	return c->n_shards == 1 || shard_of(c, a) != shard_of(c, b) ||
+	       wrong(s, STR("they are on the same shard"));
+}
+
+static bool cmd_restart(struct stage *s, struct str args)
+{
+	world_restart(&s->world);
+	return true;
+}
+
+static bool cmd_wait(struct stage *s, struct str args)
+{
+	static const struct {
+		char unit;
+		uint64_t ms;
+	} units[] = { { 's', 1000 }, { 'm', 60 * 1000 }, { 'h', 3600 * 1000 } };
+	struct str word = word_next(&args);
+	uint64_t n;
+
+	for (size_t i = 0; word.n && i < sizeof units / sizeof units[0]; i++) {
+		if (word.p[word.n - 1] != units[i].unit ||
+			!str_to_u64(str_head(word, word.n - 1), UINT32_MAX, &n))
+			continue;
+		world_wait(&s->world, n * units[i].ms);
+		return true;
+	}
+	return wrong_about(s, "a time such as 60s is wanted here", word);
+}
+
+/* ---- what the store has ---- */
+
+static bool take_standing(struct stage *s, struct str args, struct standing *out)
+{
+	static const char *const subscriptions[] = { "none", "to", "from", "both" };
+	struct str word;
+
+	*out = (struct standing){ 0 };
+	while ((word = word_next(&args)).p) {
+		bool known = false;
+		for (uint8_t i = 0; i < 4; i++) {
+			if (str_eq(word, str_c(subscriptions[i]))) {
+				out->subscription = i;
+				out->listed = known = true;
+			}
+		}
+		if (str_eq(word, STR("ask")))
+			out->ask = known = true;
+		else if (str_eq(word, STR("approved")))
+			out->approved = known = true;
+		else if (str_eq(word, STR("pending")))
+			out->pending = known = true;
+		else if (str_eq(word, STR("unlisted")))
+			known = true;
+		if (!known)
+			return wrong_about(s, "no such state of a contact", word);
+	}
+	return true;
+}
+
+static bool cmd_account(struct stage *s, struct str args)
+{
+	struct jid j;
+
+	return take_jid(s, &args, &j) &&
+	       (world_account(&s->world, jid_bare(j)) || wrong(s, STR("the account is there")));
+}
+
+/* contact OWNER CONTACT STATE...; makes the owner's account where there is none. */
+static bool cmd_contact(struct stage *s, struct str args)
+{
+	struct jid owner, contact;
+	struct standing standing;
+
+	if (!take_jid(s, &args, &owner) || !take_jid(s, &args, &contact) ||
+		!take_standing(s, args, &standing))
+		return false;
+	world_account(&s->world, owner);
+	world_set_contact(&s->world, owner, contact, standing);
+	return true;
+}
+
+/* friends A B: each is subscribed to the other. */
+static bool cmd_friends(struct stage *s, struct str args)
+{
+	static const struct standing both = { .listed = true,
+		.subscription = SUB_TO | SUB_FROM };
+	struct jid a, b;
+
+	if (!take_jid(s, &args, &a) || !take_jid(s, &args, &b))
+		return false;
+	world_account(&s->world, a);
+	world_account(&s->world, b);
+	world_set_contact(&s->world, a, b, both);
+	world_set_contact(&s->world, b, a, both);
+	return true;
+}
+
+static bool cmd_state(struct stage *s, struct str args)
+{
+	struct jid owner, contact;
+	struct standing want;
+
+	if (!take_jid(s, &args, &owner) || !take_jid(s, &args, &contact) ||
+		!take_standing(s, args, &want))
+		return false;
+	struct standing got = world_contact(&s->world, owner, contact);
+	if (got.listed == want.listed && got.subscription == want.subscription &&
+		got.ask == want.ask && got.approved == want.approved &&
+		got.pending == want.pending)
+		return true;
+	return wrong(s, str_printf(&s->mem, "it is listed %d subscription %d (1 to, 2 from) ask %d "
+					    "approved %d pending %d", got.listed, got.subscription,
+				got.ask, got.approved, got.pending));
+}
+
+/* ---- players ---- */
+
+/* The name behind `as`, or the default. */
+static struct str player_name(struct str args, struct str standard)
+{
+	return str_eq(word_next(&args), STR("as")) ? word_next(&args) : standard;
+}
+
+static bool enter(struct stage *s, struct str args, struct player **out)
+{
+	struct jid j;
+
+	if (!take_jid(s, &args, &j))
+		return false;
+	world_account(&s->world, jid_bare(j));
+	if (!offstage(s, player_name(args, jid_local(j)), out))
+		return false;
+	if (player_login(*out, j))
+		return true;
+	struct item *i = player_next(*out);
+	wrong_about(s, "the login failed", i ? i->text : STR("nothing came"));
+	free(i);
+	return false;
+}
+
+static bool cmd_user(struct stage *s, struct str args)
+{
+	struct player *p;
+
+	return enter(s, args, &p);
+}
+
+/* A user who has asked for the roster and is available. What it gets so is forgotten. */
+static bool cmd_online(struct stage *s, struct str args)
+{
+	struct player *p;
+
+	if (!enter(s, args, &p))
+		return false;
+	player_send(p, STR(ONLINE));
+	world_settle(&s->world);
+	player_forget(p);
+	return true;
+}
+
+static bool cmd_guest(struct stage *s, struct str args)
+{
+	struct str name = word_next(&args);
+	struct player *p;
+
+	return offstage(s, name, &p) &&
+	       (player_login_guest(p, word_next(&args)) || wrong(s, STR("the login failed")));
+}
+
+/* A connection over which nothing was sent yet. */
+static bool cmd_raw(struct stage *s, struct str args)
+{
+	struct player *p;
+
+	if (!offstage(s, word_next(&args), &p))
+		return false;
+	player_connect(p);
+	return true;
+}
+
+/* open NAME HOST: a connection with open stream; features are there. */
+static bool cmd_open(struct stage *s, struct str args)
+{
+	struct player *p;
+
+	if (!cmd_raw(s, args) || !take_player(s, &args, &p))
+		return false;
+	player_open(p, word_next(&args));
+	player_forget(p);
+	return true;
+}
+
+/* auth NAME MECHANISM USER [PASSWORD] */
+static bool cmd_auth(struct stage *s, struct str args)
+{
+	struct player *p;
+
+	if (!take_player(s, &args, &p))
+		return false;
+	enum sasl_mech_id mech = sasl_mech_find(word_next(&args));
+	if (mech == MECH_COUNT)
+		return wrong(s, STR("no such mechanism"));
+	struct str user = word_next(&args), password = word_next(&args);
+	return player_auth(p, mech, user, password.p ? password : STR(PASSWORD)) ||
+	       wrong(s, STR("the exchange went wrong"));
+}
+
+static bool cmd_drop(struct stage *s, struct str args)
+{
+	struct player *p;
+
+	if (!take_player(s, &args, &p))
+		return false;
+	player_drop(p);
+	world_settle(&s->world);
+	return true;
+}
+
+static bool cmd_logout(struct stage *s, struct str args)
+{
+	struct player *p;
+
+	if (!take_player(s, &args, &p))
+		return false;
+	player_send(p, STR("</stream:stream>"));
+	world_settle(&s->world);
+	player_forget(p);
+	return !p->end || wrong(s, STR("the server did not close the stream"));
+}
+
+static bool cmd_forget(struct stage *s, struct str args)
+{
+	struct player *p;
+
+	if (!take_player(s, &args, &p))
+		return false;
+	player_forget(p);
+	return true;
+}
+
+static bool cmd_define(struct stage *s, struct str args)
+{
+	struct str name = word_next(&args);
+
+	words_define(&s->words, &s->mem, name, args);
+	return true;
+}
+
+/* before: what comes before the server is started by the first other command. */
+static const struct command {
+	struct str name;
+	bool (*run)(struct stage *s, struct str args);
+	bool before;
+} commands[] = {
+	{ STR_INIT("account"), cmd_account, false },
+	{ STR_INIT("apart"), cmd_apart, false },
+	{ STR_INIT("auth"), cmd_auth, false },
+	{ STR_INIT("contact"), cmd_contact, false },
+	{ STR_INIT("define"), cmd_define, true },
+	{ STR_INIT("drop"), cmd_drop, false },
+	{ STR_INIT("forget"), cmd_forget, false },
+	{ STR_INIT("friends"), cmd_friends, false },
+	{ STR_INIT("guest"), cmd_guest, false },
+	{ STR_INIT("host"), cmd_host, true },
+	{ STR_INIT("limit"), cmd_limit, true },
+	{ STR_INIT("logout"), cmd_logout, false },
+	{ STR_INIT("online"), cmd_online, false },
+	{ STR_INIT("open"), cmd_open, false },
+	{ STR_INIT("raw"), cmd_raw, false },
+	{ STR_INIT("restart"), cmd_restart, false },
+	{ STR_INIT("shards"), cmd_shards, true },
+	{ STR_INIT("state"), cmd_state, false },
+	{ STR_INIT("user"), cmd_user, false },
+	{ STR_INIT("wait"), cmd_wait, false },
+};
+
+/* ---- what is sent and expected ---- */
+
+static bool expect_nothing(struct stage *s, struct player *p)
+{
+	struct item *i = list_first(&p->items, struct item, link);
+
+	return !i || wrong_about(s, "it got", i->text);
+}
+
+static bool expect_closed(struct stage *s, struct player *p)
+{
+	struct item *i = player_next(p);
+
+	if (!i || i->kind != ITEM_END)
+		wrong_about(s, "no end of the stream, but", i ? i->text : STR("nothing"));
+	else if (p->end)
+		wrong(s, STR("the stream has ended, but the connection is not closed"));
+	free(i);
+	return !s->why.p;
+}
+
+static bool fits(struct stage *s, struct str want, const struct item *i, struct str *why)
+{
+	if (i->kind == ITEM_END || i->kind == ITEM_BROKEN)
+		*why = STR("it is no element");
+	else
+		*why = match(want, i->text, &s->mem);
+	return !why->p;
+}
+
+static bool expect_next(struct stage *s, struct player *p, struct str want)
+{
+	struct item *i = player_next(p);
+	struct str why;
+
+	if (!i)
+		return wrong(s, STR("it got nothing"));
+	if (!fits(s, want, i, &why))
+		wrong(s, str_printf(&s->mem, "%.*s\n#   in: %.*s", STR_FMT(why), STR_FMT(i->text)));
+	free(i);
+	return !s->why.p;
+}
+
+/* One of the next items, as many as there are lines in the group. */
+static bool expect_one(struct stage *s, struct player *p, struct str want)
+{
+	struct str why = STR("it got nothing");
+	size_t n = 0;
+
+	list_each(i, &p->items, struct item, link) {
+		if (n++ == s->group)
+			break;
+		if (!fits(s, want, i, &why))
+			continue;
+		list_del(&i->link);
+		free(i);
+		s->group--;
+		return true;
+	}
+	return wrong_about(s, "nothing of what it got fits; of the last one", why);
+}
+
+/* A line to or from a player: NAME> NAME>+ NAME< NAME<? */
+struct part {
+	struct str name, mark, text;
+};
+
+static bool is_part(struct str line, struct part *out)
+{
+	struct str rest = line, head = word_next(&rest);
+	size_t n = 0;
+
+	while (n < head.n && head.p[n] != '<' && head.p[n] != '>')
+		n++;
+	*out = (struct part){ str_head(head, n), str_skip(head, n), rest };
+	return n && n < head.n;
+}
+
+/* The number of lines from here on of the same player that may come in any order. */
+static size_t group_at(const struct stage *s, const struct part *first)
+{
+	struct part p;
+	size_t n = 0;
+
+	for (size_t i = s->at; i < s->test->n_lines; i++, n++)
+		if (!is_part(s->test->lines[i].text, &p) || !str_eq(p.name, first->name) ||
+			!str_eq(p.mark, first->mark))
+			break;
+	return n;
+}
+
+static bool run_part(struct stage *s, const struct part *part)
+{
+	struct player *p = player_find(&s->world, part->name);
+	bool any_order = str_eq(part->mark, STR("<?"));
+
+	if (!p)
+		return wrong_about(s, "no such player", part->name);
+	if (str_starts(part->mark, STR(">"))) {
+		if (!p->end)
+			return wrong(s, STR("it is not connected"));
+		player_send(p, part->text);
+		if (str_eq(part->mark, STR(">")))
+			world_settle(&s->world);
+		return true;
+	}
+	world_settle(&s->world);
+	if (any_order && !s->group)
+		s->group = group_at(s, part);
+	if (any_order)
+		return expect_one(s, p, part->text);
+	if (str_eq(part->text, STR("nothing")))
+		return expect_nothing(s, p);
+	if (str_eq(part->text, STR("closed")))
+		return expect_closed(s, p);
+	return expect_next(s, p, part->text);
+}
+
+static bool run_command(struct stage *s, struct str line)
+{
+	struct str args = line, name = word_next(&args);
+
+	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+		const struct command *c = &commands[i];
+		if (!str_eq(c->name, name))
+			continue;
+		if (c->before && s->world.open && c->run != cmd_define)
+			return wrong(s, STR("the server runs already"));
+		if (!c->before)
+			world_open(&s->world);
+		return c->run(s, args);
+	}
+	return wrong_about(s, "no such command", name);
+}
+
+static bool run_line(struct stage *s, struct str line)
+{
+	struct part part;
+	struct str text;
+
+	if (!is_part(line, &part))
+		return words_expand(&s->words, line, &s->mem, &text)
+			? run_command(s, text) : wrong_about(s, "nothing is known of", text);
+	if (!words_expand(&s->words, part.text, &s->mem, &part.text))
+		return wrong_about(s, "nothing is known of", part.text);
+	return run_part(s, &part);
+}
+
+/* ---- words ---- */
+
+/* RFC 6120 section 8.3.3 */
+static const struct {
+	struct str name, type;
+} errors[] = {
+	{ STR_INIT("bad-request"), STR_INIT("modify") },
+	{ STR_INIT("conflict"), STR_INIT("cancel") },
+	{ STR_INIT("feature-not-implemented"), STR_INIT("cancel") },
+	{ STR_INIT("forbidden"), STR_INIT("auth") },
+	{ STR_INIT("internal-server-error"), STR_INIT("cancel") },
+	{ STR_INIT("item-not-found"), STR_INIT("cancel") },
+	{ STR_INIT("jid-malformed"), STR_INIT("modify") },
+	{ STR_INIT("not-acceptable"), STR_INIT("modify") },
+	{ STR_INIT("not-allowed"), STR_INIT("cancel") },
+	{ STR_INIT("policy-violation"), STR_INIT("*") },
+	{ STR_INIT("registration-required"), STR_INIT("auth") },
+	{ STR_INIT("remote-server-not-found"), STR_INIT("cancel") },
+	{ STR_INIT("resource-constraint"), STR_INIT("wait") },
+	{ STR_INIT("service-unavailable"), STR_INIT("cancel") },
+	{ STR_INIT("unexpected-request"), STR_INIT("*") },
+};
+
+static struct str stanza_error(struct stage *s, struct str name)
+{
+	for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
+		if (str_eq(errors[i].name, name))
+			return str_printf(&s->mem, "<error type='%.*s'><%.*s "
+				"xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>...</error>",
+				STR_FMT(errors[i].type), STR_FMT(name));
+	return STR_NULL;
+}
+
+static struct str look_up(void *user, struct str kind, struct str arg)
+{
+	struct stage *s = user;
+	struct player *p = player_find(&s->world, arg);
+
+	if (str_eq(kind, STR("error")))
+		return stanza_error(s, arg);
+	if (str_eq(kind, STR("stream-error")))
+		return str_printf(&s->mem, "<stream:error><%.*s "
+			"xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>...</stream:error>",
+			STR_FMT(arg));
+	if (str_eq(kind, STR("sasl")))
+		return str_printf(&s->mem, "<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>"
+			"<%.*s/>...</failure>", STR_FMT(arg));
+	if (!p || !jid_is_set(p->jid))
+		return STR_NULL;
+	if (str_eq(kind, STR("jid")))
+		return jid_str(p->jid);
+	return str_eq(kind, STR("bare")) ? jid_bare_str(p->jid) : STR_NULL;
+}
+
+/* ---- the case ---- */
+
+/* What nobody expected may not have come. */
+static void end(struct stage *s)
+{
+	world_settle(&s->world);
+	list_each(p, &s->world.players, struct player, link) {
+		struct item *i = list_first(&p->items, struct item, link);
+		if (i && !s->why.p)
+			s->why = str_printf(s->why_mem, "at the end: %.*s got %.*s",
+				STR_FMT(p->name), STR_FMT(i->text));
+	}
+}
+
+struct str play(const struct test_case *c, unsigned n_shards, struct arena *a)
+{
+	struct stage s = { .why_mem = a, .test = c };
+
+	arena_init(&s.mem, 64 * 1024);
+	s.words.look_up = look_up;
+	s.words.user = &s;
+	world_init(&s.world, n_shards);
+	for (s.at = 0; s.at < c->n_lines && !s.why.p; s.at++) {
+		if (run_line(&s, c->lines[s.at].text))
+			continue;
+		s.why = str_printf(a, "line %u: %.*s\n#   %.*s", c->lines[s.at].number,
+			STR_FMT(c->lines[s.at].text), STR_FMT(s.why));
+	}
+	if (!s.why.p && s.world.open)
+		end(&s);
+	world_clear(&s.world);
+	arena_clear(&s.mem);
+	return s.why;
+}
