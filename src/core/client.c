@@ -271,6 +271,11 @@ static struct jid bare_of(struct client *c)
 	return jid_make(&c->shard->loop.turn, c->user, c->domain, STR(""));
 }
 
+static void on_refused(struct c2s *s)
+{
+	count(client_of(s)->shard, COUNT_LOGIN_FAILURES);
+}
+
 static void on_authenticated(struct c2s *s, struct str user)
 {
 	struct client *c = client_of(s);
@@ -477,6 +482,7 @@ static const struct c2s_ops client_ops = {
 	.features = on_features,
 	.keys = on_keys,
 	.check = on_check,
+	.refused = on_refused,
 	.authenticated = on_authenticated,
 	.bind = on_bind,
 	.stanza = on_stanza,

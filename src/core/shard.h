@@ -33,7 +33,7 @@ enum counter_id {
 	COUNT_CONNECTIONS,   /* accepted */
 	COUNT_REFUSED,       /* closed at once: too many half-open ones of the address */
 	COUNT_LOGINS,        /* SASL successes */
-	COUNT_LOGIN_FAILURES,
+	COUNT_LOGIN_FAILURES,/* of SASL, whatever the reason */
 	COUNT_STANZAS_IN,    /* from clients */
 	COUNT_STANZAS_OUT,   /* to clients */
 	COUNT_CROSSED,       /* mails to another shard */

@@ -51,6 +51,9 @@ struct c2s_ops {
 	void (*keys)(struct c2s *s, struct str user);
 	void (*check)(struct c2s *s, struct str user, struct str password);
 
+	/* A SASL exchange failed; <failure/> is written. For counting. */
+	void (*refused)(struct c2s *s);
+
 	/* SASL is done and <success/> written. The user may move the stream to another thread
 	 * now; then c2s_go_on(). user: localpart, empty for ANONYMOUS. */
 	void (*authenticated)(struct c2s *s, struct str user);

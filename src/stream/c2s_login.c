@@ -190,6 +190,7 @@ static void sasl_failed(struct c2s *s, enum sasl_failure why)
 		F_STR("user", sasl_server_user(s->login->sasl)), F_STR("host", s->domain),
 		F_STR("condition", sasl_failure_name(why)));
 	nego_enter(&s->nego, s->nego.secure ? NEGO_SECURE : NEGO_CLEAR);
+	s->ops->refused(s);
 	if (++s->login->tries >= C2S_TRIES_MAX)
 		c2s_close(s, STREAM_POLICY_VIOLATION, STR("too many failed logins"));
 }
