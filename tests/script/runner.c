@@ -2,7 +2,7 @@
  *
  *     script-runner SCRIPT [SHARDS]
  *
- * docs/testing.md explains the language. */
+ * script.h explains the language. */
 #include "stage.h"
 
 #include "base/log.h"

@@ -7,8 +7,7 @@
 
 #include <stdlib.h>
 
-#define ONLINE                                                                             \
-	"<iq type='get' id='online'><query xmlns='jabber:iq:roster'/></iq><presence/>"
+#define ROSTER_GET "<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>"
 
 struct stage {
 	struct world world;
@@ -279,17 +278,28 @@ static bool cmd_user(struct stage *s, struct str args)
 	return enter(s, args, &p);
 }
 
-/* A user who has asked for the roster and is available. What it gets so is forgotten. */
-static bool cmd_online(struct stage *s, struct str args)
+/* A user that sends something first; what it gets so is forgotten. */
+static bool enter_with(struct stage *s, struct str args, struct str bytes)
 {
 	struct player *p;
 
 	if (!enter(s, args, &p))
 		return false;
-	player_send(p, STR(ONLINE));
+	player_send(p, bytes);
 	world_settle(&s->world);
 	player_forget(p);
 	return true;
+}
+
+/* RFC 6121 section 2.2: has asked for the roster, but is not available. */
+static bool cmd_interested(struct stage *s, struct str args)
+{
+	return enter_with(s, args, STR(ROSTER_GET));
+}
+
+static bool cmd_online(struct stage *s, struct str args)
+{
+	return enter_with(s, args, STR(ROSTER_GET "<presence/>"));
 }
 
 static bool cmd_guest(struct stage *s, struct str args)
@@ -396,6 +406,7 @@ static const struct command {
 	{ STR_INIT("friends"), cmd_friends, false },
 	{ STR_INIT("guest"), cmd_guest, false },
 	{ STR_INIT("host"), cmd_host, true },
+	{ STR_INIT("interested"), cmd_interested, false },
 	{ STR_INIT("limit"), cmd_limit, true },
 	{ STR_INIT("logout"), cmd_logout, false },
 	{ STR_INIT("online"), cmd_online, false },
@@ -589,11 +600,34 @@ static struct str stanza_error(struct stage *s, struct str name)
 	return STR_NULL;
 }
 
+/* NAME CONTACT STATE...: the roster push that tells the player of a contact without handle and
+ * groups; `gone` for its removal. */
+static struct str roster_push(struct stage *s, struct str args)
+{
+	static const char *const subscriptions[] = { "none", "to", "from", "both" };
+	struct standing st = { 0 };
+	struct player *p;
+	struct jid contact;
+
+	if (!take_player(s, &args, &p) || !take_jid(s, &args, &contact))
+		return STR_NULL;
+	bool gone = str_eq(args, STR("gone"));
+	if (!gone && !take_standing(s, args, &st))
+		return STR_NULL;
+	return str_printf(&s->mem, "<iq type='set' id='push-*' to='%.*s'><query "
+		"xmlns='jabber:iq:roster' ver='*'><item jid='%.*s' subscription='%s'%s%s/></query>"
+		"</iq>", STR_FMT(jid_str(p->jid)), STR_FMT(jid_str(contact)),
+		gone ? "remove" : subscriptions[st.subscription], st.ask ? " ask='subscribe'" : "",
+		st.approved ? " approved='true'" : "");
+}
+
 static struct str look_up(void *user, struct str kind, struct str arg)
 {
 	struct stage *s = user;
 	struct player *p = player_find(&s->world, arg);
 
+	if (str_eq(kind, STR("push")))
+		return roster_push(s, arg);
 	if (str_eq(kind, STR("error")))
 		return stanza_error(s, arg);
 	if (str_eq(kind, STR("stream-error")))
