@@ -1,7 +1,10 @@
 /* Presence subscriptions: the tables of RFC 6121 appendix A, as seen from the user's account.
  *
  * A state is kept as four facts: SUB_TO and SUB_FROM of the contact, `ask` (pending out) and
- * a struct pending (pending in). */
+ * a struct pending (pending in).
+ *
+ * The state changes before anything is routed: where the contact's account is on this shard
+ * too, its answer comes back before route() returns, and must meet the new state. */
 #include "core/presence.h"
 
 #include "base/bug.h"
@@ -58,12 +61,12 @@ static void out_unsubscribe(struct session *s, struct stanza *st, struct jid to)
 {
 	struct contact *c = roster_find(&s->account->roster, to);
 
-	route_from_bare(s->account, st, to);
 	if (c && (c->ask || (c->subscription & SUB_TO))) {
 		c->ask = false;
 		c->subscription &= (uint8_t)~SUB_TO;
 		roster_store(s->account, c, NULL);
 	}
+	route_from_bare(s->account, st, to);
 }
 
 /* With a request waiting it is an approval, else a pre-approval (section 3.4). */
@@ -99,17 +102,17 @@ static void out_unsubscribed(struct session *s, struct stanza *st, struct jid to
 	struct contact *c = roster_find(&a->roster, to);
 	bool from = c && (c->subscription & SUB_FROM);
 
-	if (from)
-		presence_untell(a, to); /* section 3.2.2 */
-	if (p)
-		pending_del(a, p);
-	if (p || from)
-		route_from_bare(a, st, to);
 	if (from || (c && c->approved)) {
 		c->subscription &= (uint8_t)~SUB_FROM;
 		c->approved = false;
 		roster_store(a, c, NULL);
 	}
+	if (p)
+		pending_del(a, p);
+	if (from)
+		presence_untell(a, to); /* section 3.2.2 */
+	if (p || from)
+		route_from_bare(a, st, to);
 }
 
 void subscription_out(struct session *s, struct stanza *st)
@@ -173,16 +176,16 @@ static void in_unsubscribe(struct account *a, struct stanza *st, struct jid from
 
 	if (!p && !subscribed)
 		return;
-	if (subscribed)
-		presence_untell(a, from); /* section 3.3.3 */
-	if (p)
-		pending_del(a, p);
-	deliver_to_user(a, st);
-	presence_send(a, "unsubscribed", a->jid, from);
 	if (subscribed) {
 		c->subscription &= (uint8_t)~SUB_FROM;
 		roster_store(a, c, NULL);
 	}
+	if (p)
+		pending_del(a, p);
+	deliver_to_user(a, st);
+	if (subscribed)
+		presence_untell(a, from); /* section 3.3.3 */
+	presence_send(a, "unsubscribed", a->jid, from);
 }
 
 static void in_subscribed(struct account *a, struct stanza *st, struct jid from)
@@ -239,14 +242,16 @@ void subscription_remove(struct account *a, struct contact *c, struct later *lat
 {
 	struct jid to = jid_dup(&a->shard->loop.turn, c->jid);
 	struct pending *p = pending_find(&a->roster, to);
+	bool out = c->ask || (c->subscription & SUB_TO);
+	bool from = c->subscription & SUB_FROM;
 
-	if (c->subscription & SUB_FROM)
-		presence_untell(a, to);
-	if (c->ask || (c->subscription & SUB_TO))
-		presence_send(a, "unsubscribe", a->jid, to);
-	if (p || (c->subscription & SUB_FROM))
-		presence_send(a, "unsubscribed", a->jid, to);
+	roster_delete(a, c, later);
 	if (p)
 		pending_del(a, p);
-	roster_delete(a, c, later);
+	if (from)
+		presence_untell(a, to);
+	if (out)
+		presence_send(a, "unsubscribe", a->jid, to);
+	if (p || from)
+		presence_send(a, "unsubscribed", a->jid, to);
 }
