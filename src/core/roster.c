@@ -140,10 +140,15 @@ void contact_write(struct writer *w, const struct contact *c)
 	w_close(w);
 }
 
-struct str roster_version_text(const struct roster *r, struct arena *a)
+static struct str version_text(const struct roster *r, uint64_t version, struct arena *a)
 {
 	return str_printf(a, "%llx-%llu", (unsigned long long)r->created_us,
-		(unsigned long long)r->version);
+		(unsigned long long)version);
+}
+
+struct str roster_version_text(const struct roster *r, struct arena *a)
+{
+	return version_text(r, r->version, a);
 }
 
 /* ---- from the store ---- */
@@ -255,11 +260,13 @@ void pending_del(struct account *a, struct pending *p)
 struct change {
 	struct jid account, contact; /* in the operation */
 	bool removed;
+	uint64_t version;            /* that it made */
 	struct later *later;         /* who waits for an answer, or NULL */
 };
 
 static void push_one(struct session *s, const struct change *ch, const struct contact *c)
 {
+	struct roster *r = &s->account->roster;
 	struct shard *sh = s->account->shard;
 	struct buf *b = &sh->scratch;
 	struct writer w;
@@ -267,9 +274,9 @@ static void push_one(struct session *s, const struct change *ch, const struct co
 	buf_reset(b);
 	w = w_on(b);
 	stanza_open(&w, STANZA_IQ, "set", (struct jid){ 0 }, s->full,
-		str_printf(&sh->loop.turn, "push-%llu", (unsigned long long)s->account->roster.version));
+		str_printf(&sh->loop.turn, "push-%llu", (unsigned long long)ch->version));
 	w_open_ns(&w, "query", NS_ROSTER);
-	w_attr(&w, "ver", roster_version_text(&s->account->roster, &sh->loop.turn));
+	w_attr(&w, "ver", version_text(r, ch->version, &sh->loop.turn));
 	if (c) {
 		contact_write(&w, c);
 	} else {
@@ -284,12 +291,10 @@ static void push_one(struct session *s, const struct change *ch, const struct co
 		session_send_text(s, buf_str(b));
 }
 
-static void push(struct account *a, const struct change *ch)
+/* c: the contact as this change left it, NULL when it was removed. Section 2.6.3: one push for
+ * each change, in their order, each with a version of its own. */
+static void push(struct account *a, const struct change *ch, const struct contact *c)
 {
-	const struct contact *c = ch->removed ? NULL : roster_find(&a->roster, ch->contact);
-
-	if (!c && !ch->removed)
-		return; /* taken out meanwhile: its own push follows */
 	list_each(s, &a->sessions, struct session, link)
 		if (s->interested)
 			push_one(s, ch, c);
@@ -309,16 +314,34 @@ static void answer_change(struct change *ch, enum store_status status)
 	later_free(&ch->later);
 }
 
+/* What was written; later changes may be on their way already. */
+static struct contact contact_written(const struct store_op *op, const struct change *ch)
+{
+	const struct store_item *i = &op->item;
+
+	return (struct contact){
+		.jid = ch->contact,
+		.name = i->name.n ? (char *)i->name.p : NULL, /* a NUL stands behind it */
+		.groups = i->groups,
+		.version = i->version,
+		.subscription = i->subscription,
+		.ask = i->ask,
+		.approved = i->approved,
+	};
+}
+
 static void stored(struct store_op *op, void *receiver)
 {
 	struct shard *s = receiver;
 	struct change *ch = op->ctx;
 	struct account *a = account_get(s, ch->account);
 
-	if (a && op->status == STORE_OK)
-		push(a, ch);
-	else if (a)
+	if (a && op->status == STORE_OK) {
+		struct contact c = contact_written(op, ch);
+		push(a, ch, ch->removed ? NULL : &c);
+	} else if (a) {
 		account_reload(a);
+	}
 	answer_change(ch, op->status);
 	store_op_free(op);
 }
@@ -332,16 +355,18 @@ static struct store_op *change_op(struct account *a, struct jid contact, bool re
 	ch->account = jid_dup(&op->mem, a->jid);
 	ch->contact = jid_dup(&op->mem, contact);
 	ch->removed = removed;
+	ch->version = a->roster.version;
 	ch->later = later;
 	return op;
 }
 
 /* A guest has no place in the store: what is in memory is all there is. */
-static void guest_changed(struct account *a, struct jid contact, bool removed, struct later *later)
+static void guest_changed(struct account *a, struct jid contact, const struct contact *c,
+	struct later *later)
 {
-	struct change ch = { a->jid, contact, removed, later };
+	struct change ch = { a->jid, contact, !c, a->roster.version, later };
 
-	push(a, &ch);
+	push(a, &ch, c);
 	answer_change(&ch, STORE_OK);
 }
 
@@ -349,7 +374,7 @@ void roster_store(struct account *a, struct contact *c, struct later *later)
 {
 	c->version = ++a->roster.version;
 	if (a->guest) {
-		guest_changed(a, c->jid, false, later);
+		guest_changed(a, c->jid, c, later);
 		return;
 	}
 	struct store_item item = {
@@ -372,7 +397,7 @@ void roster_delete(struct account *a, struct contact *c, struct later *later)
 	roster_remove(&a->roster, c);
 	a->roster.version++;
 	if (a->guest) {
-		guest_changed(a, contact, true, later);
+		guest_changed(a, contact, NULL, later);
 		return;
 	}
 	store_del_item(a->shard->core->store, change_op(a, contact, true, later),
