@@ -59,7 +59,7 @@ static void text_work(const struct bench *b, const struct phase *p)
 
 static void text_phase(const struct bench *b, const struct phase *p)
 {
-	printf("%-10s %llu times a %s in %.1f s", p->name, (unsigned long long)p->units, p->unit,
+	printf("%-10s %llu %ss in %.1f s", p->name, (unsigned long long)p->units, p->unit,
 		seconds_of(p));
 	if (is_idle(p)) {
 		printf("\n");
