@@ -1,0 +1,23 @@
+"""@xmpp/client against the server, over STARTTLS and direct TLS."""
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parent / 'node' / 'chat.mjs'
+SECONDS = 120
+
+
+@pytest.mark.parametrize('scheme, listener', [('xmpp', 'c2s'), ('xmpps', 'c2s_direct_tls')])
+def test_two_people(server, scheme, listener):
+    """RFC 6120 and 6121 as this client speaks them: login, roster, messages, offline."""
+    one, two = server.account(f'one-{scheme}'), server.account(f'two-{scheme}')
+    done = subprocess.run(
+        ['node', SCRIPT, f'{scheme}://127.0.0.1:{server.ports[listener]}', one.domain, one.user,
+         one.password, two.user, two.password],
+        capture_output=True, text=True, timeout=SECONDS,
+        env={**os.environ, 'NODE_TLS_REJECT_UNAUTHORIZED': '0'})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        'roster result', 'heard hello <you> true', 'answer and you', 'late later true']
