@@ -176,15 +176,14 @@ static void in_unsubscribe(struct account *a, struct stanza *st, struct jid from
 
 	if (!p && !subscribed)
 		return;
+	if (p)
+		pending_del(a, p);
+	deliver_to_user(a, st); /* section 3.3.3: before the push */
 	if (subscribed) {
 		c->subscription &= (uint8_t)~SUB_FROM;
 		roster_store(a, c, NULL);
+		presence_untell(a, from);
 	}
-	if (p)
-		pending_del(a, p);
-	deliver_to_user(a, st);
-	if (subscribed)
-		presence_untell(a, from); /* section 3.3.3 */
 	presence_send(a, "unsubscribed", a->jid, from);
 }
 
