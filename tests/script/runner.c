@@ -2,7 +2,7 @@
  *
  *     script-runner SCRIPT [SHARDS]
  *
- * script.h explains the language. */
+ * docs/testing.md explains the language. */
 #include "stage.h"
 
 #include "base/log.h"

@@ -66,11 +66,15 @@ static void add_line(struct reading *r, unsigned number, struct str text)
 	r->lines[r->n_lines++] = (struct line){ number, text };
 }
 
-/* An indented line goes on with the one before it. */
+/* An indented line goes on with the one before it, or with the name of the case. */
 static bool go_on(struct reading *r, struct str text)
 {
 	struct arena *mem = &r->script->mem;
 
+	if (r->name.p && r->n_lines == r->common) {
+		r->name = str_printf(mem, "%.*s %.*s", STR_FMT(r->name), STR_FMT(text));
+		return true;
+	}
 	if (!r->n_lines)
 		return false;
 	struct line *l = &r->lines[r->n_lines - 1];

@@ -1,23 +1,7 @@
 /* A script file as cases of lines, and the words in a line that stand for others.
  *
- * A line is a command or belongs to a player; an indented one goes on with the line before it, and
- * `#` begins a comment. `== NAME` begins a case: what stands before the first belongs to every case.
- *
- *     host DOMAIN [registration] [anonymous]   limit NAME N   shards N     before the server starts
- *     account JID          contact OWNER JID STATE...         friends A B  put into the store
- *     state OWNER JID STATE...                                what the store must have of a contact
- *     user JID [as NAME]   online JID [as NAME]               logs in; online is available, too
- *     guest NAME DOMAIN    raw NAME    open NAME DOMAIN       auth NAME MECHANISM USER [PASSWORD]
- *     logout NAME          drop NAME   forget NAME            ends the stream; breaks it; forgets
- *     wait 60s             restart     apart A B              the clock; the server; two shards
- *     define NAME TEXT                                        what $NAME stands for
- *     NAME> XML            sends, and waits until all is quiet; NAME>+ XML does not wait
- *     NAME< XML            what came next: match.h explains it; also `nothing` and `closed`
- *     NAME<? XML           lines of one player that stand together: these came, in any order
- *
- * STATE is none, to, from or both, with ask, approved and pending; unlisted: not in the roster.
- * {error:C}, {stream-error:C} and {sasl:C} are the elements of an error condition, {jid:NAME} and
- * {bare:NAME} a player's addresses, {base64:TEXT}, {repeat:N:TEXT} and {hex:DIGITS} bytes. */
+ * docs/testing.md explains the language. What stands before the first case belongs to every
+ * case. */
 #ifndef SCRIPT_SCRIPT_H
 #define SCRIPT_SCRIPT_H
 

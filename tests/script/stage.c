@@ -9,8 +9,13 @@
 
 #define ROSTER_GET "<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>"
 
+#define PAIRS_MAX   8
+#define PLAYERS_MAX 64
+
 struct stage {
 	struct world world;
+	struct jid apart[PAIRS_MAX][2]; /* must not be on the same shard */
+	size_t n_apart;
 	struct words words;
 	struct arena mem;      /* until the case ends */
 	struct arena *why_mem;
@@ -123,21 +128,61 @@ static bool cmd_limit(struct stage *s, struct str args)
 	return wrong_about(s, "no such limit", name);
 }
 
-/* Fails where there are several shards and the addresses are on the same one. */
 static bool cmd_apart(struct stage *s, struct str args)
 {
-	struct jid a, b;
+	struct jid *pair = s->apart[s->n_apart];
 
-	if (!take_jid(s, &args, &a) || !take_jid(s, &args, &b))
-		return false;
+	if (s->n_apart == PAIRS_MAX)
+		return wrong(s, STR("too many pairs"));
+	s->n_apart++;
+	return take_jid(s, &args, &pair[0]) && take_jid(s, &args, &pair[1]);
+}
+
+/* A script that wants to see what crosses between shards fails where nothing does. */
+static bool open_world(struct stage *s)
+{
 	struct core *c = &s->world.core;
-	return c->n_shards == 1 || shard_of(c, a) != shard_of(c, b) ||
-	       wrong(s, STR("they are on the same shard"));
+
+	if (s->world.open)
+		return true;
+	world_open(&s->world);
+	for (size_t i = 0; i < s->n_apart && c->n_shards > 1; i++)
+		if (shard_of(c, s->apart[i][0]) == shard_of(c, s->apart[i][1]))
+			return wrong_about(s, "is on the same shard", jid_str(s->apart[i][1]));
+	return true;
+}
+
+static bool fits(struct stage *s, struct str want, const struct item *i, struct str *why);
+static struct str stream_error(struct stage *s, struct str name);
+
+/* RFC 6120 section 4.9.3.20: the last that each stream hears. */
+static bool heard_shutdown(struct stage *s, struct player *p)
+{
+	struct item *end = NULL, *error = NULL;
+	struct str why;
+
+	list_each(i, &p->items, struct item, link) {
+		error = end;
+		end = i;
+	}
+	return error && end->kind == ITEM_END &&
+	       fits(s, stream_error(s, STR("system-shutdown")), error, &why);
 }
 
 static bool cmd_restart(struct stage *s, struct str args)
 {
+	struct player *connected[PLAYERS_MAX];
+	size_t n = 0;
+
+	list_each(p, &s->world.players, struct player, link)
+		if (p->end && n < PLAYERS_MAX)
+			connected[n++] = p;
 	world_restart(&s->world);
+	for (size_t i = 0; i < n; i++) {
+		if (!heard_shutdown(s, connected[i]))
+			return wrong_about(s, "was not told of the shutdown", connected[i]->name);
+		player_forget(connected[i]);
+	}
 	return true;
 }
 
@@ -397,7 +442,7 @@ static const struct command {
 	bool before;
 } commands[] = {
 	{ STR_INIT("account"), cmd_account, false },
-	{ STR_INIT("apart"), cmd_apart, false },
+	{ STR_INIT("apart"), cmd_apart, true },
 	{ STR_INIT("auth"), cmd_auth, false },
 	{ STR_INIT("contact"), cmd_contact, false },
 	{ STR_INIT("define"), cmd_define, true },
@@ -547,9 +592,7 @@ static bool run_command(struct stage *s, struct str line)
 			continue;
 		if (c->before && s->world.open && c->run != cmd_define)
 			return wrong(s, STR("the server runs already"));
-		if (!c->before)
-			world_open(&s->world);
-		return c->run(s, args);
+		return (c->before || open_world(s)) && c->run(s, args);
 	}
 	return wrong_about(s, "no such command", name);
 }
@@ -621,6 +664,12 @@ static struct str roster_push(struct stage *s, struct str args)
 		st.approved ? " approved='true'" : "");
 }
 
+static struct str stream_error(struct stage *s, struct str name)
+{
+	return str_printf(&s->mem, "<stream:error><%.*s "
+		"xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>...</stream:error>", STR_FMT(name));
+}
+
 static struct str look_up(void *user, struct str kind, struct str arg)
 {
 	struct stage *s = user;
@@ -631,9 +680,7 @@ static struct str look_up(void *user, struct str kind, struct str arg)
 	if (str_eq(kind, STR("error")))
 		return stanza_error(s, arg);
 	if (str_eq(kind, STR("stream-error")))
-		return str_printf(&s->mem, "<stream:error><%.*s "
-			"xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>...</stream:error>",
-			STR_FMT(arg));
+		return stream_error(s, arg);
 	if (str_eq(kind, STR("sasl")))
 		return str_printf(&s->mem, "<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>"
 			"<%.*s/>...</failure>", STR_FMT(arg));
