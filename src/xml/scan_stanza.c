@@ -123,8 +123,8 @@ static int digit_of(char c, bool hex)
 static int32_t number_length(struct str s)
 {
 	bool hex = s.n > 1 && s.p[1] == 'x';
-	size_t i = hex ? 2 : 1, first = i;
-	int32_t cp = 0;
+	size_t i = hex ? 2 : 1;
+	int32_t cp = 0; /* which is forbidden: no digits are wrong as well */
 
 	for (; i < s.n; i++) {
 		int digit = digit_of(s.p[i], hex);
@@ -138,7 +138,7 @@ static int32_t number_length(struct str s)
 	}
 	if (i == s.n)
 		return 0;
-	if (s.p[i] != ';' || i == first || !char_legal(cp) ||
+	if (s.p[i] != ';' || !char_legal(cp) ||
 		(cp < 0x20 && char_is((char)cp, CHAR_FORBIDDEN)))
 		return -SCAN_NOT_WELL_FORMED;
 	return (int32_t)i + 1;
@@ -217,10 +217,11 @@ static inline struct xml_node *add_text(struct run *r, uint32_t at, unsigned fla
 	return node;
 }
 
-/* "]]" stands before at. What came before this run of text ends with another byte. */
+/* "]]" stands before at. Tag, reference or CDATA begin and end with other bytes, so the brackets
+ * are of this run of text, and a start tag is before it in any case. */
 static bool after_brackets(const char *p, uint32_t at)
 {
-	return at >= 2 && p[at - 1] == ']' && p[at - 2] == ']';
+	return p[at - 1] == ']' && p[at - 2] == ']';
 }
 
 /* Goes past the byte at which plain text stopped, other than '<'. */

@@ -175,6 +175,7 @@ static void between(void **state)
 		{ "CDATA between stanzas", "<![CDATA[]]><a/>", INVALID },
 		{ "NUL between stanzas", "\x01<a/>", NOT_WELL_FORMED },
 		{ "no UTF-8 between stanzas", "\x80<a/>", BAD_ENCODING },
+		{ "no UTF-8 between stanzas: overlong", "\xc1\x80<a/>", BAD_ENCODING },
 		{ "11.1 comment between stanzas", "<!-", RESTRICTED },
 		{ "11.1 DTD between stanzas", "<!D", RESTRICTED },
 		{ "11.1 processing instruction between stanzas", "<?", RESTRICTED },
@@ -385,6 +386,7 @@ static void namespaces(void **state)
 		{ "4 empty local name", "<a:/>", NOT_WELL_FORMED },
 		{ "4 empty local name of an attribute", "<a xmlns:=''/>", NOT_WELL_FORMED },
 		{ "4 two colons", "<a:b:c xmlns:a='urn:1'/>", NOT_WELL_FORMED },
+		{ "4 two colons in a long name", "<abcdefgh:ijklmnop:q/>", NOT_WELL_FORMED },
 		{ "4 local name begins with a digit", "<p:1 xmlns:p='urn:1'/>",
 			NOT_WELL_FORMED },
 		{ "3.1 declared twice", "<a xmlns:p='urn:1' xmlns:p='urn:1'/>", NOT_WELL_FORMED },
@@ -468,6 +470,25 @@ static void stanza_bytes(void **state)
 		struct str got = str_skip(buf_str(&want), sizeof OPEN - 1);
 		assert_true(str_starts(got, str_c(cases[i].want)));
 		every_cut(&c, buf_str(&in), buf_str(&want), &small);
+		buf_clear(&in);
+		buf_clear(&want);
+	}
+}
+
+/* A namespace URI has at most 512 bytes. */
+static void long_uri(void **state)
+{
+	for (unsigned n = 512; n <= 513; n++) {
+		struct example c = { .rule = "URI" };
+		struct buf in, want;
+		buf_init(&in, 2000);
+		buf_init(&want, 2000);
+		buf_printf(&in, "%s<a xmlns='%0*u'/>", HEADER, (int)n, 1);
+		if (n == 512)
+			buf_printf(&want, "%sstanza <{%0*u}a></>\n", OPEN, (int)n, 1);
+		else
+			buf_printf(&want, "%s%s", OPEN, TOO_LARGE);
+		every_cut(&c, buf_str(&in), buf_str(&want), &scan_limits_user);
 		buf_clear(&in);
 		buf_clear(&want);
 	}
@@ -569,6 +590,7 @@ int main(void)
 		cmocka_unit_test(namespaces),
 		cmocka_unit_test(limits),
 		cmocka_unit_test(stanza_bytes),
+		cmocka_unit_test(long_uri),
 		cmocka_unit_test(long_declaration),
 		cmocka_unit_test(documents),
 		cmocka_unit_test(stated_limits),
