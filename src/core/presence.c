@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "core/client.h"
 #include "core/route.h"
+#include "xmpp/datetime.h"
 
 #include <stdlib.h>
 
@@ -139,6 +140,19 @@ static void forget_directed(struct session *s)
 	s->n_directed = 0;
 }
 
+/* Section 4.6.3: who was told directly hears of the end, each once. The list is taken off
+ * first: it changes when one of them is on this shard and answers. */
+static void tell_directed(struct session *s, struct stanza *st)
+{
+	struct session list = { .directed = s->directed, .n_directed = s->n_directed };
+
+	s->directed = NULL;
+	s->n_directed = 0;
+	for (uint32_t i = 0; i < list.n_directed; i++)
+		route_to(s->account->shard, st, list.directed[i]);
+	forget_directed(&list);
+}
+
 static void last_stored(struct store_op *op, void *receiver)
 {
 	store_op_free(op);
@@ -174,10 +188,7 @@ static void unavailable(struct session *s, struct stanza *st)
 		to_own_resources(a, st);
 		stanza_unref(&s->presence);
 	}
-	/* Section 4.6.3: and who was told directly, each once. */
-	for (uint32_t i = 0; i < s->n_directed; i++)
-		route_to(a->shard, st, s->directed[i]);
-	forget_directed(s);
+	tell_directed(s, st);
 	if (was_available)
 		note_last(a, st);
 }
@@ -216,6 +227,12 @@ bool presence_is_shared(const struct session *s, struct jid who)
 	       directed_at(s, jid_bare(who)) < s->n_directed;
 }
 
+static void drop_directed(struct session *s, uint32_t i)
+{
+	free((char *)s->directed[i].p);
+	s->directed[i] = s->directed[--s->n_directed];
+}
+
 static void note_directed(struct session *s, struct jid to)
 {
 	struct str text = jid_str(to);
@@ -241,10 +258,8 @@ static void directed(struct session *s, struct stanza *st)
 		}
 		note_directed(s, st->to);
 	}
-	if (st->type == PRESENCE_UNAVAILABLE && i < s->n_directed) {
-		free((char *)s->directed[i].p);
-		s->directed[i] = s->directed[--s->n_directed];
-	}
+	if (st->type == PRESENCE_UNAVAILABLE && i < s->n_directed)
+		drop_directed(s, i);
 	route(a->shard, st);
 }
 
@@ -275,30 +290,83 @@ void presence_out(struct session *s, struct stanza *st)
 		if (jid_is_set(st->to))
 			route(s->account->shard, st);
 		break;
-	case PRESENCE_PROBE: /* section 4.3: probes are the server's to send */
+	case PRESENCE_PROBE: /* section 4.3: the server's to send, but no client's error */
+		if (jid_is_set(st->to))
+			route(s->account->shard, st);
 		break;
 	default:
 		bounce(s->account->shard, st, ERR_BAD_REQUEST, STR("unknown type of presence"));
 	}
 }
 
-/* Section 4.3.2. Who is not allowed to see is told so, which mends rosters out of step; a
- * user's own resources always may. */
-static void on_probe(struct account *a, struct stanza *st)
+/* ---- probes (section 4.3.2) ---- */
+
+/* The answer that carries no presence has the probe's id (section 4.3.2.1). last: and the
+ * time since when there is none. */
+static void answer_probe(struct account *a, const struct stanza *probe, const char *type,
+	struct jid from, struct jid to, bool last)
 {
-	if (!account_may_see(a, st->from)) {
-		presence_send(a, "unsubscribed", a->jid, jid_bare(st->from));
-		return;
+	struct shard *s = a->shard;
+
+	buf_reset(&s->scratch);
+	struct writer w = w_on(&s->scratch);
+	stanza_open(&w, STANZA_PRESENCE, type, from, to, probe->id);
+	if (last && a->last_us) {
+		w_open_ns(&w, "delay", NS_DELAY);
+		w_attr(&w, "stamp", datetime_format(&s->loop.turn, a->last_us));
+		w_close(&w);
 	}
-	if (!presence_tell(a, st->from))
-		presence_send(a, "unavailable", a->jid, st->from);
+	w_close(&w);
+	route_text(s, buf_str(&s->scratch));
+}
+
+/* Section 4.6.6: who got directed presence of a resource learns that it is there, no more. */
+static bool tell_of_directed(struct account *a, const struct stanza *probe, struct session *only)
+{
+	bool any = false;
+
+	list_each(s, &a->sessions, struct session, link) {
+		if ((only && s != only) || !presence_is_shared(s, probe->from))
+			continue;
+		answer_probe(a, probe, NULL, s->full, probe->from, false);
+		any = true;
+	}
+	return any;
+}
+
+/* Who is not allowed to see is told so, which mends rosters out of step; a user's own
+ * resources always may. */
+static void on_probe(struct account *a, const struct stanza *st, struct jid to)
+{
+	bool bare = jid_is_bare(to);
+	struct session *match = bare ? NULL : session_find(a, jid_resource(to));
+
+	if (!account_may_see(a, st->from)) {
+		if ((!bare && !match) || !tell_of_directed(a, st, match))
+			answer_probe(a, st, "unsubscribed", a->jid, jid_bare(st->from), false);
+	} else if (!bare) {
+		bool there = match && session_is_available(match);
+		answer_probe(a, st, there ? NULL : "unavailable", to, st->from, false);
+	} else if (!presence_tell(a, st->from)) {
+		answer_probe(a, st, "unavailable", a->jid, st->from, true);
+	}
+}
+
+/* Section 4.6.1: who is gone needs not to be told when the user goes. */
+static void forget_directed_to(struct account *a, struct jid who)
+{
+	list_each(s, &a->sessions, struct session, link) {
+		uint32_t i = directed_at(s, who);
+		if (i < s->n_directed)
+			drop_directed(s, i);
+	}
 }
 
 void presence_in(struct account *a, struct stanza *st, struct jid to)
 {
 	switch ((enum stanza_type)st->type) {
 	case PRESENCE_PROBE:
-		on_probe(a, st);
+		on_probe(a, st, to);
 		return;
 	case PRESENCE_SUBSCRIBE:
 	case PRESENCE_SUBSCRIBED:
@@ -306,6 +374,9 @@ void presence_in(struct account *a, struct stanza *st, struct jid to)
 	case PRESENCE_UNSUBSCRIBED:
 		subscription_in(a, st);
 		return;
+	case PRESENCE_UNAVAILABLE:
+		forget_directed_to(a, st->from);
+		break;
 	default:
 		break;
 	}

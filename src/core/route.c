@@ -134,7 +134,7 @@ static void deliver_to_nobody(struct shard *s, struct stanza *st, struct jid to,
 		buf_reset(&s->scratch);
 		struct writer w = w_on(&s->scratch);
 		stanza_open(&w, STANZA_PRESENCE, "unsubscribed", jid_bare(to), jid_bare(st->from),
-			STR_NULL);
+			st->id);
 		w_close(&w);
 		route_text(s, buf_str(&s->scratch));
 		return;
