@@ -25,6 +25,10 @@ TAIL = 60  # lines of a log that are shown after a failure
 # Tests with more than one thread, which ThreadSanitizer is to see.
 THREADED = ['base/mailbox', 'net/*', 'store/*', 'core/*', 'server/*']
 
+# Tests of the running server that ThreadSanitizer is to see.
+SHARDS = [f'tests/integration/test_{name}.py' for name in
+          ('shards', 'messages', 'offline', 'presence', 'registration', 'subscription')]
+
 SANITIZERS = {
     'ASAN_OPTIONS': 'detect_leaks=1:abort_on_error=1:detect_stack_use_after_return=1',
     'UBSAN_OPTIONS': 'halt_on_error=1:abort_on_error=1:print_stacktrace=1',
@@ -202,27 +206,45 @@ def step_tsan(check):
     return check.meson_test('build-tsan', '--timeout-multiplier', '5', *names)
 
 
-def step_integration(check):
-    setup_checked(check)
-    folders = ['tests/integration', 'tests/interop']
-    for folder in folders:
-        if not (ROOT / folder).is_dir():
-            raise CannotRun(f'{folder} is missing')
-    report = LOGS / 'pytest.xml'
+def run_pytest(check, build, name, *targets):
+    """These folders and files against the server of a build."""
+    for target in targets:
+        if not (ROOT / target).exists():
+            raise CannotRun(f'{target} is missing')
+    report = LOGS / f'{name}.xml'
     report.unlink(missing_ok=True)
-    server = ROOT / 'build-check/src/server'
+    server = ROOT / build / 'src/server'
     env = {'STENTORD': str(server / 'stentord'), 'STENTORCTL': str(server / 'stentorctl')}
     node = subprocess.run(['node', '--version'], capture_output=True, text=True).stdout
     if node.startswith('v18.'):
         env['NODE_OPTIONS'] = '--experimental-global-webcrypto'
     code, _ = check.run(*steady(), '.venv/bin/pytest', '-q', '--timeout=120',
-                        f'--junitxml={report}', *folders, env=env)
+                        f'--junitxml={report}', *targets, env=env)
     if not report.exists():
         raise CannotRun('pytest left no report')
     result = count_junit(report.read_text())
     if code and not result.failed:
         raise CannotRun(f'pytest ended with {code}, but its report has no failure')
     return result
+
+
+def step_integration(check):
+    setup_checked(check)
+    return run_pytest(check, 'build-check', 'integration', 'tests/integration', 'tests/interop')
+
+
+def step_shards(check):
+    """The whole server under ThreadSanitizer, with what makes stanzas cross between shards."""
+    check.setup('build-tsan', '-Db_sanitize=thread', NOT_FATAL)
+    check.ninja('build-tsan', 'src/server/stentord', 'src/server/stentorctl')
+    return run_pytest(check, 'build-tsan', 'shards', *SHARDS)
+
+
+def step_release(check):
+    """What ./run builds, warnings being errors."""
+    check.setup('build-release', '--buildtype=release')
+    check.ninja('build-release')
+    return Result(1, [], 0)
 
 
 def setup_clang(check):
@@ -252,7 +274,8 @@ def step_fuzz(check):
 
 STEPS = {'layers': step_layers, 'scripts': step_scripts, 'headers': step_headers,
          'docs': step_docs, 'unit': step_unit,
-         'integration': step_integration, 'clang': step_clang, 'fuzz': step_fuzz, 'tsan': step_tsan}
+         'integration': step_integration, 'release': step_release, 'clang': step_clang,
+         'fuzz': step_fuzz, 'tsan': step_tsan, 'shards': step_shards}
 
 
 def run_step(check, name):
