@@ -190,6 +190,7 @@ static int run_with_config(const char *file, char **words)
 	struct config *c = file ? config_load(file, &a, &errors) : config_default();
 	if (!c) {
 		fprintf(stderr, "%.*s", STR_FMT(errors));
+		arena_clear(&a);
 		return EXIT_USAGE;
 	}
 	int code = run(c->admin_socket.p, words);

@@ -6,6 +6,7 @@ const [service, domain, one, onePassword, two, twoPassword] = process.argv.slice
 
 function login(username, password) {
   const xmpp = client({ service, domain, username, password });
+  xmpp.timeout = 60000; // of each step; two seconds are short for a busy machine
   xmpp.waiting = [];
   xmpp.came = [];
   xmpp.on("error", () => {});
