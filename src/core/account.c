@@ -29,6 +29,7 @@ static void account_free(struct account *a)
 {
 	BUG_ON(a->n_sessions || a->n_waiting);
 	timer_stop(&a->shard->loop.wheel, &a->idle);
+	timer_stop(&a->shard->loop.wheel, &a->again);
 	map_del(&a->shard->accounts, &a->node);
 	uncount(a->shard, COUNT_ACCOUNTS);
 	roster_clear(&a->roster);
@@ -200,7 +201,7 @@ void account_gone(struct account *a)
 			STREAM_NOT_AUTHORIZED, "the account was deleted");
 	struct list waiting;
 	list_take(&a->waiting, &waiting);
-	a->n_waiting = 0;
+	a->n_waiting = a->waiting_bytes = 0;
 	a->gone = true;
 	run_waiting(a->shard, &waiting, NULL, STORE_NOT_FOUND);
 	account_settle(a);

@@ -9,7 +9,7 @@
 
 struct client;
 
-#define ACCOUNT_WAITING_MAX 1000         /* things that wait while an account is loaded */
+#define ACCOUNT_WAITING_MAX 1000         /* things that wait while an account is loaded, or held */
 #define ACCOUNT_IDLE_MS     (60 * 1000)  /* an account without sessions stays this long */
 
 /* A bound resource. Owned by its account, freed by session_end(). */
@@ -35,8 +35,10 @@ struct account {
 	bool gone;                  /* deleted, but something on its way keeps it */
 	bool guest;                 /* SASL ANONYMOUS: nothing of it is stored */
 	bool held;                  /* offline messages are being read: new ones wait behind */
+	struct timer again;         /* held: the reader had no room for more */
 	struct list sessions;
 	uint32_t n_sessions, n_waiting;
+	uint32_t waiting_bytes;     /* of messages that wait because of `held` */
 	uint32_t storing;           /* offline messages on their way to the ledger */
 	struct list waiting;        /* struct waiter */
 	struct roster roster;

@@ -233,16 +233,28 @@ static void deliver_undelivered(struct account *a, struct stanza *st)
 	bounce(a->shard, st, ERR_SERVICE_UNAVAILABLE, STR(""));
 }
 
-/* A chat or normal message for the account as such. While offline messages are being read,
- * it waits behind them, so that order holds. */
-static void deliver_to_person(struct account *a, struct stanza *st, struct jid to)
+/* While offline messages are being read, new ones wait behind them, so that order holds: as
+ * many as fit into the output beside what is in it then. */
+static void wait_behind_offline(struct account *a, struct stanza *st, struct jid to)
 {
-	if (a->held && a->n_waiting < ACCOUNT_WAITING_MAX) {
-		a->n_waiting++;
-		list_add(&a->waiting, &waiting_new(st, to)->waiter.link);
+	uint32_t max = a->shard->settings->max_out / 4;
+
+	if (a->n_waiting >= ACCOUNT_WAITING_MAX ||
+		(a->waiting_bytes && a->waiting_bytes + st->doc.n_bytes > max)) {
+		bounce(a->shard, st, ERR_RESOURCE_CONSTRAINT, STR("the recipient is behind"));
 		return;
 	}
-	if (!deliver_to_best(a, st, to))
+	a->n_waiting++;
+	a->waiting_bytes += st->doc.n_bytes;
+	list_add(&a->waiting, &waiting_new(st, to)->waiter.link);
+}
+
+/* A chat or normal message for the account as such. */
+static void deliver_to_person(struct account *a, struct stanza *st, struct jid to)
+{
+	if (a->held)
+		wait_behind_offline(a, st, to);
+	else if (!deliver_to_best(a, st, to))
 		deliver_undelivered(a, st);
 }
 
@@ -327,6 +339,7 @@ void deliver_to_account(struct account *a, struct stanza *st, struct jid to)
 void deliver_held(struct account *a)
 {
 	a->held = false;
+	a->waiting_bytes = 0;
 	if (a->gone) {
 		account_settle(a);
 		return;

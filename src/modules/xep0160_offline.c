@@ -3,7 +3,8 @@
  *
  * A chat or normal message that no resource takes goes to the ledger; when a resource becomes
  * available with a priority that is not negative, what waits is delivered in order, and only
- * then is it taken out. Messages that come meanwhile wait behind (account.held). Not stored:
+ * then is it taken out. Messages that come meanwhile wait behind (account.held). A reader gets
+ * no more at once than half of output_bytes, so that nobody is cut off for what waited. Not stored:
  * what holds nothing but chat states (section 3), and what a hint forbids (XEP-0334). Options:
  * offline_messages of the limits. Stores: messages, in the ledger. */
 #include "base/bug.h"
@@ -17,6 +18,9 @@
 
 /* Messages read at once; the next ones are read when these have been taken out. */
 #define PAGE 50
+
+/* How often a reader whose output is full is looked at again. */
+#define AGAIN_MS 50
 
 /* ---- into the ledger ---- */
 
@@ -133,6 +137,36 @@ static void deliver_one(struct session *to, const struct ledger_message *m)
 	stanza_unref(&st);
 }
 
+/* Whether so many bytes more leave half of the connection's output free. A stanza that is
+ * larger goes out alone. */
+static bool has_room(struct session *to, size_t bytes)
+{
+	const struct buf *out = c2s_out(&to->client->stream);
+
+	return out->max && (!out->n || out->n + bytes <= out->max / 2);
+}
+
+/* How many of the messages were delivered. */
+static size_t deliver_page(struct session *to, const struct ledger_op *op)
+{
+	size_t n = 0;
+
+	while (n < op->n_messages && has_room(to, op->messages[n].bytes.n))
+		deliver_one(to, &op->messages[n++]);
+	return n;
+}
+
+static void look_again(struct timer *t)
+{
+	read_page(container_of(t, struct account, again));
+}
+
+static void wait_for_room(struct account *a)
+{
+	timer_init(&a->again, look_again);
+	timer_set(&a->shard->loop.wheel, &a->again, a->shard->loop.now, AGAIN_MS);
+}
+
 static void page_read(struct ledger_op *op, void *receiver)
 {
 	struct shard *s = receiver;
@@ -143,10 +177,12 @@ static void page_read(struct ledger_op *op, void *receiver)
 	if (op->status != STORE_OK || !op->n_messages || !to) {
 		deliver_held(a);
 	} else {
-		for (size_t i = 0; i < op->n_messages; i++)
-			deliver_one(to, &op->messages[i]);
-		ledger_drop_offline(s->core->ledger, op_for(a, taken_out), jid_str(a->jid),
-			op->messages[op->n_messages - 1].id);
+		size_t n = deliver_page(to, op);
+		if (n)
+			ledger_drop_offline(s->core->ledger, op_for(a, taken_out), jid_str(a->jid),
+				op->messages[n - 1].id);
+		else
+			wait_for_room(a);
 	}
 	ledger_op_free(op);
 }
