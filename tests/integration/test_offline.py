@@ -4,6 +4,7 @@ import datetime
 import pytest
 
 from harness import condition, find, text_of
+from harness.server import Account
 
 pytestmark = pytest.mark.usefixtures('others_are_served')
 
@@ -169,3 +170,62 @@ def test_feature(server, people):
     info = find(juliet.get("<query xmlns='http://jabber.org/protocol/disco#info'/>",
                            to='example.org'), 'info:query')
     assert 'msgoffline' in {f.get('var') for f in info}
+
+
+@pytest.fixture
+def slow_reader(make_server):
+    """Somebody with a backlog far larger than output_bytes, whose client reads nothing yet."""
+    server = make_server(limits='output_bytes = 128K\nstanza_bytes = 50000')
+    first, second = server.two_accounts()
+    sender = server.online(first)
+    for i in range(100):
+        sender.send(f"<message to='{second.jid}' type='chat' id='o{i}'>"
+                    f"<body>{'x' * 40000}</body></message>")
+    server.wait_stat('offline_stored', 100)
+    reader = server.login(second, receive_buffer=4096)
+    reader.send('<presence/>')
+    server.wait_stat('ledger_waiting', lambda n: n < 100)
+    return server, sender, reader
+
+
+def test_backlog_larger_than_the_output(slow_reader):
+    """XEP-0160 section 2: the reader's pace is kept; nobody is cut off for what waited."""
+    server, _, reader = slow_reader
+    for i in range(100):
+        assert reader.message().get('id') == f'o{i}'
+    server.wait_stat('ledger_waiting', 0)
+    assert not server.log('slow_reader')
+
+
+def test_live_messages_behind_a_backlog(slow_reader):
+    """What comes meanwhile waits behind it, up to a bound; the senders of more are told."""
+    server, sender, reader = slow_reader
+    bare = reader.jid.partition('/')[0]
+    for i in range(100):
+        sender.send(f"<message to='{bare}' type='chat' id='l{i}'><body>{'x' * 4000}</body>"
+                    '</message>')
+    refused = {sender.message(type='error')}
+    while server.stats()['stanza_errors'] > len(refused):
+        refused.add(sender.message(type='error'))
+    assert {condition(m) for m in refused} == {'resource-constraint'}
+    taken = [f'l{i}' for i in range(100) if f'l{i}' not in {m.get('id') for m in refused}]
+    assert taken
+    for i in range(100):
+        assert reader.message().get('id') == f'o{i}'
+    assert [reader.message().get('id') for _ in taken] == taken
+
+
+def test_reader_that_leaves_within_the_backlog(slow_reader):
+    """What was not given to it waits for the next login, in order, the live ones behind."""
+    server, sender, reader = slow_reader
+    bare = reader.jid.partition('/')[0]
+    sender.send(f"<message to='{bare}' type='chat' id='live'><body>x</body></message>")
+    sender.sync()
+    reader.reset()
+    server.gone_offline(bare)
+    server.wait_stat('offline_stored', 101)
+    left = server.stats()['ledger_waiting']
+    account = Account(bare.partition('@')[0], 'example.org', 'O Romeo, Romeo!')
+    again = server.online(account)
+    got = [again.message().get('id') for _ in range(left)]
+    assert got == [f'o{i}' for i in range(101 - left, 100)] + ['live']
