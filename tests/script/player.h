@@ -29,9 +29,10 @@ struct player {
 	struct list items;
 	struct feed feed;
 	struct xml_table table;
-	struct arena mem;          /* of name and jid */
+	struct arena mem;          /* of name, jid and last */
 	struct str name;
 	struct jid jid;            /* once bound */
+	struct str last;           /* what it was last expected to get */
 };
 
 /* A player without a connection. */

@@ -503,6 +503,7 @@ static bool expect_next(struct stage *s, struct player *p, struct str want)
 		return wrong(s, STR("it got nothing"));
 	if (!fits(s, want, i, &why))
 		wrong(s, str_printf(&s->mem, "%.*s\n#   in: %.*s", STR_FMT(why), STR_FMT(i->text)));
+	p->last = str_dup(&p->mem, i->text);
 	free(i);
 	return !s->why.p;
 }
@@ -518,6 +519,7 @@ static bool expect_one(struct stage *s, struct player *p, struct str want)
 			break;
 		if (!fits(s, want, i, &why))
 			continue;
+		p->last = str_dup(&p->mem, i->text);
 		list_del(&i->link);
 		free(i);
 		s->group--;
@@ -664,6 +666,21 @@ static struct str roster_push(struct stage *s, struct str args)
 		st.approved ? " approved='true'" : "");
 }
 
+/* NAME ATTRIBUTE: the first value of such an attribute in what NAME was last expected to get. */
+static struct str last_value(struct stage *s, struct str args)
+{
+	struct player *p;
+
+	if (!take_player(s, &args, &p) || !p->last.p)
+		return STR_NULL;
+	struct str start = str_printf(&s->mem, " %.*s='", STR_FMT(args));
+	const char *at = memmem(p->last.p, p->last.n, start.p, start.n);
+	if (!at)
+		return STR_NULL;
+	struct str rest = str_skip(p->last, (size_t)(at - p->last.p) + start.n);
+	return str_head(rest, (size_t)str_find(rest, '\''));
+}
+
 static struct str stream_error(struct stage *s, struct str name)
 {
 	return str_printf(&s->mem, "<stream:error><%.*s "
@@ -677,6 +694,8 @@ static struct str look_up(void *user, struct str kind, struct str arg)
 
 	if (str_eq(kind, STR("push")))
 		return roster_push(s, arg);
+	if (str_eq(kind, STR("last")))
+		return last_value(s, arg);
 	if (str_eq(kind, STR("error")))
 		return stanza_error(s, arg);
 	if (str_eq(kind, STR("stream-error")))
