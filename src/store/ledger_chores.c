@@ -140,7 +140,9 @@ static void post_index(struct ledger *l)
 	x->chore.after = index_after;
 	w->index_busy = true;
 	w->index_wanted = false;
-	post_chore(l, &x->chore, &l->keeper, &l->keeper);
+	/* By way of the reader, as what deletes: an index that does not name an archive any more
+	 * comes after the segments that had its records are gone. */
+	post_chore(l, &x->chore, &l->reader, &l->keeper);
 }
 
 static bool index_due(const struct ledger *l)
@@ -169,6 +171,7 @@ static void delete_after(struct chore *c)
 	struct delete_chore *d = container_of(c, struct delete_chore, chore);
 	struct ledger_fault fault = { "it can't be deleted", d->base, 0, d->e };
 
+	c->l->w.deleting--;
 	if (d->e)
 		ledger_fault_log(&fault, "ledger-delete", c->l->path);
 	if (d->e == EIO)
@@ -199,6 +202,7 @@ static bool delete_segment(struct ledger *l, struct segment *g, uint64_t carry)
 	d->after = g[1].after = g->after;
 	d->chore.work = delete_work;
 	d->chore.after = delete_after;
+	l->w.deleting++;
 	ledger_state_remove_segment(&l->state, g);
 	ledger_state_trim(&l->state);
 	post_chore(l, &d->chore, &l->reader, &l->keeper);

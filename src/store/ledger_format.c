@@ -46,7 +46,7 @@ const char *segment_head_read(const char in[SEGMENT_HEAD], struct segment_head *
 		return "the segment has a version that this program does not know";
 	*out = (struct segment_head){ get64(in + SH_BASE), get64(in + SH_SIZE),
 		get64(in + SH_AFTER), get64(in + SH_CREATED), get32(in + SH_SALT) };
-	if (out->size < SEGMENT_MIN || out->size > SEGMENT_MAX || out->size % RECORD_ALIGN ||
+	if (out->size < SEGMENT_MIN || out->size > SEGMENT_MAX || out->size % SEGMENT_MIN ||
 		out->base % RECORD_ALIGN || out->base > UINT64_MAX / 2 || out->after > out->base)
 		return "the head of the segment makes no sense";
 	return NULL;

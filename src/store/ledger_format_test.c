@@ -66,7 +66,7 @@ static void test_head(void **state)
 		{ .base = 4, .size = 4096 },                        /* not aligned */
 		{ .base = 0, .size = 4092 },                        /* too small */
 		{ .base = 0, .size = SEGMENT_MAX + 8 },             /* too large */
-		{ .base = 0, .size = 4100 },                        /* not aligned */
+		{ .base = 0, .size = 4104 },                        /* no whole pages */
 		{ .base = 0, .size = 4096, .after = 8 },            /* begins behind itself */
 		{ .base = UINT64_MAX / 2 + 1, .size = 4096 },       /* ends past all numbers */
 	};

@@ -1,10 +1,10 @@
 #include "store/ledger_gather.h"
 
 #define WINDOW_NS    UINT64_C(5000000)
-#define WAIT_NS_MIN  UINT64_C(50000)
-#define WAIT_NS_MAX  UINT64_C(250000)
-#define PAYS_ENOUGH  96  /* of 256 */
-#define TRY_EVERY    32  /* waits that do not pay are tried again once in so many groups */
+#define WAIT_NS_MIN  UINT64_C(100000)
+#define WAIT_NS_MAX  UINT64_C(500000)
+#define PAYS_ENOUGH  64  /* of 256 */
+#define TRY_EVERY    64  /* waits that do not pay are tried again once in so many groups */
 
 void gather_init(struct gather *g, uint64_t now_ns)
 {
@@ -66,9 +66,9 @@ uint64_t gather_wait(struct gather *g, uint32_t n, size_t bytes, uint64_t now_ns
 		return commit(g, n);
 	g->waited = true;
 	g->before = n;
-	/* As long as two should take to come. */
-	uint64_t wait = UINT64_C(2000000000) / g->rate;
-	if (wait < WAIT_NS_MIN)
-		return WAIT_NS_MIN;
-	return wait < WAIT_NS_MAX ? wait : WAIT_NS_MAX;
+	/* As long as four should take to come: they seldom come evenly. */
+	uint64_t wait = UINT64_C(4000000000) / g->rate;
+	uint64_t left = GATHER_NS_MAX - (now_ns - g->began);
+	wait = wait < WAIT_NS_MIN ? WAIT_NS_MIN : wait < WAIT_NS_MAX ? wait : WAIT_NS_MAX;
+	return wait < left ? wait : left;
 }

@@ -181,9 +181,12 @@ static void look_for_erased(struct rig *r, const char *name, void *ctx)
 	struct model *m = ctx;
 	struct str file = rig_file(r, name);
 	unsigned archive, message;
+	char end;
 
+	/* With its end: one that was cut off may look like another. */
 	for (const char *p = file.p; (p = memchr(p, '<', (size_t)(file.p + file.n - p))); p++)
-		if (file.p + file.n - p > 20 && sscanf(p, "<%1u:%4u>", &archive, &message) == 2 &&
+		if (file.p + file.n - p > 20 &&
+			sscanf(p, "<%1u:%4u%c", &archive, &message, &end) == 3 && end == '>' &&
 			archive < MODEL_ARCHIVES && message < MODEL_MESSAGES &&
 			m->archives[archive].messages[message].erased)
 			fail_msg("%s still has message %u of archive %u", name, message, archive);

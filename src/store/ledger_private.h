@@ -90,6 +90,7 @@ struct writer {
 	uint64_t spare_tried_ms;
 	bool no_space;          /* the last try failed, and was logged */
 	unsigned chores;        /* that are out */
+	unsigned deleting;      /* those of them that delete */
 	struct erase_set erase_next;    /* begins when the one that is out comes back */
 	struct op_queue to_erase;       /* its operations */
 	struct op_queue erased; /* done on disk; they wait for an index that knows it */

@@ -23,6 +23,8 @@ struct recovery {
 	struct str *error;
 	struct segment_head *heads; /* of all segments, by base */
 	size_t n_heads, cap_heads;
+	char *bytes;                /* of one segment after the other */
+	size_t cap_bytes;
 	struct erase_set erase;     /* what is to be done again */
 	uint64_t synced;            /* an index says that all before this place had been */
 	bool index_stale;           /* it may name what has been erased since */
@@ -206,9 +208,8 @@ static void play(struct recovery *r, const struct record *rec)
 		if (rec->type == RECORD_DROP && record_drop_upto(rec) < rec->place)
 			ledger_state_drop(r->state, name, record_drop_upto(rec), rec->place);
 		if (rec->type == RECORD_ERASE) {
-			struct archive *a = ledger_state_find(r->state, name);
-			uint64_t first = a && a->first ? a->first : rec->place;
-			erase_set_add(&r->erase, name, first, rec->place);
+			/* From the beginning: a segment may be back that had been deleted. */
+			erase_set_add(&r->erase, name, 0, rec->place);
 			ledger_state_erase(r->state, name);
 		}
 	}
@@ -321,20 +322,23 @@ static bool play_segment(struct recovery *r, size_t i, size_t from)
 
 	if (fd < 0)
 		return refuse(r, h->base, 0, "it can't be opened", errno);
+	if (r->cap_bytes < h->size) {
+		free(r->bytes);
+		r->bytes = xmalloc(h->size);
+		r->cap_bytes = h->size;
+	}
 	/* From `from` on only; the scan does not look before it. */
-	char *bytes = xmalloc(h->size);
-	bool good = file_read(fd, from, bytes + from, h->size - from);
+	bool good = file_read(fd, from, r->bytes + from, h->size - from);
 	if (!good)
 		refuse(r, h->base, 0, "it can't be read", errno);
 	close(fd);
-	segment_scan_init(&scan, h, str_from(bytes, h->size), from);
+	segment_scan_init(&scan, h, str_from(r->bytes, h->size), from);
 	while (good && !g->sealed && segment_scan_next(&scan, &rec) == RECORD_WHOLE) {
 		play(r, &rec);
 		g->sealed = rec.type == RECORD_SEAL;
 	}
 	if (good && !g->sealed)
 		good = end_of_records(r, i, &scan);
-	free(bytes);
 	return good;
 }
 
@@ -426,6 +430,7 @@ bool ledger_recover(int dir, const char *path, struct ledger_state *s, struct le
 	erase_set_init(&r.erase);
 	bool good = recover(&r);
 	erase_set_clear(&r.erase);
+	free(r.bytes);
 	free(r.heads);
 	return good;
 }

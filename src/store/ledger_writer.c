@@ -97,24 +97,26 @@ void writer_append_drop(struct ledger *l, struct str name, uint64_t upto)
 	ledger_state_drop(&l->state, name, upto, writer_append(l, &r));
 }
 
-/* Adds zeros up to the end of the page, which is what lies there. The kernel then need not read
- * the page from the disk; the page where the group begins was written so before. */
-static size_t fill_page(struct buf *group, uint64_t at)
+/* The group for place `at` with zeros up to the end of the page, which is what lies there. The
+ * kernel then need not read the page from the disk; the page where the group begins was written
+ * so before. */
+static struct str fill_page(struct buf *group, uint64_t at)
 {
 	size_t rest = (size_t)(-(at + group->n) % PAGE);
 	char *p = buf_reserve(group, rest);
 
 	BUG_ON(!p);
 	memset(p, 0, rest);
-	return group->n + rest;
+	return str_from(group->p, group->n + rest);
 }
 
 static void write_group(struct ledger *l)
 {
 	struct writer *w = &l->w;
 	struct segment *g = ledger_active(l);
+	struct str pages = fill_page(&w->group, g->end);
 
-	if (!file_write(w->fd, g->end, w->group.p, fill_page(&w->group, g->end))) {
+	if (!file_write(w->fd, g->end, pages.p, pages.n)) {
 		writer_fail(l, "writing a segment", errno);
 		return;
 	}
@@ -263,16 +265,30 @@ static enum store_status run_drop(struct ledger *l, struct ledger_op *op)
 	return STORE_OK;
 }
 
+/* Where erasing must begin: at the first record of the archive that is known. Or before, in a
+ * segment that is about to be deleted: a crash may have brought it back after the archive's
+ * records in it had been forgotten. 0: there are none. */
+static uint64_t erase_from(const struct ledger *l, const struct archive *a)
+{
+	uint64_t first = a ? a->first : 0;
+	size_t at = 0;
+	const struct segment *g = ledger_state_deletable(&l->state, &at);
+
+	if (!g)
+		return first;
+	uint64_t place = g->base + SEGMENT_HEAD;
+	return first && first < place ? first : place;
+}
+
 /* True when it goes on elsewhere after the commit. */
 static bool run_erase(struct ledger *l, struct ledger_op *op)
 {
 	struct writer *w = &l->w;
-	const struct archive *a = ledger_state_find(&l->state, op->archive);
-	const uint64_t first = a ? a->first : 0;
+	const uint64_t first = erase_from(l, ledger_state_find(&l->state, op->archive));
 
 	op->status = STORE_OK;
-	if (!first && l->state.forgotten == w->index_forgotten)
-		return false;
+	if (!first && !w->deleting && l->state.forgotten == w->index_forgotten)
+		return false; /* there is not a byte of it in any file */
 	if (first) {
 		if (!writer_room(l, record_length(1, op->archive.n, 0), false)) {
 			op->status = no_room(l);
