@@ -93,7 +93,8 @@ static void start_tls(struct peer *p)
 	conn_start_tls(&p->conn, tls_client_new(str_c(p->target->domain), TLS_NO_VERIFY, NULL, session));
 }
 
-static void send_sasl(struct peer *p, const char *name, const char *mech, struct str data, bool empty_is_eq)
+static void send_sasl(struct peer *p, const char *name, const char *mech, struct str data,
+	bool empty_is_eq)
 {
 	struct writer w = w_on(peer_out(p));
 
@@ -360,14 +361,15 @@ static int connect_to(const struct target *t)
 		errno = EINVAL;
 		return -1;
 	}
-	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -1;
-	if (connect(fd, (struct sockaddr *)&at, sizeof at) != 0) {
+	conn_socket_setup(fd);
+	/* What is written before the server has accepted waits in the connection. */
+	if (connect(fd, (struct sockaddr *)&at, sizeof at) != 0 && errno != EINPROGRESS) {
 		close(fd);
 		return -1;
 	}
-	conn_socket_setup(fd);
 	return fd;
 }
 

@@ -305,7 +305,7 @@ static void come_online(struct bench *b)
 {
 	bench_settle(b);
 	ring.step = STEP_ONLINE;
-	bench_start(b, "come online", "delivery");
+	bench_start(b, "come online", "presence");
 	say_hello(b);
 	if (!bench_run(b, all_seen, PATIENCE_SECONDS, "coming online"))
 		bench_error(b, "%llu presences were lost",
@@ -320,7 +320,7 @@ static void change(struct bench *b)
 	for (unsigned i = 0; i < b->o.at_once && i < ring.n; i++)
 		change_next(b);
 	bench_run(b, NULL, WARM_UP_SECONDS, "warming up");
-	bench_start(b, "change", "delivery");
+	bench_start(b, "change", "presence");
 	bench_run(b, NULL, bench_seconds(b), "changing");
 	bench_end(b);
 	ring.step = STEP_OVER;

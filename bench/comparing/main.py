@@ -1,0 +1,174 @@
+"""The course of a comparison."""
+import argparse
+import json
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from comparing import plan, processes, report, servers, setup
+
+RUN_SECONDS = 900  # at most, for one run of stentor-bench
+
+
+class Comparison:
+    """Runs, and keeps what they found: results[key of the run][server] is a list of JSON objects,
+    one a round; faults says which failed and why."""
+
+    def __init__(self, size, build, folder, only):
+        self.size = size
+        self.bench = build / 'bench/stentor-bench'
+        certificate = setup.certificate(folder)
+        self.folder = folder
+        wanted = [s for s in (servers.Stentor, *servers.PEERS) if not only or s.name in only]
+        self.servers = [s(folder, certificate, build) for s in wanted]
+        self.floor = servers.Floor(folder, certificate, build)
+        self.results, self.faults, self.down = {}, [], set()
+
+    # ---- one run ----
+
+    def call(self, server, scenario, tls, args):
+        """The JSON of a run of stentor-bench; its first error as a word when it failed."""
+        command = [self.bench, scenario, '--json', '--quiet', *server.target(tls), *args]
+        process = processes.start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  text=True)
+        try:
+            out, err = process.communicate(timeout=RUN_SECONDS)
+        except subprocess.TimeoutExpired:
+            return None, f'not done in {RUN_SECONDS} s'
+        finally:
+            processes.stop(process)
+        if process.returncode and not out:
+            return None, err.strip()[-200:] or f'exit code {process.returncode}'
+        found = json.loads(out)
+        return found, found['first_error'] if found['errors'] else None
+
+    def keep(self, run, server, found, error):
+        if error:
+            self.faults.append(f'{server.label}: {run.key}: {error}')
+            print(f'    {server.label}: failed: {error}', flush=True)
+            return
+        self.results.setdefault(run.key, {}).setdefault(server.name, []).append(found)
+        said = ', '.join(f'{f.read(found):,.{f.digits}f} {f.unit}' for f in run.figures)
+        print(f'    {server.label}: {said}', flush=True)
+
+    def run_on(self, run, server, round_number):
+        args = list(run.args)
+        if run.scenario == 'register':
+            args += ['--first', plan.STORM_FIRST * 2 + round_number * plan.STORM_ROUND]
+        scenario = run.scenario if server.speaks_xmpp else 'floor'
+        storm = self.start_storm(server, round_number) if run.storm else None
+        found, error = self.call(server, scenario, run.tls, args)
+        if storm:
+            if storm.poll() is not None:
+                error = error or 'the storm of registrations ended before the chat did'
+            processes.stop(storm)
+        self.keep(run, server, found, error)
+
+    def start_storm(self, server, round_number):
+        """Registers accounts beside what is measured, until it is stopped."""
+        first = plan.STORM_FIRST + round_number * plan.STORM_ROUND
+        return processes.start(
+            [self.bench, 'register', '--quiet', *server.target('none'), '--users',
+             plan.STORM_ROUND, '--first', first, '--at-once', 8],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    # ---- servers ----
+
+    def start(self, server, **options):
+        try:
+            server.start(**options)
+        except servers.CannotStart as e:
+            self.faults.append(str(e))
+            self.down.add(server.name)
+            print(f'    {e}', flush=True)
+            return False
+        return True
+
+    def make_accounts(self):
+        for server in self.servers:
+            print(f'{self.size.accounts} accounts on {server.label}', flush=True)
+            if not self.start(server):
+                continue
+            _, error = self.call(server, 'register', 'none', ['--users', self.size.accounts])
+            if error:
+                self.faults.append(f'{server.label}: making accounts: {error}')
+                self.down.add(server.name)
+            server.stop()
+
+    # ---- the course ----
+
+    def round(self, number):
+        """Each scenario on one server after the other. All of them are up; those without work
+        do nothing that can be measured."""
+        up = [s for s in self.servers if s.name not in self.down and self.start(s)]
+        for run in plan.runs(self.size):
+            print(f'round {number + 1}: {run.key}', flush=True)
+            if run.floor:
+                self.start(self.floor, tls=run.tls != 'none')
+                self.run_on(run, self.floor, number)
+                self.floor.stop()
+            for server in up:
+                self.run_on(run, server, number)
+        for server in up:
+            server.stop()
+
+    def shards(self):
+        """Stentor by itself, on one core and on two."""
+        stentor = next((s for s in self.servers if s.name == 'stentor'), None)
+        if not stentor or stentor.name in self.down:
+            return
+        for label, options, args in plan.SHARDS:
+            run = plan.shards_run(label, args, self.size)
+            print(f'shards: {label}', flush=True)
+            if self.start(stentor, **options):
+                self.run_on(run, stentor, 0)
+                stentor.stop()
+
+    def all(self):
+        self.make_accounts()
+        for number in range(self.size.rounds):
+            self.round(number)
+            self.shards()
+
+
+def options(doc):
+    parser = argparse.ArgumentParser(description=doc,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--quick', action='store_true', help='one short round')
+    parser.add_argument('--rounds', type=int, help='how often each scenario runs on each server')
+    parser.add_argument('--only', action='append', metavar='SERVER',
+                        choices=['stentor', 'prosody', 'ejabberd'], help='leave out the others')
+    parser.add_argument('--out', type=Path, help='folder for the results')
+    return parser.parse_args()
+
+
+def main(doc):
+    o = options(doc)
+    size = plan.QUICK if o.quick else plan.FULL
+    if o.rounds:
+        size = size._replace(rounds=o.rounds)
+    processes.watch_over()
+    open_files = processes.raise_open_files()
+    size = size._replace(scale=tuple(n for n in size.scale if n + 100 < open_files))
+    build = setup.build()
+    if not o.only or set(o.only) & {'prosody', 'ejabberd'}:
+        setup.install_peers()
+    whole = not (o.quick or o.only)
+    out = o.out or (setup.ROOT / 'bench/results' if whole else build / 'quick')
+    begun = time.monotonic()
+    folder = Path(tempfile.mkdtemp(prefix='stentor-compare-'))
+    try:
+        comparison = Comparison(size, build, folder, o.only)
+        facts = {**setup.machine(), 'rounds': size.rounds, 'seconds': size.seconds,
+                 'versions': {s.label: s.version()
+                              for s in (*comparison.servers, comparison.floor)}}
+        comparison.all()
+    finally:
+        processes.stop_all()
+        shutil.rmtree(folder, ignore_errors=True)
+    facts['minutes'] = round((time.monotonic() - begun) / 60, 1)
+    report.write(out, facts, comparison, whole)
+    print(f'{len(comparison.faults)} faults; {out}/comparison.md, .json, .html')
+    return 1 if any(f.startswith('Stentor') for f in comparison.faults) else 0

@@ -1,0 +1,130 @@
+"""What is run, and what is read from it: the one table of scenarios, figures and targets."""
+from collections import namedtuple
+
+# One run of stentor-bench on every server. args: its options but for where the server is. floor:
+# bench-floor can do it too. Servers that have no part in it are left out by `only`.
+Run = namedtuple('Run', 'key scenario tls args floor figures only storm', defaults=(None, False))
+
+# A figure of a run. read: from the run's JSON. digits: behind the point. targets: pairs of what
+# it is held against ('floor', 'peer': a ratio to these; 'most': the figure itself) and the bound.
+Figure = namedtuple('Figure', 'key title unit read digits targets')
+
+Size = namedtuple('Size', 'seconds accounts idle presence contacts offline messages scale rounds')
+
+FULL = Size(seconds=5, accounts=10000, idle=2000, presence=500, contacts=20, offline=200,
+            messages=20, scale=(100, 1000, 10000), rounds=3)
+QUICK = Size(seconds=1, accounts=1000, idle=500, presence=100, contacts=10, offline=100,
+             messages=10, scale=(1000,), rounds=1)
+
+PAIRS = 100
+STORM_FIRST = 1000000  # number of the first user of a storm of registrations
+STORM_ROUND = 100000   # from one round to the next
+KIB = 1024
+
+
+def cpu(phase=0):
+    return lambda run: run['phases'][phase]['server_cpu_us_per_unit']
+
+
+def latency(name):
+    return lambda run: run['phases'][0]['latency_us'][name] / 1000
+
+
+def bytes_a_connection(run):
+    phase = run['phases'][0]
+    return (phase['end']['pss'] - run['before']['pss']) / phase['units'] / KIB
+
+
+def chat(key, title, tls, args, size, targets, more=()):
+    return Run(f'{key}-{tls}', 'chat', tls,
+               ['--users', 2 * PAIRS, '--seconds', size.seconds, *args], True,
+               [Figure(f'{key}-{tls}', title, 'us', cpu(), 2, targets), *more])
+
+
+def words(tls):
+    return 'plain' if tls == 'none' else 'TLS'
+
+
+def chats(size):
+    for tls in ('none', 'starttls'):
+        yield chat('chat-1', f'chat, {PAIRS} pairs, window 1, {words(tls)}: CPU a message', tls,
+                   ['--window', 1], size, [('floor', 1.3)])
+        yield chat('chat-8', f'chat, {PAIRS} pairs, window 8, {words(tls)}: CPU a message', tls,
+                   ['--window', 8], size, [('peer', 1 / 10), ('floor', 3)])
+        title = f'open loop, 2,000 messages a second, {words(tls)}'
+        yield chat('open', f'{title}: CPU a message', tls, ['--rate', 2000], size,
+                   [('floor', 1.3)], [Figure(f'open-p99-{tls}', f'{title}: p99', 'ms',
+                                             latency('p99'), 2, [('most', 1)])])
+
+
+def logins(size):
+    args = ['--users', 200, '--seconds', size.seconds]
+    for key, tls, title, more, targets in (
+            ('login-plain', 'none', 'plain, SCRAM', [], [('most', 100)]),
+            ('login-tls', 'starttls', 'TLS 1.3, SCRAM', [], [('most', 350)]),
+            ('login-resumed', 'starttls', 'TLS 1.3 resumed, SCRAM', ['--resume'], [])):
+        yield Run(key, 'login', tls, [*args, *more], False,
+                  [Figure(key, f'login, {title}: CPU a login', 'us', cpu(), 0, targets)])
+
+
+def idles(size):
+    for tls, most in (('none', 3), ('starttls', 13)):
+        title = f'idle connection, {words(tls)}: memory of the process'
+        yield Run(f'idle-{tls}', 'idle', tls, ['--users', size.idle, '--seconds', 1], False,
+                  [Figure(f'idle-{tls}', title, 'KiB', bytes_a_connection, 1, [('most', most)])])
+
+
+def others(size):
+    who = f'{size.presence} users with {size.contacts} contacts'
+    yield Run('presence', 'presence', 'none',
+              ['--users', size.presence, '--contacts', size.contacts, '--seconds', size.seconds],
+              False,
+              [Figure('presence-login', f'presence at login, {who}: CPU a delivery', 'us', cpu(0),
+                      2, [('peer', 1 / 10)]),
+               Figure('presence-change', f'presence change, {who}: CPU a delivery', 'us', cpu(1),
+                      2, [('peer', 1 / 7)])])
+    yield Run('offline', 'offline', 'none',
+              ['--users', size.offline, '--messages', size.messages], False,
+              [Figure('offline-store', 'offline: CPU a message stored', 'us', cpu(0), 2,
+                      [('peer', 1 / 10)]),
+               Figure('offline-deliver', 'offline: CPU a message delivered', 'us', cpu(1), 2,
+                      [('peer', 1 / 10)])])
+    yield Run('register', 'register', 'none',
+              ['--users', 200, '--at-once', 8, '--seconds', 10], False,
+              [Figure('register', 'registration in band: CPU', 'us', cpu(), 0, [])])
+    yield Run('storm', 'chat', 'none',
+              ['--users', 2 * PAIRS, '--rate', 500, '--seconds', size.seconds], False,
+              [Figure('storm', 'chat at 500 a second while accounts are registered: p99', 'ms',
+                      latency('p99'), 2, [('most', 5)])], None, True)
+
+
+def scales(size):
+    for n in size.scale:
+        yield Run(f'scale-{n}', 'chat', 'none',
+                  ['--users', n, '--window', 1, '--at-once', 100, '--seconds', size.seconds], True,
+                  [Figure(f'scale-{n}', f'chat, window 1, {n:,} connections: CPU a message', 'us',
+                          cpu(), 2, [])])
+
+
+def runs(size):
+    """In this order; memory first, of servers that have done little."""
+    yield from idles(size)
+    yield from chats(size)
+    yield from logins(size)
+    yield from others(size)
+    yield from scales(size)
+
+
+# Stentor alone: how much more two shards on two cores carry than one on one. What a core carries
+# follows from the CPU a message costs, since the load generator needs a core too.
+SHARDS = [
+    ('1', dict(shards=1, cores=[0]), []),
+    ('2', dict(shards=2, cores=[0, 1]), ['--across', 2]),
+]
+SHARDS_TARGET = 1.7
+
+
+def shards_run(label, args, size):
+    return Run(f'shards-{label}', 'chat', 'none',
+               ['--users', 2 * PAIRS, '--window', 8, '--seconds', size.seconds, *args], False,
+               [Figure(f'shards-{label}', '', 'us', cpu(), 2, [])])

@@ -1,0 +1,233 @@
+"""The results as Markdown, JSON and one HTML page that needs nothing else."""
+import html
+import json
+import math
+from statistics import median
+
+from comparing import plan, setup
+
+PAGE = setup.ROOT / 'docs/performance.md'
+BEGIN, END = '<!-- last run: begin -->', '<!-- last run: end -->'
+
+COLUMNS = ['stentor', 'prosody', 'ejabberd', 'floor']
+COLOURS = {'stentor': '#2b6cb0', 'prosody': '#b7791f', 'ejabberd': '#822727', 'floor': '#718096'}
+
+NOTE = '''\
+Medians of {rounds} rounds of {seconds} s each. "To peers": Stentor's figure as a part of the
+better peer's. "To floor": as a multiple of `bench-floor`, which relays the same bytes with epoll
+and nothing else. Registration, rosters, presence and offline messages are on everywhere; stream
+management, carbons and the archive are off ("archive off"), since Stentor does not have them yet;
+all limits on rates are off.'''
+
+
+class Line:
+    """A figure of all servers."""
+
+    def __init__(self, figure, values):
+        self.figure, self.values = figure, values
+        peers = [v for name, v in values.items() if name in ('prosody', 'ejabberd')]
+        self.ours = values.get('stentor')
+        self.to_peer = self.ratio(min(peers, default=None))
+        self.to_floor = self.ratio(values.get('floor'))
+
+    def ratio(self, other):
+        return self.ours / other if self.ours is not None and other else None
+
+    def verdict(self):
+        """The targets in words, and whether each is met."""
+        said, met = [], []
+        for against, bound in self.figure.targets:
+            if against == 'peer':
+                value, words = self.to_peer, f'1/{round(1 / bound)} of the better peer'
+            elif against == 'floor':
+                value, words = self.to_floor, f'{bound:g} x the floor'
+            else:
+                value, words = self.ours, f'{bound:g} {self.figure.unit}'
+            said.append(words)
+            met.append(value is not None and value <= bound)
+        if not said:
+            return '', ''
+        return ', '.join(said), 'met' if all(met) else 'missed'
+
+
+def lines_of(comparison):
+    found = []
+    for run in plan.runs(comparison.size):
+        results = comparison.results.get(run.key, {})
+        for figure in run.figures:
+            values = {name: median(figure.read(r) for r in each)
+                      for name, each in results.items()}
+            found.append(Line(figure, values))
+    return found
+
+
+def shards_line(comparison):
+    """One core against two, by what a message costs."""
+    cost = {}
+    for label, _, args in plan.SHARDS:
+        run = plan.shards_run(label, args, comparison.size)
+        each = comparison.results.get(run.key, {}).get('stentor')
+        if not each:
+            return None
+        cost[label] = median(run.figures[0].read(r) for r in each)
+    return {'one_us': cost['1'], 'two_us': cost['2'], 'ratio': 2 * cost['1'] / cost['2']}
+
+
+# ---- Markdown ----
+
+def number(value, digits):
+    return '' if value is None else f'{value:,.{digits}f}'
+
+
+def ratio(value):
+    if value is None:
+        return ''
+    return f'1/{1 / value:.1f}' if 0 < value < 1 else f'{value:.2f}'
+
+
+def table(lines):
+    head = ['scenario', 'unit', 'Stentor', 'Prosody', 'ejabberd', 'floor', 'to peers', 'to floor',
+            'target', '']
+    rows = [head, ['---', '---', *['---:'] * 6, '---', '---']]
+    for line in lines:
+        f = line.figure
+        values = [number(line.values.get(name), f.digits) for name in COLUMNS]
+        rows.append([f.title, f.unit, *values, ratio(line.to_peer), ratio(line.to_floor),
+                     *line.verdict()])
+    return '\n'.join('| ' + ' | '.join(row) + ' |' for row in rows)
+
+
+def facts_text(facts):
+    versions = ', '.join(facts['versions'].values())
+    return (f'{facts["date"]}, {facts["cores"]} cores of {facts["cpu"]}, '
+            f'{facts["memory_gb"]} GB, Linux {facts["kernel"]}; {versions}. Load before the run '
+            f'{facts["load_before"]}; it took {facts["minutes"]} minutes.')
+
+
+def markdown(facts, lines, shards, faults):
+    parts = [facts_text(facts), NOTE.format(**facts), table(lines)]
+    if shards:
+        parts.append(f'Stentor, window 8, plain: {shards["one_us"]:.2f} us of CPU a message with '
+                     f'one shard on one core, {shards["two_us"]:.2f} us with two shards on two '
+                     f'cores and every pair across them. Two cores so carry '
+                     f'{shards["ratio"]:.2f} times what one carries (target: '
+                     f'{plan.SHARDS_TARGET}).')
+    if faults:
+        parts.append('What failed or was refused:\n\n' + '\n'.join(f'* {f}' for f in faults))
+    return '\n\n'.join(parts) + '\n'
+
+
+def put_into_page(text):
+    page = PAGE.read_text()
+    before, rest = page.split(BEGIN)
+    _, after = rest.split(END)
+    PAGE.write_text(f'{before}{BEGIN}\n\n{text}\n{END}{after}')
+
+
+# ---- HTML ----
+
+STYLE = '''body{font:14px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#222}
+h2{margin-top:2em}svg{display:block}text{font:12px sans-serif}.t{font-size:10px;fill:#555}
+.p{color:#555}'''
+
+
+def bars(line):
+    """A bar for each server, the widest to the full width."""
+    shown = [(n, line.values[n]) for n in COLUMNS if n in line.values]
+    if not shown:
+        return ''
+    widest = max(v for _, v in shown) or 1
+    out = [f'<h3>{html.escape(line.figure.title)}</h3>'
+           f'<svg width="800" height="{22 * len(shown)}">']
+    for i, (name, value) in enumerate(shown):
+        width = max(1, 560 * max(value, 0) / widest)
+        text = f'{number(value, line.figure.digits)} {line.figure.unit}'
+        out.append(f'<text x="0" y="{22 * i + 14}">{name}</text>'
+                   f'<rect x="80" y="{22 * i + 2}" width="{width:.1f}" height="16" '
+                   f'fill="{COLOURS[name]}"/>'
+                   f'<text x="{86 + width:.1f}" y="{22 * i + 14}">{text}</text>')
+    return ''.join(out) + '</svg>'
+
+
+def joined_histogram(results, from_exp, to_exp, steps):
+    """Shares of latencies in equal steps of the logarithm, over all rounds."""
+    shares, total = [0] * steps, 0
+    for result in results:
+        for us, count in result['phases'][0]['histogram']:
+            place = (math.log10(max(us, 1)) - from_exp) / (to_exp - from_exp) * steps
+            shares[min(steps - 1, max(0, int(place)))] += count
+            total += count
+    return [s / total for s in shares] if total else shares
+
+
+def histograms(run, results):
+    """The latencies of each server, on one axis from 10 us to 10 s."""
+    from_exp, to_exp, steps = 1, 7, 120
+    width, high = 640, 60
+    shown = [n for n in COLUMNS if results.get(n)]
+    out = [f'<h3>{html.escape(run.figures[0].title.rsplit(":", 1)[0])}: latency</h3>'
+           f'<svg width="800" height="{(high + 8) * len(shown) + 20}">']
+    for i, name in enumerate(shown):
+        base = (high + 8) * i + high
+        shares = joined_histogram(results[name], from_exp, to_exp, steps)
+        most = max(shares) or 1
+        out.append(f'<text x="0" y="{base}">{name}</text>'
+                   f'<path d="M80 {base}h{width}" stroke="#999"/>')
+        for k, share in enumerate(shares):
+            if share:
+                tall = high * share / most
+                out.append(f'<rect x="{80 + width * k / steps:.1f}" y="{base - tall:.1f}" '
+                           f'width="{width / steps:.1f}" height="{tall:.1f}" '
+                           f'fill="{COLOURS[name]}"/>')
+    foot = (high + 8) * len(shown) + 8
+    for e, label in enumerate(['10 us', '100 us', '1 ms', '10 ms', '100 ms', '1 s', '10 s']):
+        out.append(f'<text class="t" x="{80 + width * e / 6:.0f}" y="{foot}" '
+                   f'text-anchor="middle">{label}</text>')
+    return ''.join(out) + '</svg>'
+
+
+def page(facts, lines, comparison):
+    parts = ['<!doctype html><meta charset="utf-8"><title>Stentor and its peers</title>',
+             f'<style>{STYLE}</style><h1>Stentor and its peers</h1>',
+             f'<p class="p">{html.escape(facts_text(facts))}</p>',
+             f'<p class="p">{html.escape(NOTE.format(**facts))}</p><h2>Figures</h2>']
+    parts += [bars(line) for line in lines]
+    parts.append('<h2>Latencies</h2>')
+    for run in plan.runs(comparison.size):
+        results = comparison.results.get(run.key, {})
+        if run.scenario == 'chat' and results:
+            parts.append(histograms(run, results))
+    if comparison.faults:
+        items = ''.join(f'<li>{html.escape(f)}' for f in comparison.faults)
+        parts.append(f'<h2>What failed or was refused</h2><ul>{items}</ul>')
+    return '\n'.join(parts) + '\n'
+
+
+# ---- JSON ----
+
+def without_histograms(run):
+    phases = [{k: v for k, v in p.items() if k != 'histogram'} for p in run['phases']]
+    return {**run, 'phases': phases}
+
+
+def data(facts, lines, shards, comparison):
+    figures = [{'key': line.figure.key, 'title': line.figure.title, 'unit': line.figure.unit,
+                'medians': line.values, 'to_peer': line.to_peer, 'to_floor': line.to_floor,
+                'target': line.verdict()[0], 'verdict': line.verdict()[1]} for line in lines]
+    runs = {key: {name: [without_histograms(r) for r in each] for name, each in results.items()}
+            for key, results in comparison.results.items()}
+    return {'facts': facts, 'figures': figures, 'shards': shards, 'faults': comparison.faults,
+            'runs': runs}
+
+
+def write(out, facts, comparison, whole):
+    out.mkdir(parents=True, exist_ok=True)
+    lines, shards = lines_of(comparison), shards_line(comparison)
+    text = markdown(facts, lines, shards, comparison.faults)
+    (out / 'comparison.md').write_text(f'# Stentor and its peers\n\n{text}')
+    (out / 'comparison.json').write_text(
+        json.dumps(data(facts, lines, shards, comparison), indent=1) + '\n')
+    (out / 'comparison.html').write_text(page(facts, lines, comparison))
+    if whole:
+        put_into_page(text)
+    print(text)

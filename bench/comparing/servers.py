@@ -1,0 +1,234 @@
+"""The servers that are compared: how each is configured, started and asked for its version.
+
+Features are equal: registration, rosters, presence, offline messages, ping. Every limit on rates is
+off. All have the same ECDSA certificate and lie in a temporary folder on the same disk."""
+import os
+import re
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from comparing import processes
+
+START_SECONDS = 60
+
+
+class CannotStart(Exception):
+    """A server did not come up; says why."""
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
+
+
+def output_of(*command):
+    done = subprocess.run(command, capture_output=True, text=True)
+    return done.stdout + done.stderr
+
+
+class Server:
+    """One server with its data, which stay between starts."""
+
+    label = name = None
+    speaks_xmpp = True
+
+    def __init__(self, folder, certificate, build):
+        self.folder = folder / self.name
+        self.folder.mkdir()
+        self.certificate, self.key, self.pem = certificate
+        self.build = build
+        self.port, self.direct_port = free_port(), free_port()
+        self.process = None
+
+    def start(self, cores=None, **options):
+        self.log = self.folder / 'output'
+        with self.log.open('w') as out:
+            self.process = processes.start(self.command(**options), cores=cores, stdout=out,
+                                           stderr=out, cwd=self.folder, env=self.environment())
+        self.wait_until_up()
+
+    def environment(self):
+        return dict(os.environ)
+
+    def wait_until_up(self):
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                break
+            try:
+                socket.create_connection(('127.0.0.1', self.port), 1).close()
+                return
+            except OSError:
+                time.sleep(0.1)
+        tail = self.log.read_text(errors='replace')[-1000:]
+        self.stop()
+        raise CannotStart(f'{self.label} does not take connections: {tail.strip()}')
+
+    def stop(self):
+        if self.process:
+            processes.stop(self.process)
+            self.process = None
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def target(self, tls):
+        """Options of stentor-bench."""
+        return ['--port', self.port, '--pid', self.pid, '--tls', tls]
+
+
+STENTOR = '''\
+data_dir = "data"
+user = ""
+shards = {shards}
+log_level = warn
+tls_required = false
+plain_without_tls = true
+host "localhost" {{
+	certificate = "{certificate}"
+	key = "{key}"
+	registration = true
+}}
+listener {{ type = c2s address = "127.0.0.1" port = {port} }}
+listener {{ type = c2s_direct_tls address = "127.0.0.1" port = {direct_port} }}
+limits {{
+	half_open_per_address = 1000000
+	password_checks_per_second = 100000
+	offline_messages = 1000000
+}}
+'''
+
+
+class Stentor(Server):
+    name, label = 'stentor', 'Stentor'
+
+    def command(self, shards=None):
+        config = self.folder / 'stentor.conf'
+        config.write_text(STENTOR.format(
+            shards=shards or os.cpu_count(), certificate=self.certificate, key=self.key,
+            port=self.port, direct_port=self.direct_port))
+        return [self.build / 'src/server/stentord', '-c', config]
+
+    def version(self):
+        said = output_of(self.build / 'src/server/stentord', '--version').strip()
+        commit = output_of('git', '-C', Path(__file__).parent, 'describe', '--always', '--dirty')
+        return f'{said} ({commit.strip()})'
+
+
+# prosody.im/doc/network_backend, /doc/modules/mod_limits (not loaded), /doc/storage.
+PROSODY = '''\
+run_as_root = true
+data_path = "{folder}/data"
+log = {{ warn = "{folder}/log" }}
+network_backend = "epoll"
+storage = "internal"
+authentication = "internal_hashed"
+modules_enabled = {{ "disco", "roster", "saslauth", "tls", "ping", "register_ibr", "posix" }}
+modules_disabled = {{ "s2s" }}
+allow_registration = true
+c2s_require_encryption = false
+allow_unencrypted_plain_auth = true
+interfaces = {{ "127.0.0.1" }}
+c2s_ports = {{ {port} }}
+c2s_direct_tls_ports = {{ {direct_port} }}
+ssl = {{ certificate = "{certificate}", key = "{key}" }}
+VirtualHost "localhost"
+'''
+
+
+class Prosody(Server):
+    name, label = 'prosody', 'Prosody'
+
+    def command(self):
+        (self.folder / 'data').mkdir(exist_ok=True)
+        (self.folder / 'certs').mkdir(exist_ok=True)
+        config = self.folder / 'prosody.cfg.lua'
+        config.write_text(PROSODY.format(
+            folder=self.folder, certificate=self.certificate, key=self.key, port=self.port,
+            direct_port=self.direct_port))
+        return ['prosody', '-F', '--config', config]
+
+    def version(self):
+        return package_version('prosody')
+
+
+# docs.ejabberd.im: listen options, shapers, modules. Without a larger backlog the kernel drops
+# connections that come together; registration_timeout is the pause between two registrations from
+# one address, for which infinity means none.
+EJABBERD = '''\
+loglevel: warning
+hosts: [localhost]
+certfiles: ["{pem}"]
+acme: {{ auto: false }}
+listen:
+  - {{ port: {port}, ip: "127.0.0.1", module: ejabberd_c2s, starttls: true, shaper: none,
+      access: all, backlog: 1024 }}
+  - {{ port: {direct_port}, ip: "127.0.0.1", module: ejabberd_c2s, tls: true, shaper: none,
+      access: all, backlog: 1024 }}
+auth_password_format: scram
+registration_timeout: infinity
+max_fsm_queue: 100000
+shaper_rules: {{ max_user_sessions: 1000, max_user_offline_messages: infinity }}
+modules:
+  mod_disco: {{}}
+  mod_offline: {{ access_max_user_messages: max_user_offline_messages }}
+  mod_ping: {{}}
+  mod_register: {{ ip_access: all }}
+  mod_roster: {{}}
+'''
+
+
+class Ejabberd(Server):
+    """Under Erlang without distribution, which needs no epmd. The options are those that its own
+    ejabberdctl gives, and three that keep idle schedulers from spinning, which would count as
+    CPU of the work."""
+
+    name, label = 'ejabberd', 'ejabberd'
+
+    def command(self):
+        for name in ('data', 'logs'):
+            (self.folder / name).mkdir(exist_ok=True)
+        (self.folder / 'ejabberd.yml').write_text(EJABBERD.format(
+            pem=self.pem, port=self.port, direct_port=self.direct_port))
+        return ['erl', '-noinput', '+K', 'true', '+P', '250000', '+sbwt', 'none', '+sbwtdcpu',
+                'none', '+sbwtdio', 'none', '-mnesia', 'dir', f'"{self.folder}/data"',
+                '-s', 'ejabberd']
+
+    def environment(self):
+        libraries = subprocess.run(['dpkg', '-L', 'ejabberd'], capture_output=True, text=True)
+        found = re.search(r'^(/\S+)/ejabberd-[^/]+/ebin$', libraries.stdout, re.M)
+        return {**os.environ, 'HOME': str(self.folder),
+                'ERL_LIBS': found.group(1) if found else '/usr/lib',
+                'ERL_MAX_PORTS': str(processes.OPEN_FILES), 'ERL_MAX_ETS_TABLES': '1400',
+                'ERL_CRASH_DUMP': str(self.folder / 'crash'),
+                'EJABBERD_CONFIG_PATH': str(self.folder / 'ejabberd.yml'),
+                'EJABBERD_LOG_PATH': str(self.folder / 'logs/ejabberd.log')}
+
+    def version(self):
+        return package_version('ejabberd')
+
+
+class Floor(Server):
+    """bench-floor, once plain and once under TLS."""
+
+    name, label = 'floor', 'floor'
+    speaks_xmpp = False
+
+    def command(self, tls=False):
+        sealed = ['--cert', self.certificate, '--key', self.key] if tls else []
+        return [self.build / 'bench/bench-floor', '--port', self.port, *sealed]
+
+    def version(self):
+        return package_version('libgnutls30')
+
+
+def package_version(name):
+    said = output_of('dpkg-query', '-W', '-f', '${Version}', name).strip()
+    return f'{name} {said}'
+
+
+PEERS = (Prosody, Ejabberd)

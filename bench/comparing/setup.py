@@ -1,0 +1,85 @@
+"""What must be there before: the release build, the peers' packages, a certificate."""
+import os
+import platform
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BUILD = ROOT / 'build-bench'
+POLICY = Path('/usr/sbin/policy-rc.d')
+PACKAGES = {'prosody': 'prosody', 'ejabberd': 'ejabberdctl'}
+
+
+def run(*command, env=None):
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True,
+                          env={**os.environ, **(env or {})})
+    if done.returncode:
+        raise SystemExit(f'compare: {" ".join(map(str, command))} failed:\n'
+                         f'{(done.stdout + done.stderr)[-2000:]}')
+    return done.stdout
+
+
+def build():
+    """Stentor as it is released."""
+    if not (BUILD / 'build.ninja').exists():
+        run('meson', 'setup', BUILD, ROOT, '--buildtype=release')
+    run('ninja', '-C', BUILD, 'src/server/stentord', 'bench/stentor-bench', 'bench/bench-floor')
+    return BUILD
+
+
+def install_peers():
+    """Installs what is missing. A policy of Debian's keeps the packages from starting services;
+    one that the machine has already is left alone."""
+    missing = [p for p, program in PACKAGES.items()
+               if not shutil.which(program) and not Path(f'/usr/sbin/{program}').exists()]
+    if not missing:
+        return
+    print(f'installing {", ".join(missing)}')
+    sudo = [] if os.geteuid() == 0 else ['sudo']
+    ours = not POLICY.exists()
+    if ours:
+        run(*sudo, 'sh', '-c', f'printf "#!/bin/sh\\nexit 101\\n" >{POLICY}; chmod 755 {POLICY}')
+    try:
+        run(*sudo, 'apt-get', 'update')
+        run(*sudo, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', 'install', '-y',
+            '--no-install-recommends', *missing)
+    finally:
+        if ours:
+            run(*sudo, 'rm', '-f', POLICY)
+    stop_services(sudo, missing)
+
+
+def stop_services(sudo, names):
+    """For machines that start them all the same."""
+    if not Path('/run/systemd/system').is_dir():
+        return
+    for name in names:
+        subprocess.run([*sudo, 'systemctl', 'disable', '--now', name], capture_output=True)
+
+
+def certificate(folder):
+    """ECDSA P-256, self-signed: certificate, key, and both in one file."""
+    cert, key, both = folder / 'cert.pem', folder / 'key.pem', folder / 'both.pem'
+    run('openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1',
+        '-nodes', '-days', '30', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost',
+        '-keyout', key, '-out', cert)
+    both.write_text(key.read_text() + cert.read_text())
+    return cert, key, both
+
+
+def machine():
+    """Facts without which the figures mean nothing."""
+    cpuinfo = Path('/proc/cpuinfo').read_text()
+    model = re.search(r'^model name\s*:\s*(.*)$', cpuinfo, re.M)
+    memory = re.search(r'^MemTotal:\s*(\d+)', Path('/proc/meminfo').read_text(), re.M)
+    return {
+        'date': time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime()),
+        'cpu': model.group(1) if model else platform.machine(),
+        'cores': os.cpu_count(),
+        'memory_gb': round(int(memory.group(1)) / 1e6, 1) if memory else None,
+        'kernel': platform.release(),
+        'load_before': round(os.getloadavg()[0], 2),
+    }

@@ -1,0 +1,113 @@
+"""Each scenario of stentor-bench once, small: that the server gets through it and the bench finds
+nothing wrong. Speed is no matter here."""
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+USERS = 12
+SECONDS = 110
+
+SERVER = {
+    'hosts': {'localhost': 'registration = true'},
+    'top': 'tls_required = false\nplain_without_tls = true',
+}
+
+SCENARIOS = {
+    'login-plain': ('login', 'none', ['--at-once', '4']),
+    'login-sasl-plain': ('login', 'none', ['--at-once', '2', '--mech', 'PLAIN']),
+    'login-tls': ('login', 'starttls', ['--at-once', '4']),
+    'login-direct': ('login', 'direct', ['--at-once', '4']),
+    'login-resumed': ('login', 'starttls', ['--at-once', '4', '--resume']),
+    'idle': ('idle', 'starttls', []),
+    'chat': ('chat', 'none', ['--window', '4']),
+    'chat-across': ('chat', 'none', ['--across', '2']),
+    'chat-tls': ('chat', 'starttls', ['--window', '1', '--bytes', '5000']),
+    'chat-rate': ('chat', 'starttls', ['--rate', '200']),
+    'presence': ('presence', 'none', ['--contacts', '4']),
+    'offline': ('offline', 'none', ['--messages', '10']),
+}
+
+
+def program(name):
+    """Stands in the build of the server that is tested."""
+    return Path(os.environ['STENTORD']).resolve().parents[2] / 'bench' / name
+
+
+def bench(scenario, tls, port, pid, *options):
+    """The report of a run, which must have found no error."""
+    done = subprocess.run(
+        [program('stentor-bench'), scenario, '--json', '--quiet', '--tls', tls, '--port', str(port),
+         '--pid', str(pid), '--users', str(USERS), *options],
+        capture_output=True, text=True, timeout=SECONDS)
+    assert done.stdout, done.stderr
+    report = json.loads(done.stdout)
+    assert not report['errors'], report['first_error']
+    assert done.returncode == 0
+    return report
+
+
+@pytest.fixture(scope='module')
+def registered(server):
+    """The server, with the accounts of the bench made by the bench."""
+    report = bench('register', 'starttls', server.ports['c2s'], server.process.pid)
+    assert report['phases'][0]['units'] == USERS
+    return server
+
+
+@pytest.mark.parametrize('name', SCENARIOS)
+def test_scenario(registered, name):
+    scenario, tls, options = SCENARIOS[name]
+    port = registered.ports['c2s_direct_tls' if tls == 'direct' else 'c2s']
+    report = bench(scenario, tls, port, registered.process.pid, '--seconds', '0.3', *options)
+    for phase in report['phases']:
+        assert phase['units'] > 0
+        assert phase['server_cpu_us_per_unit'] >= 0
+    assert bool(report['tls']) == (tls != 'none')
+
+
+def test_counts(registered):
+    """What is counted is what was asked for."""
+    port, pid = registered.ports['c2s'], registered.process.pid
+    offline = bench('offline', 'none', port, pid, '--messages', '7')
+    assert [p['units'] for p in offline['phases']] == [USERS // 2 * 7] * 2
+    presence = bench('presence', 'none', port, pid, '--contacts', '4', '--seconds', '0.1')
+    assert presence['phases'][0]['units'] >= USERS * 4
+
+
+def test_histogram_and_picture(registered, tmp_path):
+    picture = tmp_path / 'latency.svg'
+    report = bench('chat', 'none', registered.ports['c2s'], registered.process.pid,
+                   '--seconds', '0.3', '--plot', str(picture))
+    phase = report['phases'][0]
+    assert sum(count for _, count in phase['histogram']) == phase['units']
+    assert picture.read_text().startswith('<svg')
+
+
+def test_wrong_password_fails(registered):
+    """An error makes the run fail, and is said."""
+    done = subprocess.run(
+        [program('stentor-bench'), 'login', '--json', '--quiet', '--tls', 'none', '--port',
+         str(registered.ports['c2s']), '--first', '500', '--users', '1', '--seconds', '0.1'],
+        capture_output=True, text=True, timeout=SECONDS)
+    report = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert 'login refused' in report['first_error']
+
+
+@pytest.mark.parametrize('tls', ['none', 'direct'])
+def test_floor(registered, tls):
+    """The floor carries the same messages."""
+    domain = registered.data / 'localhost'
+    sealed = ['--cert', f'{domain}.crt', '--key', f'{domain}.key'] if tls == 'direct' else []
+    floor = subprocess.Popen([program('bench-floor'), *sealed], stdout=subprocess.PIPE, text=True)
+    try:
+        port = floor.stdout.readline().split()[1]
+        report = bench('floor', tls, port, floor.pid, '--seconds', '0.3')
+        assert report['phases'][0]['units'] > 0
+    finally:
+        floor.kill()
+        floor.wait()
+        floor.stdout.close()
