@@ -218,6 +218,7 @@ def test_system_shutdown(make_server, how):
     half_open = server.connect()
     half_open.open()
     clients += [half_open, server.secure(), server.connect()]
+    server.wait_stat('connections_accepted', len(clients))
     server.process.send_signal(how)
     for client in clients:
         assert client.stream_error() == 'system-shutdown'
