@@ -70,6 +70,13 @@ def test_two_people(server, open_terminal):
     juliet.login(server, one)
     romeo.login(server, two)
 
+    juliet.type(f'/roster add {two.jid} Romeo')
+    juliet.wait('Roster item added')
+    juliet.type(f'/sub request {two.jid}')
+    romeo.wait('authorization request')
+    romeo.type(f'/sub allow {one.jid}')
+    juliet.wait(f'Subscription received from {two.jid}')
+
     juliet.type(f'/msg {two.jid} wherefore art thou')
     romeo.wait('<< chat message')
     romeo.type('/win 2')

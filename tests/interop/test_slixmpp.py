@@ -5,6 +5,8 @@ import ssl
 import pytest
 import slixmpp
 
+from harness.server import Account
+
 SECONDS = 60
 
 
@@ -12,11 +14,12 @@ class Person(slixmpp.ClientXMPP):
     """A session that keeps what comes."""
 
     def __init__(self, account, resource, tls='starttls', mech=None, version=None):
-        super().__init__(f'{account.jid}/{resource}', account.password, sasl_mech=mech)
+        address = f'{account.jid}/{resource}' if account.user else account.domain
+        super().__init__(address, account.password, sasl_mech=mech)
         self.direct = tls == 'direct'
         self.messages, self.presences = asyncio.Queue(), asyncio.Queue()
         self.ready, self.refused = asyncio.Event(), asyncio.Event()
-        for plugin in ('xep_0030', 'xep_0092', 'xep_0199', 'xep_0203'):
+        for plugin in ('xep_0012', 'xep_0030', 'xep_0077', 'xep_0092', 'xep_0199', 'xep_0203'):
             self.register_plugin(plugin)
         context = self.ssl_context
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -26,6 +29,7 @@ class Person(slixmpp.ClientXMPP):
         self.add_event_handler('failed_all_auth', lambda _: self.refused.set())
         self.add_event_handler('message', self.messages.put_nowait)
         self.add_event_handler('presence_available', self.presences.put_nowait)
+        self.add_event_handler('presence_unavailable', self.presences.put_nowait)
 
     async def begin(self, _):
         self.send_presence()
@@ -100,7 +104,7 @@ def test_wrong_password(server):
 def test_two_people(server):
     """RFC 6121: subscription both ways, presence, messages both ways, offline messages at the
     next login with the time they were sent; service discovery and version on the way."""
-    one, two = server.account('juliet'), server.account('romeo')
+    one, two = server.two_accounts()
 
     async def run():
         juliet = await Person(one, 'balcony').online(server)
@@ -118,12 +122,16 @@ def test_two_people(server):
         heard.reply('\U0001f339 rose').send()
         assert (await juliet.next_message())['body'] == '\U0001f339 rose'
 
+        last = await juliet.plugin['xep_0012'].get_last_activity(two.jid, timeout=SECONDS)
+        assert last['last_activity']['seconds'] == 0
         info = await juliet.plugin['xep_0030'].get_info(one.domain, timeout=SECONDS)
         assert 'urn:xmpp:ping' in info['disco_info']['features']
         version = await juliet.plugin['xep_0092'].get_version(one.domain, timeout=SECONDS)
         assert version['software_version']['name'] == 'Stentor'
 
         await romeo.disconnect()
+        while (await juliet.presence_of(two.jid))['type'] != 'unavailable':
+            pass
         before = server.stats()['offline_stored']
         for text in ('first', 'second'):
             juliet.send_message(two.jid, text, mtype='chat')
@@ -136,3 +144,59 @@ def test_two_people(server):
         await juliet.disconnect()
 
     asyncio.run(run())
+
+
+def test_anonymous(server):
+    """RFC 4505: somebody without an account."""
+
+    async def run():
+        guest = await Person(Account('', 'example.net', ''), 'r').online(server)
+        assert guest.boundjid.domain == 'example.net' and guest.boundjid.user
+        await guest.plugin['xep_0199'].ping('example.net', timeout=SECONDS)
+        await guest.disconnect()
+
+    asyncio.run(run())
+    assert server.log('auth', mechanism='ANONYMOUS')
+
+
+class Newcomer(Person):
+    """Somebody who makes the account before logging in to it."""
+
+    def __init__(self, account):
+        super().__init__(account, 'r')
+        self.add_event_handler('register', self.register)
+
+    async def register(self, form):
+        assert {'username', 'password'} <= form['register']['fields']
+        iq = self.Iq()
+        iq['type'] = 'set'
+        iq['register']['username'] = self.boundjid.user
+        iq['register']['password'] = self.password
+        await iq.send(timeout=SECONDS)
+
+
+async def is_refused(server, account):
+    person = Person(account, 'r', mech='PLAIN').dial(server)
+    await asyncio.wait_for(person.refused.wait(), SECONDS)
+    person.abort()
+
+
+def test_registration(server):
+    """XEP-0077: an account is made, its password changed, and it is cancelled."""
+    account = Account('newcomer', 'example.net', 'first')
+    changed = account._replace(password='second')
+
+    async def run():
+        person = await Newcomer(account).online(server)
+        await person.plugin['xep_0077'].change_password(changed.password, account.domain,
+                                                        timeout=SECONDS)
+        await person.disconnect()
+        await is_refused(server, account)
+
+        person = await Person(changed, 'r').online(server)
+        await person.plugin['xep_0077'].cancel_registration(account.domain, timeout=SECONDS)
+        await asyncio.wait_for(person.disconnected, SECONDS)
+        await is_refused(server, changed)
+
+    asyncio.run(run())
+    assert account.jid not in server.ctl('users').stdout.split()
