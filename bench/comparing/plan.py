@@ -11,9 +11,9 @@ Figure = namedtuple('Figure', 'key title unit read digits targets')
 
 Size = namedtuple('Size', 'seconds accounts idle presence contacts offline messages scale rounds')
 
-FULL = Size(seconds=5, accounts=10000, idle=2000, presence=500, contacts=20, offline=200,
+FULL = Size(seconds=5, accounts=10000, idle=5000, presence=500, contacts=20, offline=200,
             messages=20, scale=(100, 1000, 10000), rounds=3)
-QUICK = Size(seconds=1, accounts=1000, idle=500, presence=100, contacts=10, offline=100,
+QUICK = Size(seconds=1, accounts=1000, idle=1000, presence=100, contacts=10, offline=100,
              messages=10, scale=(1000,), rounds=1)
 
 PAIRS = 100

@@ -61,7 +61,7 @@ def registered(server):
 def test_scenario(registered, name):
     scenario, tls, options = SCENARIOS[name]
     port = registered.ports['c2s_direct_tls' if tls == 'direct' else 'c2s']
-    report = bench(scenario, tls, port, registered.process.pid, '--seconds', '0.3', *options)
+    report = bench(scenario, tls, port, registered.process.pid, '--seconds', '0.8', *options)
     for phase in report['phases']:
         assert phase['units'] > 0
         assert phase['server_cpu_us_per_unit'] >= 0
