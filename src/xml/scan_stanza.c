@@ -603,8 +603,12 @@ hot uint32_t end_tag(struct run *r, uint32_t at)
 {
 	struct str name = scan_raw_name(r->p, &r->t->nodes[r->s->open]);
 
-	if (unlikely(r->n - at - 2 < name.n))
+	if (unlikely(r->n - at - 2 < name.n)) {
+		/* A wrong end tag that is shorter must not wait for bytes that never come. */
+		if (memcmp(r->p + at + 2, name.p, r->n - at - 2) != 0)
+			return run_bad(r, SCAN_NOT_WELL_FORMED);
 		return run_cut(r, STATE_CONTENT, at);
+	}
 	if (unlikely(!chars_same(r->p + at + 2, name.p, name.n)))
 		return run_bad(r, SCAN_NOT_WELL_FORMED);
 	return end_of_end_tag(r, at + 2 + (uint32_t)name.n);
