@@ -83,6 +83,19 @@ static void write_header(struct c2s *s, struct jid peer)
 	s->opened = true;
 }
 
+/* Section 4.9.1.2: an error or an end before our header comes behind one. Where the host is
+ * not known it names the one we call ourselves. */
+static void write_header_first(struct c2s *s)
+{
+	if (s->opened)
+		return;
+	if (!s->domain.n) {
+		s->ops->host(s, STR(""), &s->login->host);
+		s->domain = s->login->host.domain;
+	}
+	write_header(s, (struct jid){ 0 });
+}
+
 static void finish(struct c2s *s)
 {
 	buf_lit(c2s_out(s), "</stream:stream>");
@@ -99,8 +112,7 @@ void c2s_close(struct c2s *s, enum stream_error why, struct str text)
 	log_info(s->log, "stream_error", F_STR("peer", s->wire->ops->peer(s->wire, &a)),
 		F_STR("condition", stream_error_name(why)), F_STR("text", text));
 	arena_clear(&a);
-	if (!s->opened) /* section 4.9.1.2 */
-		write_header(s, (struct jid){ 0 });
+	write_header_first(s);
 	struct buf *b = c2s_out(s);
 	buf_lit(b, "<stream:error><");
 	buf_add(b, stream_error_name(why));
@@ -119,8 +131,7 @@ void c2s_end(struct c2s *s)
 {
 	if (s->closing || s->ended)
 		return;
-	if (!s->opened)
-		write_header(s, (struct jid){ 0 });
+	write_header_first(s);
 	finish(s);
 	end(s, false);
 }

@@ -40,7 +40,8 @@ struct c2s_host {
 };
 
 struct c2s_ops {
-	/* The domain of the header's `to`, canonical. False: host-unknown. */
+	/* The domain of the header's `to`, canonical. False: host-unknown; `out` is then the host
+	 * whose name the stream's error comes from. */
 	bool (*host)(struct c2s *s, struct str domain, struct c2s_host *out);
 
 	/* Adds stream features; authed: those behind SASL, else those for guests, where they may

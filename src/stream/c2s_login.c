@@ -206,6 +206,7 @@ static void sasl_done(struct c2s *s, struct str data)
 		F_STR("mechanism", sasl_mech_name(sasl_server_mech(l->sasl))));
 	nego_enter(&s->nego, NEGO_AUTHED);
 	l->tries = 0;
+	s->opened = false; /* section 6.4.6: the stream is replaced */
 	scan_restart(&s->feed.scan);
 	s->feed.scan.limits = s->user_limits;
 	c2s_hold(s);
