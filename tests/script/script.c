@@ -78,7 +78,7 @@ static bool go_on(struct reading *r, struct str text)
 	if (!r->n_lines)
 		return false;
 	struct line *l = &r->lines[r->n_lines - 1];
-	l->text = str_printf(mem, "%.*s%.*s", STR_FMT(l->text), STR_FMT(text));
+	l->text = str_printf(mem, "%.*s\n%.*s", STR_FMT(l->text), STR_FMT(text));
 	return true;
 }
 
@@ -132,7 +132,7 @@ struct str word_next(struct str *rest)
 	struct str s = str_trim(*rest);
 	size_t n = 0;
 
-	while (n < s.n && s.p[n] != ' ')
+	while (n < s.n && s.p[n] != ' ' && s.p[n] != '\n')
 		n++;
 	*rest = str_trim(str_skip(s, n));
 	return n ? str_head(s, n) : STR_NULL;

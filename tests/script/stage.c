@@ -427,6 +427,13 @@ static bool cmd_forget(struct stage *s, struct str args)
 	return true;
 }
 
+static bool cmd_differ(struct stage *s, struct str args)
+{
+	struct str a = word_next(&args), b = word_next(&args);
+
+	return (a.p && b.p && !str_eq(a, b)) || wrong_about(s, "both are", a);
+}
+
 static bool cmd_define(struct stage *s, struct str args)
 {
 	struct str name = word_next(&args);
@@ -446,6 +453,7 @@ static const struct command {
 	{ STR_INIT("auth"), cmd_auth, false },
 	{ STR_INIT("contact"), cmd_contact, false },
 	{ STR_INIT("define"), cmd_define, true },
+	{ STR_INIT("differ"), cmd_differ, false },
 	{ STR_INIT("drop"), cmd_drop, false },
 	{ STR_INIT("forget"), cmd_forget, false },
 	{ STR_INIT("friends"), cmd_friends, false },
