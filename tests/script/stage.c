@@ -143,8 +143,6 @@ static bool open_world(struct stage *s)
 {
 	struct core *c = &s->world.core;
 
-	if (s->world.open)
-		return true;
 	world_open(&s->world);
 	for (size_t i = 0; i < s->n_apart && c->n_shards > 1; i++)
 		if (shard_of(c, s->apart[i][0]) == shard_of(c, s->apart[i][1]))
@@ -442,7 +440,7 @@ static bool cmd_define(struct stage *s, struct str args)
 	return true;
 }
 
-/* before: what comes before the server is started by the first other command. */
+/* before: runs before the server starts, wherever it stands in the case. */
 static const struct command {
 	struct str name;
 	bool (*run)(struct stage *s, struct str args);
@@ -452,7 +450,7 @@ static const struct command {
 	{ STR_INIT("apart"), cmd_apart, true },
 	{ STR_INIT("auth"), cmd_auth, false },
 	{ STR_INIT("contact"), cmd_contact, false },
-	{ STR_INIT("define"), cmd_define, true },
+	{ STR_INIT("define"), cmd_define, false },
 	{ STR_INIT("differ"), cmd_differ, false },
 	{ STR_INIT("drop"), cmd_drop, false },
 	{ STR_INIT("forget"), cmd_forget, false },
@@ -592,29 +590,38 @@ static bool run_part(struct stage *s, const struct part *part)
 	return expect_next(s, p, part->text);
 }
 
-static bool run_command(struct stage *s, struct str line)
+static const struct command *find_command(struct str name)
 {
-	struct str args = line, name = word_next(&args);
-
-	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
-		const struct command *c = &commands[i];
-		if (!str_eq(c->name, name))
-			continue;
-		if (c->before && s->world.open && c->run != cmd_define)
-			return wrong(s, STR("the server runs already"));
-		return (c->before || open_world(s)) && c->run(s, args);
-	}
-	return wrong_about(s, "no such command", name);
+	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+		if (str_eq(commands[i].name, name))
+			return &commands[i];
+	return NULL;
 }
 
-static bool run_line(struct stage *s, struct str line)
+static bool run_command(struct stage *s, struct str line, bool before)
+{
+	struct str args = line, name = word_next(&args);
+	const struct command *c = find_command(name);
+
+	if (!c)
+		return wrong_about(s, "no such command", name);
+	return c->before != before || c->run(s, args);
+}
+
+static bool run_line(struct stage *s, struct str line, bool before)
 {
 	struct part part;
 	struct str text;
 
-	if (!is_part(line, &part))
+	if (!is_part(line, &part)) {
+		if (before)
+			return run_command(s, line, true);
 		return words_expand(&s->words, line, &s->mem, &text)
-			? run_command(s, text) : wrong_about(s, "nothing is known of", text);
+			? run_command(s, text, false)
+			: wrong_about(s, "nothing is known of", text);
+	}
+	if (before)
+		return true;
 	if (!words_expand(&s->words, part.text, &s->mem, &part.text))
 		return wrong_about(s, "nothing is known of", part.text);
 	return run_part(s, &part);
@@ -732,6 +739,21 @@ static void end(struct stage *s)
 	}
 }
 
+static bool run_lines(struct stage *s, bool before)
+{
+	const struct test_case *c = s->test;
+
+	for (s->at = 0; s->at < c->n_lines; s->at++) {
+		const struct line *l = &c->lines[s->at];
+		if (run_line(s, l->text, before))
+			continue;
+		s->why = str_printf(s->why_mem, "line %u: %.*s\n#   %.*s", l->number,
+			STR_FMT(l->text), STR_FMT(s->why));
+		return false;
+	}
+	return true;
+}
+
 struct str play(const struct test_case *c, unsigned n_shards, struct arena *a)
 {
 	struct stage s = { .why_mem = a, .test = c };
@@ -740,13 +762,7 @@ struct str play(const struct test_case *c, unsigned n_shards, struct arena *a)
 	s.words.look_up = look_up;
 	s.words.user = &s;
 	world_init(&s.world, n_shards);
-	for (s.at = 0; s.at < c->n_lines && !s.why.p; s.at++) {
-		if (run_line(&s, c->lines[s.at].text))
-			continue;
-		s.why = str_printf(a, "line %u: %.*s\n#   %.*s", c->lines[s.at].number,
-			STR_FMT(c->lines[s.at].text), STR_FMT(s.why));
-	}
-	if (!s.why.p && s.world.open)
+	if (run_lines(&s, true) && open_world(&s) && run_lines(&s, false))
 		end(&s);
 	world_clear(&s.world);
 	arena_clear(&s.mem);

@@ -65,9 +65,7 @@ static void start(struct world *w)
 
 void world_open(struct world *w)
 {
-	if (w->open)
-		return;
-	BUG_ON(!w->settings->first); /* the script names a host first */
+	BUG_ON(!w->settings->first); /* every script names a host */
 	start(w);
 	w->open = true;
 }

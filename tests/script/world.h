@@ -30,7 +30,7 @@ struct standing {
 void world_init(struct world *w, unsigned n_shards);
 void world_clear(struct world *w);
 
-/* Starts the server if it does not run yet. */
+/* Starts the server. */
 void world_open(struct world *w);
 
 /* Stops it in order and starts it again on the same folder. */
