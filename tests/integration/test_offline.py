@@ -81,7 +81,8 @@ def test_order_of_offline_and_live(server, people):
     store(server, juliet, romeo.jid, 300)
     client = server.login(romeo)
     client.send('<presence/>')
-    juliet.send(''.join(f"<message to='{romeo.jid}' type='chat' id='l{i}'><body>live</body></message>" for i in range(300)))
+    juliet.send(''.join(f"<message to='{romeo.jid}' type='chat' id='l{i}'><body>live</body>"
+                        '</message>' for i in range(300)))
     got = [client.message().get('id') for _ in range(600)]
     assert got == [f'o{i}' for i in range(300)] + [f'l{i}' for i in range(300)]
 

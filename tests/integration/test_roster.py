@@ -25,7 +25,8 @@ def juliet(server, account):
 
 
 def items_of(client):
-    return {i.get('jid'): i for i in findall(client.get(QUERY.format('')), 'roster:query/roster:item')}
+    answer = client.get(QUERY.format(''))
+    return {i.get('jid'): i for i in findall(answer, 'roster:query/roster:item')}
 
 
 def pushed(client):

@@ -27,10 +27,8 @@ def test_mechanisms_offered(client):
     """RFC 6120 section 6.3.3: in the order of the server's preference; no EXTERNAL without a
     client certificate, no ANONYMOUS where it is off."""
     assert mechanisms(client.features) == [
-        'SCRAM-SHA-512-PLUS', 'SCRAM-SHA-512', 'SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256',
-        'SCRAM-SHA-1-PLUS', 'SCRAM-SHA-1', 'PLAIN'] or set(mechanisms(client.features)) == {
-        'SCRAM-SHA-512-PLUS', 'SCRAM-SHA-512', 'SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256',
-        'SCRAM-SHA-1-PLUS', 'SCRAM-SHA-1', 'PLAIN'}
+        'SCRAM-SHA-512-PLUS', 'SCRAM-SHA-256-PLUS', 'SCRAM-SHA-1-PLUS',
+        'SCRAM-SHA-512', 'SCRAM-SHA-256', 'SCRAM-SHA-1', 'PLAIN']
 
 
 def test_channel_bindings_offered(server):
@@ -243,7 +241,7 @@ def test_anonymous(server):
     features = client.open()
     assert find(features, 'bind:bind') is not None
     jid = client.bind()
-    assert jid.endswith('/' + jid.partition('/')[2]) and '@example.net/' in jid
+    assert '@example.net/' in jid
     client.send('<presence/>')
     client.presence(from_=jid)
 

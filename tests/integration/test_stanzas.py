@@ -138,7 +138,8 @@ def test_error_repeats_a_payload_with_prefixes(juliet):
 
 def test_id_comes_back_as_it_was(juliet):
     """RFC 6120 section 8.1.3."""
-    for raw, seen in (("'a&amp;b&lt;&quot;'", 'a&b<"'), ('"it\'s"', "it's"), ("'&#x20ac;'", '\u20ac')):
+    for raw, seen in (("'a&amp;b&lt;&quot;'", 'a&b<"'), ('"it\'s"', "it's"),
+                      ("'&#x20ac;'", '\u20ac')):
         juliet.send(f'<iq type="get" id={raw}>{PING}</iq>')
         assert juliet.iq(id=seen).get('type') == 'result'
 
