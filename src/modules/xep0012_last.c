@@ -30,9 +30,8 @@ static enum outcome on_account(struct ctx *c, const struct stanza *iq)
 
 	if (!account_may_see(a, iq->from))
 		return refuse(c, iq, ERR_FORBIDDEN, STR(""));
-	list_each(s, &a->sessions, struct session, link)
-		if (session_is_available(s))
-			return tell(c, iq, 0, STR(""));
+	if (a->n_sessions) /* section 3: connected or available */
+		return tell(c, iq, 0, STR(""));
 	if (!a->last_us)
 		return refuse(c, iq, ERR_ITEM_NOT_FOUND, STR("it has never been online"));
 	return tell(c, iq, now > a->last_us ? (now - a->last_us) / 1000000 : 0,
