@@ -534,7 +534,7 @@ static bool expect_one(struct stage *s, struct player *p, struct str want)
 	return wrong_about(s, "nothing of what it got fits; of the last one", why);
 }
 
-/* A line to or from a player: NAME> NAME>+ NAME< NAME<? */
+/* A line to or from a player: NAME> NAME>+ NAME< NAME<? NAME<N */
 struct part {
 	struct str name, mark, text;
 };
@@ -563,6 +563,19 @@ static size_t group_at(const struct stage *s, const struct part *first)
 	return n;
 }
 
+/* NAME<N: the same N times in a row. */
+static bool expect_times(struct stage *s, struct player *p, const struct part *part)
+{
+	uint64_t n;
+
+	if (!str_to_u64(str_skip(part->mark, 1), UINT32_MAX, &n))
+		return wrong_about(s, "no such mark", part->mark);
+	while (n--)
+		if (!expect_next(s, p, part->text))
+			return false;
+	return true;
+}
+
 static bool run_part(struct stage *s, const struct part *part)
 {
 	struct player *p = player_find(&s->world, part->name);
@@ -583,6 +596,8 @@ static bool run_part(struct stage *s, const struct part *part)
 		s->group = group_at(s, part);
 	if (any_order)
 		return expect_one(s, p, part->text);
+	if (part->mark.n > 1)
+		return expect_times(s, p, part);
 	if (str_eq(part->text, STR("nothing")))
 		return expect_nothing(s, p);
 	if (str_eq(part->text, STR("closed")))
