@@ -231,6 +231,8 @@ static void drop_directed(struct session *s, uint32_t i)
 {
 	free((char *)s->directed[i].p);
 	s->directed[i] = s->directed[--s->n_directed];
+	if (!s->n_directed)
+		forget_directed(s);
 }
 
 static void note_directed(struct session *s, struct jid to)
