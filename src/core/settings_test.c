@@ -1,0 +1,63 @@
+#include "core/settings.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+static void test_hosts(void **state)
+{
+	static const char *const domains[] = { "a.example", "b.example", "bücher.example", "x" };
+	char text[32];
+	struct settings *s = settings_new();
+
+	assert_null(s->first);
+	for (size_t i = 0; i < sizeof domains / sizeof domains[0]; i++) {
+		memcpy(text, domains[i], strlen(domains[i]) + 1);
+		struct host *h = settings_add_host(s, str_c(text));
+		memset(text, 0, sizeof text); /* it has a copy */
+		assert_ptr_equal(settings_host(s, str_c(domains[i])), h);
+		assert_ptr_equal(s->first, settings_host(s, STR("a.example")));
+		assert_false(h->registration || h->anonymous);
+	}
+	assert_null(settings_host(s, STR("c.example")));
+	assert_null(settings_host(s, STR("A.example"))); /* canonical names only */
+	assert_null(settings_host(s, STR("")));
+	settings_unref(&s);
+	assert_null(s);
+}
+
+static void test_bounds_of_a_new_snapshot(void **state)
+{
+	struct settings *s = settings_new();
+
+	assert_true(s->guest.stanza_bytes && s->guest.stanza_bytes < s->user.stanza_bytes);
+	assert_true(s->login_ms && s->max_out && s->sessions_max && s->roster_max);
+	assert_true(s->max_out > s->user.stanza_bytes); /* one stanza at least can wait */
+	assert_true(s->checks_per_second);
+	assert_false(s->plain_without_tls);
+	settings_unref(&s);
+}
+
+static void test_counting(void **state)
+{
+	struct settings *s = settings_new();
+	struct settings *other = settings_ref(s);
+
+	settings_add_host(s, STR("a.example"));
+	settings_unref(&s);
+	assert_non_null(settings_host(other, STR("a.example")));
+	settings_unref(&other);
+	settings_unref(&other); /* nothing is nothing */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_hosts),
+		cmocka_unit_test(test_bounds_of_a_new_snapshot),
+		cmocka_unit_test(test_counting),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
