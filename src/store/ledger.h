@@ -23,7 +23,7 @@
 struct ledger;
 
 struct ledger_options {
-	uint64_t segment_bytes;   /* of a segment file; 64 MiB where 0 */
+	uint64_t segment_bytes;   /* of a segment file, in whole pages; 64 MiB where 0 */
 	uint32_t offline_max;     /* LEDGER_OFFLINE_MAX where 0 */
 	uint64_t min_free_bytes;  /* the disk must keep this much; else STORE_FULL */
 };
@@ -67,8 +67,8 @@ struct ledger_op *ledger_op_new(struct mailbox *home, void (*done)(struct ledger
 	size_t ctx_size);
 void ledger_op_free(struct ledger_op *op);
 
-/* Stores a message that waits for `archive` (XEP-0160). STORE_FULL: the account's bound, or
- * the disk's; nothing is stored then. Home once durable. */
+/* Stores a message that waits for `archive` (XEP-0160). STORE_FULL: a bound of the account, the
+ * disk, the queue, or the message itself; nothing is stored then. Home once durable. */
 void ledger_store_offline(struct ledger *l, struct ledger_op *op, struct str archive,
 	uint64_t stamp_us, struct str bytes);
 

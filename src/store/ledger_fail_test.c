@@ -23,6 +23,36 @@ int __wrap_fdatasync(int fd)
 	return __real_fdatasync(fd);
 }
 
+/* A file system that takes O_DIRECT for a flag, and then no write with it. */
+static atomic_bool refuse_direct;
+static atomic_uint refused_direct;
+ssize_t __real_pwrite64(int fd, const void *p, size_t n, off_t at);
+ssize_t __wrap_pwrite64(int fd, const void *p, size_t n, off_t at);
+
+ssize_t __wrap_pwrite64(int fd, const void *p, size_t n, off_t at)
+{
+	if (atomic_load(&refuse_direct) && fcntl(fd, F_GETFL) & O_DIRECT) {
+		atomic_fetch_add(&refused_direct, 1);
+		errno = EINVAL;
+		return -1;
+	}
+	return __real_pwrite64(fd, p, n, at);
+}
+
+static void test_no_direct_writes(void **state)
+{
+	struct rig r;
+
+	atomic_store(&refuse_direct, true);
+	rig_init(&r, 1 << 16);
+	assert_int_equal(rig_store(&r, A, STR("one")), STORE_OK);
+	rig_reopen(&r);
+	rig_expect(&r, A, "one ");
+	rig_clear(&r);
+	atomic_store(&refuse_direct, false);
+	assert_true(atomic_load(&refused_direct) > 0);
+}
+
 /* Stores until it is refused. */
 static unsigned fill(struct rig *r, const char *archive)
 {
@@ -201,6 +231,7 @@ static void test_failed_erase(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_no_direct_writes),
 		cmocka_unit_test(test_min_free),
 		cmocka_unit_test(test_no_first_segment),
 		cmocka_unit_test(test_limit),

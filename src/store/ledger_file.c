@@ -117,26 +117,31 @@ static bool take_space(int fd, uint64_t size)
 	return r == 0 || errno == EOPNOTSUPP || errno == ENOSYS;
 }
 
-/* Zeros, all synced. Past the page cache where the file system can do that: filling 64 MiB of
- * it costs as much as writing the messages into them later. */
+/* Zeros by way of `flags`; what does not go past the page cache is synced step by step. */
+static bool write_zeros_by(int fd, int flags, const void *zeros, uint64_t size)
+{
+	if (fcntl(fd, F_SETFL, flags) != 0)
+		return false;
+	for (uint64_t at = 0; at < size; at += ZERO_STEP) {
+		size_t n = size - at < ZERO_STEP ? (size_t)(size - at) : ZERO_STEP;
+		if (!file_write(fd, at, zeros, n) || (!(flags & O_DIRECT) && fdatasync(fd) != 0))
+			return false;
+	}
+	return true;
+}
+
+/* Past the page cache where the file system can do that: filling 64 MiB of it costs as much as
+ * writing the messages into them later. */
 static bool write_zeros(int fd, uint64_t size)
 {
 	const int flags = fcntl(fd, F_GETFL);
-	bool direct = fcntl(fd, F_SETFL, flags | O_DIRECT) == 0, good = true;
 	void *zeros;
 
 	BUG_ON(posix_memalign(&zeros, ZERO_ALIGN, ZERO_STEP) != 0);
 	memset(zeros, 0, ZERO_STEP);
-	for (uint64_t at = 0; at < size && good;) {
-		size_t n = size - at < ZERO_STEP ? (size_t)(size - at) : ZERO_STEP;
-		good = file_write(fd, at, zeros, n);
-		if (good && !direct)
-			good = fdatasync(fd) == 0;
-		if (good)
-			at += n;
-		else if (direct && errno == EINVAL)
-			good = fcntl(fd, F_SETFL, flags) == 0 && !(direct = false);
-	}
+	bool good = write_zeros_by(fd, flags | O_DIRECT, zeros, size);
+	if (!good && errno == EINVAL)
+		good = write_zeros_by(fd, flags, zeros, size);
 	free(zeros);
 	return good && fcntl(fd, F_SETFL, flags) == 0;
 }
