@@ -3,10 +3,15 @@
  * Every record that is taken for whole lies inside the segment, and says the same when it is
  * written again; what is not whole gets an answer. */
 #include "base/bug.h"
-#include "store/ledger_format.h"
+#include "base/log.h"
+#include "store/ledger_file.h"
 #include "store/ledger_index.h"
+#include "store/ledger_recover.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -71,13 +76,216 @@ static void read_index(struct str file)
 	ledger_state_clear(&state);
 }
 
+/* The second half: input that is no file is a program that makes a folder of segments, with
+ * good checksums, and then spoils it. Opening it must give an answer; where it opens, it must
+ * open again, with and without an index, and find the same. */
+
+#define SEGMENTS 4
+#define ARCHIVES 6
+
+struct program {
+	const uint8_t *p, *end;
+};
+
+static unsigned next(struct program *g)
+{
+	return g->p < g->end ? *g->p++ : 0;
+}
+
+struct folder {
+	char path[64];
+	int dir;
+	char bytes[SEGMENTS][SEGMENT_MIN];
+	struct segment_head heads[SEGMENTS];
+	unsigned missing;            /* bits */
+	size_t segment, at, group;   /* where the next record goes */
+};
+
+static struct folder folder;
+
+static struct str archive_name(unsigned i)
+{
+	static const char names[] = "romeo@example.org";
+
+	return str_from(names, 1 + i % ARCHIVES);
+}
+
+static void add_record(struct folder *f, struct program *g, enum record_type type)
+{
+	static char text[256];
+	const struct segment_head *h = &f->heads[f->segment];
+	unsigned flags = next(g), who = next(g);
+	char place[8];
+	struct record r = { .type = type, .place = h->base + f->at, .stamp_us = flags };
+
+	memset(text, 't', sizeof text); /* no zeros: those would be erased */
+	if (!(flags & 1))
+		f->group = f->at;
+	r.group = h->base + f->group;
+	r.n_archives = type == RECORD_SEAL ? 0 : type == RECORD_STORE && flags & 2 ? 2 : 1;
+	for (unsigned i = 0; i < r.n_archives; i++)
+		r.archives[i].name = archive_name(who + i);
+	if (type == RECORD_STORE)
+		r.bytes = str_from(text, next(g));
+	if (type == RECORD_DROP) {
+		record_drop_bytes(flags & 4 ? UINT64_MAX : r.place - 8 * (uint64_t)next(g), place);
+		r.bytes = str_from(place, sizeof place);
+	}
+	size_t names = 0;
+	for (unsigned i = 0; i < r.n_archives; i++)
+		names += r.archives[i].name.n;
+	size_t length = record_length(r.n_archives, names, r.bytes.n);
+	if (f->at + length > SEGMENT_MIN)
+		return;
+	char *out = f->bytes[f->segment] + f->at;
+	record_write(&r, h->salt, out);
+	if (r.n_archives && flags & 8)
+		record_erased_word(out + record_erased_at(0));
+	f->at += length;
+}
+
+static void next_segment(struct folder *f)
+{
+	if (f->segment + 1 < SEGMENTS) {
+		f->segment++;
+		f->at = f->group = SEGMENT_HEAD;
+	}
+}
+
+static void run_program(struct folder *f, struct program *g)
+{
+	while (g->p < g->end) {
+		unsigned op = next(g);
+		switch (op % 10) {
+		case 0: case 1: add_record(f, g, RECORD_STORE); break;
+		case 2: add_record(f, g, RECORD_DROP); break;
+		case 3: add_record(f, g, RECORD_ERASE); break;
+		case 4: add_record(f, g, RECORD_SEAL); next_segment(f); break;
+		case 5: next_segment(f); break;
+		case 6: f->at += 8 * (next(g) % 32); f->at = f->at < SEGMENT_MIN ? f->at : 64; break;
+		case 7: { /* a byte that goes bad */
+			size_t at = next(g) << 8 | next(g);
+			f->bytes[op / 10 % SEGMENTS][at % SEGMENT_MIN] ^= (char)next(g);
+			break;
+		}
+		case 8: { /* what was deleted before it */
+			struct segment_head *h = &f->heads[op / 10 % SEGMENTS];
+			h->after = h->base - SEGMENT_MIN * (next(g) % (h->base / SEGMENT_MIN + 1));
+			segment_head_write(h, f->bytes[op / 10 % SEGMENTS]);
+			break;
+		}
+		default: f->missing |= 1u << op / 10 % SEGMENTS; break;
+		}
+	}
+}
+
+static void write_folder(struct folder *f)
+{
+	index_remove(f->dir);
+	for (unsigned i = 0; i < SEGMENTS; i++) {
+		char name[SEGMENT_NAME_SIZE];
+		segment_name(f->heads[i].base, name);
+		unlinkat(f->dir, name, 0);
+		if (f->missing >> i & 1)
+			continue;
+		int fd = openat(f->dir, name, O_WRONLY | O_CREAT, 0600);
+		BUG_ON(fd < 0 || !file_write(fd, 0, f->bytes[i], SEGMENT_MIN));
+		close(fd);
+	}
+}
+
+/* What one opening found. */
+struct view {
+	bool opened;
+	uint32_t counts[ARCHIVES];
+	uint64_t waiting;
+	size_t n_segments;
+};
+
+/* Opens it; leaves an index behind when told to. */
+static struct view look(struct folder *f, bool leave_index)
+{
+	struct ledger_state state;
+	struct ledger_found found;
+	struct view v = { 0 };
+	struct arena a;
+	struct str error = STR_NULL;
+
+	arena_init(&a, 256);
+	ledger_state_init(&state);
+	v.opened = ledger_recover(f->dir, f->path, &state, &found, &a, &error);
+	BUG_ON(v.opened != !error.n);
+	for (unsigned i = 0; v.opened && i < ARCHIVES; i++)
+		v.counts[i] = ledger_state_count(&state, archive_name(i));
+	v.waiting = v.opened ? state.waiting : 0;
+	v.n_segments = v.opened ? state.n_segments : 0;
+	if (v.opened && leave_index && found.writable) {
+		const struct segment *g = &state.segments[state.n_segments - 1];
+		struct buf image;
+		buf_init(&image, SIZE_MAX / 2);
+		index_write(&state, (struct index_reach){ g->base + g->end, found.last, g->salt },
+			&image);
+		BUG_ON(!index_save(f->dir, buf_str(&image)));
+		buf_clear(&image);
+	}
+	ledger_state_clear(&state);
+	arena_clear(&a);
+	return v;
+}
+
+static void open_folder(struct folder *f)
+{
+	struct view first = look(f, false), second = look(f, true), third = look(f, false);
+
+	BUG_ON(memcmp(&first, &second, sizeof first) != 0);
+	BUG_ON(memcmp(&first, &third, sizeof first) != 0);
+}
+
+static void remove_folder(void)
+{
+	folder.missing = UINT32_MAX;
+	write_folder(&folder);
+	rmdir(folder.path);
+}
+
+static void play(const uint8_t *data, size_t n)
+{
+	struct program g = { data, data + n };
+	struct folder *f = &folder;
+
+	if (!f->dir) {
+		const char *top = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+		snprintf(f->path, sizeof f->path, "%s/fuzz-ledger-XXXXXX", top);
+		BUG_ON(!mkdtemp(f->path));
+		f->dir = open(f->path, O_RDONLY | O_DIRECTORY);
+		BUG_ON(f->dir < 0);
+		atexit(remove_folder);
+		log_setup(LOG_ERROR, LOG_TEXT); /* of what is cut and rebuilt there is much */
+	}
+	memset(f->bytes, 0, sizeof f->bytes);
+	for (unsigned i = 0; i < SEGMENTS; i++) {
+		f->heads[i] = (struct segment_head){ .base = i * SEGMENT_MIN, .size = SEGMENT_MIN,
+			.after = i * SEGMENT_MIN, .salt = 7 * i + 1 };
+		segment_head_write(&f->heads[i], f->bytes[i]);
+	}
+	f->missing = 0;
+	f->segment = 0;
+	f->at = f->group = SEGMENT_HEAD;
+	run_program(f, &g);
+	write_folder(f);
+	open_folder(f);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
+	if (n < 5 || memcmp(data, "StLed", 5) != 0) {
+		play(data, n);
+		return 0;
+	}
 	/* A copy of the exact size, so that the sanitizer sees every byte too far. */
 	char *copy = xmalloc(n);
 
-	if (n)
-		memcpy(copy, data, n);
+	memcpy(copy, data, n);
 	scan_segment(str_from(copy, n));
 	read_index(str_from(copy, n));
 	free(copy);
