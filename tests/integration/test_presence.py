@@ -106,8 +106,8 @@ def test_probe_of_who_is_offline(friends):
         assert (seen.get('from'), seen.get('type')) == (juliet.bare, 'unavailable')
 
 
-def test_probes_of_clients_are_not_sent(friends, witness):
-    """RFC 6121 section 4.3: probes are the server's to send."""
+def test_probe_of_a_stranger(friends, witness):
+    """RFC 6121 sections 4.3.2 and 11: it reveals nothing."""
     juliet, romeo = friends
     witness.inbox = []
     witness.send(f"<presence type='probe' to='{juliet.bare}'/>")
@@ -177,6 +177,8 @@ def test_last_activity(server, friends):
     assert find(romeo.client.get(query, to=juliet.bare), 'last:query').get('seconds') == '0'
     juliet.client.send("<presence type='unavailable'><status>Good night</status></presence>")
     romeo.sees(juliet)
+    assert find(romeo.client.get(query, to=juliet.bare), 'last:query').text is None  # connected
+    juliet.leave()
     last = find(romeo.client.get(query, to=juliet.bare), 'last:query')
     assert int(last.get('seconds')) >= 0
     assert last.text == 'Good night'
