@@ -100,19 +100,18 @@ class Comparison:
     # ---- the course ----
 
     def round(self, number):
-        """Each scenario on one server after the other. All of them are up; those without work
-        do nothing that can be measured."""
-        up = [s for s in self.servers if s.name not in self.down and self.start(s)]
+        """Each scenario on one server after the other, each freshly started: what one scenario
+        leaves behind is not to weigh on the next (Prosody gets slower with each connection that
+        it has seen lately)."""
         for run in plan.runs(self.size):
             print(f'round {number + 1}: {run.key}', flush=True)
-            if run.floor:
-                self.start(self.floor, tls=run.tls != 'none')
+            if run.floor and self.start(self.floor, tls=run.tls != 'none'):
                 self.run_on(run, self.floor, number)
                 self.floor.stop()
-            for server in up:
-                self.run_on(run, server, number)
-        for server in up:
-            server.stop()
+            for server in self.servers:
+                if server.name not in self.down and self.start(server):
+                    self.run_on(run, server, number)
+                    server.stop()
 
     def shards(self):
         """Stentor by itself, on one core and on two."""
