@@ -89,39 +89,31 @@ void later_free(struct later **p)
 	free(l);
 }
 
-static const struct iq_rule *find_rule(struct shard *s, const struct stanza *iq, unsigned *at)
+static const struct iq_rule *find_rule(struct shard *s, const struct stanza *iq, unsigned at)
 {
 	const struct xml_node *payload = stanza_payload(iq);
 
 	if (!payload)
 		return NULL;
-	unsigned asked = *at;
-	*at = 0;
 	for (const struct module *const *m = s->core->modules; *m; m++) {
 		for (const struct iq_rule *r = (*m)->iq; r && r->type != TYPE_INVALID; r++) {
-			if (r->type != iq->type || r->ns != payload->ns || r->tag != payload->tag)
-				continue;
-			if (r->at & asked)
+			if (r->type == iq->type && r->ns == payload->ns && r->tag == payload->tag &&
+				(r->at & at))
 				return r;
-			*at |= r->at;
 		}
 	}
 	return NULL;
 }
 
-/* What somebody else may not ask of an account is forbidden (RFC 6121 sections 2.1.5 and
- * 2.3.3); what nobody answers here is not available. */
+/* What nobody answers here, and what only the owner of an account may ask, is not available:
+ * the same as for an account that does not exist (RFC 6121 section 8.5.1). */
 void iq_dispatch(struct ctx *c, const struct stanza *iq, unsigned at)
 {
-	unsigned elsewhere = at;
-
 	if (iq->type != IQ_GET && iq->type != IQ_SET)
 		return;
-	const struct iq_rule *r = find_rule(c->shard, iq, &elsewhere);
+	const struct iq_rule *r = find_rule(c->shard, iq, at);
 	if (r)
 		r->run(c, iq);
-	else if ((at & AT_ACCOUNT) && (elsewhere & AT_OWN))
-		refuse(c, iq, ERR_FORBIDDEN, STR(""));
 	else
 		refuse(c, iq, ERR_SERVICE_UNAVAILABLE, STR(""));
 }

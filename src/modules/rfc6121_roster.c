@@ -107,6 +107,13 @@ static enum outcome on_set(struct ctx *c, const struct stanza *iq)
 	return set_item(c, iq, el, j);
 }
 
+/* Sections 2.1.5 and 2.3.3. Said for accounts that do not exist, too, against the letter of
+ * section 8.5.1: nobody shall learn from it who exists (docs/security.md). */
+static enum outcome on_stranger(struct ctx *c, const struct stanza *iq)
+{
+	return refuse(c, iq, ERR_FORBIDDEN, STR(""));
+}
+
 static void stream_features(struct shard *s, const struct host *h, struct writer *w, bool authed)
 {
 	if (!authed)
@@ -124,6 +131,8 @@ const struct module rfc6121_roster = {
 	.iq = (const struct iq_rule[]){
 		{ IQ_GET, NS_ROSTER, TAG_QUERY, AT_OWN, on_get },
 		{ IQ_SET, NS_ROSTER, TAG_QUERY, AT_OWN, on_set },
+		{ IQ_GET, NS_ROSTER, TAG_QUERY, AT_ACCOUNT, on_stranger },
+		{ IQ_SET, NS_ROSTER, TAG_QUERY, AT_ACCOUNT, on_stranger },
 		{ 0 } },
 	.stream_features = stream_features,
 };

@@ -136,6 +136,12 @@ static enum outcome own_set(struct ctx *c, const struct stanza *iq)
 	return LATER;
 }
 
+/* Section 3.2, table 1: of another's account. */
+static enum outcome stranger_set(struct ctx *c, const struct stanza *iq)
+{
+	return refuse(c, iq, ERR_FORBIDDEN, STR(""));
+}
+
 static void stream_features(struct shard *s, const struct host *h, struct writer *w, bool authed)
 {
 	if (authed || !h->registration)
@@ -153,6 +159,7 @@ const struct module xep0077_register = {
 		{ IQ_SET, NS_REGISTER, TAG_QUERY, AT_GUEST, guest_set },
 		{ IQ_GET, NS_REGISTER, TAG_QUERY, AT_HOST | AT_OWN, own_get },
 		{ IQ_SET, NS_REGISTER, TAG_QUERY, AT_HOST | AT_OWN, own_set },
+		{ IQ_SET, NS_REGISTER, TAG_QUERY, AT_ACCOUNT, stranger_set },
 		{ 0 } },
 	.stream_features = stream_features,
 };
