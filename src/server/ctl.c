@@ -187,7 +187,7 @@ static int run_with_config(const char *file, char **words)
 	struct str errors;
 
 	arena_init(&a, 4096);
-	struct config *c = file ? config_load(file, &a, &errors) : config_default();
+	struct config *c = file ? config_load_text(file, &a, &errors) : config_default();
 	if (!c) {
 		fprintf(stderr, "%.*s", STR_FMT(errors));
 		arena_clear(&a);

@@ -110,9 +110,9 @@ static bool take_up(struct ledger *l, const struct ledger_found *found)
 {
 	struct writer *w = &l->w;
 
-	log_info(NULL, "ledger-open", F_C("folder", l->path),
+	log_info(NULL, "ledger_open", F_C("folder", l->path),
 		F_INT("segments", l->state.n_segments), F_INT("archives", l->state.archives.n),
-		F_INT("waiting", l->state.waiting), F_INT("records-read", found->records));
+		F_INT("waiting", l->state.waiting), F_INT("records_read", found->records));
 	chores_count(l);
 	w->index_covers = found->covered;
 	w->look_for_garbage = true;
@@ -166,7 +166,7 @@ static void save_index(struct ledger *l)
 	buf_init(&image, SIZE_MAX / 2);
 	index_write(&l->state, ledger_reach(l), &image);
 	if (!index_save(l->dir, buf_str(&image)))
-		log_warn(NULL, "ledger-index", F_C("folder", l->path),
+		log_warn(NULL, "ledger_index", F_C("folder", l->path),
 			F_C("error", strerrordesc_np(errno)));
 	buf_clear(&image);
 }

@@ -65,11 +65,11 @@ static void make_after(struct chore *c)
 	w->spare_head = m->head;
 	w->spare_tried_ms = clock_mono_ms();
 	if (result != SPARE_READY && !w->no_space)
-		log_error(NULL, "ledger-full", F_C("folder", l->path),
+		log_error(NULL, "ledger_full", F_C("folder", l->path),
 			F_C("error", strerrordesc_np(m->e)), F_INT("needs", m->head.size),
 			F_INT("free", l->o.min_free_bytes));
 	if (result == SPARE_READY && w->no_space)
-		log_info(NULL, "ledger-has-room", F_C("folder", l->path),
+		log_info(NULL, "ledger_has_room", F_C("folder", l->path),
 			F_INT("bytes", m->head.size));
 	w->no_space = result != SPARE_READY;
 	free(m);
@@ -102,7 +102,7 @@ static void index_work(struct chore *c)
 	if (x->saved)
 		return;
 	if (x->image.n)
-		log_warn(NULL, "ledger-index", F_C("folder", l->path),
+		log_warn(NULL, "ledger_index", F_C("folder", l->path),
 			F_C("error", strerrordesc_np(errno)));
 	/* Nobody may find in the old one what has been erased. */
 	x->gone = index_remove(l->dir);
@@ -173,7 +173,7 @@ static void delete_after(struct chore *c)
 
 	c->l->w.deleting--;
 	if (d->e)
-		ledger_fault_log(&fault, "ledger-delete", c->l->path);
+		ledger_fault_log(&fault, "ledger_delete", c->l->path);
 	if (d->e == EIO)
 		writer_fail(c->l, "deleting a segment", d->e);
 	free(d);
@@ -255,7 +255,7 @@ static void erase_after(struct chore *c)
 	if (!x->fault.what) {
 		op_queue_move(&w->erased, &x->ops);
 	} else {
-		ledger_fault_log(&x->fault, "ledger-erase", l->path);
+		ledger_fault_log(&x->fault, "ledger_erase", l->path);
 		writer_home(l, &x->ops, STORE_FAILED);
 		if (x->fault.e)
 			writer_fail(l, "erasing", x->fault.e);

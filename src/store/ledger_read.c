@@ -94,11 +94,11 @@ static bool read_message(struct ledger *l, struct ledger_op *op, struct ledger_m
 
 	if (!f) {
 		fault.e = errno;
-		ledger_fault_log(&fault, "ledger-read", l->path);
+		ledger_fault_log(&fault, "ledger_read", l->path);
 		return false;
 	}
 	if (!read_record(f, m->id, &op->mem, &r, &fault)) {
-		ledger_fault_log(&fault, "ledger-read", l->path);
+		ledger_fault_log(&fault, "ledger_read", l->path);
 		return false;
 	}
 	*there = false;

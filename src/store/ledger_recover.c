@@ -116,7 +116,7 @@ static bool finish_deleting(struct recovery *r, size_t i)
 	char name[SEGMENT_NAME_SIZE];
 
 	segment_name(r->heads[i].base, name);
-	log_info(NULL, "ledger-segment-deleted", F_C("folder", r->path), F_STR("segment", str_c(name)));
+	log_info(NULL, "ledger_segment_deleted", F_C("folder", r->path), F_STR("segment", str_c(name)));
 	if (unlinkat(r->dir, name, 0) != 0 || fsync(r->dir) != 0)
 		return refuse(r, r->heads[i].base, 0, "it can't be deleted", errno);
 	memmove(r->heads + i, r->heads + i + 1, (r->n_heads - i - 1) * sizeof *r->heads);
@@ -180,18 +180,21 @@ static struct index_reach load_index(struct recovery *r)
 {
 	struct index_reach reach = { 0 };
 	struct str file = index_load(r->dir);
+	bool missing = !file.p && errno == ENOENT;
 	const char *why = NULL;
 
 	if (file.p)
 		why = index_read(file, r->state, &reach);
-	else if (errno != ENOENT || r->n_heads)
-		why = errno == ENOENT ? "it is missing" : strerrordesc_np(errno);
+	else if (!missing || r->n_heads)
+		why = missing ? "it is missing" : strerrordesc_np(errno);
 	if (!why && file.p && !index_fits(r, &reach))
 		why = "it does not fit the segments";
 	free((char *)file.p);
 	if (!why)
 		return reach;
-	log_warn(NULL, "ledger-index-rebuilt", F_C("folder", r->path), F_C("why", why));
+	/* A ledger that was closed without ever having a record has none: nothing to warn of. */
+	log_at(NULL, missing ? LOG_INFO : LOG_WARN, "ledger_index_rebuilt", F_C("folder", r->path),
+		F_C("why", why));
 	ledger_state_reset(r->state);
 	r->state->forgotten++; /* whatever it names */
 	return (struct index_reach){ 0 };
@@ -275,7 +278,7 @@ static bool cut_tail(struct recovery *r, const struct segment_scan *scan)
 	if (end == scan->at)
 		return true;
 	segment_name(scan->head->base, name);
-	log_warn(NULL, "ledger-tail-cut", F_C("folder", r->path), F_STR("segment", str_c(name)),
+	log_warn(NULL, "ledger_tail_cut", F_C("folder", r->path), F_STR("segment", str_c(name)),
 		F_INT("offset", scan->at), F_INT("bytes", end - scan->at));
 	int fd = segment_open(r->dir, scan->head->base, O_RDWR);
 	if (fd < 0)
@@ -368,7 +371,7 @@ static bool finish_erasing(struct recovery *r)
 {
 	struct ledger_fault fault;
 
-	log_info(NULL, "ledger-erase-again", F_C("folder", r->path),
+	log_info(NULL, "ledger_erase_again", F_C("folder", r->path),
 		F_INT("archives", r->erase.archives.n));
 	erase_set_bind(&r->erase, r->state);
 	if (erase_set_run(&r->erase, r->dir, &fault))
@@ -395,7 +398,7 @@ static void add_segments(struct recovery *r)
 /* The crash came between an erasure and the index that knows of it: begin again without. */
 static bool play_without_index(struct recovery *r)
 {
-	log_warn(NULL, "ledger-index-rebuilt", F_C("folder", r->path),
+	log_warn(NULL, "ledger_index_rebuilt", F_C("folder", r->path),
 		F_C("why", "it is older than an erasure"));
 	if (!remove_index(r))
 		return false;

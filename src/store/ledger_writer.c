@@ -62,7 +62,7 @@ void writer_fail(struct ledger *l, const char *what, int e)
 {
 	if (atomic_exchange(&l->failed, true))
 		return;
-	log_error(NULL, "ledger-failed", F_C("folder", l->path), F_C("what", what),
+	log_error(NULL, "ledger_failed", F_C("folder", l->path), F_C("what", what),
 		F_C("error", strerrordesc_np(e)),
 		F_C("so", "no message is stored any more; see to the disk, then restart"));
 }

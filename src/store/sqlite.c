@@ -138,7 +138,7 @@ enum store_status db_failure(struct db *d, const char *what, const struct store_
 		d->unlogged++;
 		return status;
 	}
-	log_error(NULL, "store-failed", F_C("doing", what), F_STR("host", op ? op->host : STR("")),
+	log_error(NULL, "store_failed", F_C("doing", what), F_STR("host", op ? op->host : STR("")),
 		F_STR("user", op ? op->user : STR("")), F_INT("code", rc),
 		F_C("error", sqlite3_errmsg(d->sqlite)), F_INT("errno", d->os_error),
 		F_INT("unlogged", d->unlogged));

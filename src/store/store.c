@@ -194,7 +194,7 @@ static void *write_thread(void *arg)
 		/* Only now, so that a read comes home behind the write that it followed. */
 		release_reads(s, &held);
 		if (refused)
-			log_error(NULL, "store-overload", F_INT("refused", refused),
+			log_error(NULL, "store_overload", F_INT("refused", refused),
 				F_INT("most", STORE_WAITING_MAX));
 		db_checkpoint(s->db);
 	}

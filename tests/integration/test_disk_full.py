@@ -49,7 +49,7 @@ def test_messages_on_a_full_disk(make_server, disk):
     """disk_reserve_bytes: messages for offline users are refused while less is free; those for
     others go on. When there is room again they are stored."""
     server = make_server(data=disk, limits='disk_reserve_bytes = 16M')
-    server.expected.add('ledger-full')
+    server.expected.add('ledger_full')
     first, second = server.two_accounts()
     sender = server.online(first)
     fill(disk, 16 * 1024 * 1024)
@@ -78,7 +78,7 @@ def test_database_on_a_full_disk(make_server, disk):
     """Rosters and accounts: an error for who asked, nothing half done, and everything goes on
     when there is room."""
     server = make_server(data=disk, limits='disk_reserve_bytes = 0')
-    server.expected.add('store-failed')
+    server.expected.add('store_failed')
     account = server.account()
     client = server.online(account)
     fill(disk, 0)
