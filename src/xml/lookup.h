@@ -11,7 +11,7 @@
 /* A power of two, at least twice the number of names. */
 #define SLOTS_FOR(n) \
 	((n) <= 64 ? 128u : (n) <= 128 ? 256u : (n) <= 256 ? 512u : (n) <= 512 ? 1024u : 4096u)
-enum { NS_SLOTS = SLOTS_FOR(NS_COUNT), TAG_SLOTS = SLOTS_FOR(TAG_COUNT) };
+enum { NS_SLOTS = SLOTS_FOR(XML_NS_COUNT), TAG_SLOTS = SLOTS_FOR(XML_TAG_COUNT) };
 
 struct name_slot {
 	uint64_t word;
@@ -20,7 +20,7 @@ struct name_slot {
 };
 
 extern struct name_slot xml_ns_slots[NS_SLOTS], xml_tag_slots[TAG_SLOTS];
-extern const struct str xml_ns_names[NS_COUNT], xml_tag_names[TAG_COUNT];
+extern const struct str xml_ns_names[XML_NS_COUNT], xml_tag_names[XML_TAG_COUNT];
 
 static inline uint64_t name_load(const char *p)
 {

@@ -3,7 +3,7 @@
 #include "base/bug.h"
 #include "xml/lookup.h"
 
-const struct str xml_ns_names[NS_COUNT] = {
+const struct str xml_ns_names[XML_NS_COUNT] = {
 	[NS_OTHER] = { "", 0 },
 	[NS_NONE] = { "", 0 },
 	[NS_XML] = { "http://www.w3.org/XML/1998/namespace", 36 },
@@ -14,7 +14,7 @@ const struct str xml_ns_names[NS_COUNT] = {
 #undef TAG
 };
 
-const struct str xml_tag_names[TAG_COUNT] = {
+const struct str xml_tag_names[XML_TAG_COUNT] = {
 	[TAG_OTHER] = { "", 0 },
 #define NS(id, uri)
 #define TAG(id, name) [TAG_##id] = { name, sizeof name - 1 },
@@ -25,7 +25,7 @@ const struct str xml_tag_names[TAG_COUNT] = {
 
 struct name_slot xml_ns_slots[NS_SLOTS], xml_tag_slots[TAG_SLOTS];
 
-_Static_assert(2 * NS_COUNT <= NS_SLOTS && 2 * TAG_COUNT <= TAG_SLOTS, "add a size to SLOTS_FOR");
+_Static_assert(2 * XML_NS_COUNT <= NS_SLOTS && 2 * XML_TAG_COUNT <= TAG_SLOTS, "add a size to SLOTS_FOR");
 
 /* Fewer than 8 bytes as a word; nothing is read behind them. */
 static uint64_t short_word(struct str s)
@@ -63,9 +63,9 @@ static void add(struct name_slot *slots, uint32_t count, const struct str *names
 /* Before main(), so that no look-up has to ask whether the tables are there. */
 __attribute__((constructor)) static void fill(void)
 {
-	for (unsigned id = NS_XML; id < NS_COUNT; id++)
+	for (unsigned id = NS_XML; id < XML_NS_COUNT; id++)
 		add(xml_ns_slots, NS_SLOTS, xml_ns_names, id, last_word(xml_ns_names[id]));
-	for (unsigned id = TAG_OTHER + 1; id < TAG_COUNT; id++)
+	for (unsigned id = TAG_OTHER + 1; id < XML_TAG_COUNT; id++)
 		add(xml_tag_slots, TAG_SLOTS, xml_tag_names, id, first_word(xml_tag_names[id]));
 }
 
@@ -84,12 +84,12 @@ enum xml_tag xml_tag_id(struct str name)
 
 struct str xml_ns_str(enum xml_ns ns)
 {
-	BUG_ON(ns >= NS_COUNT);
+	BUG_ON(ns >= XML_NS_COUNT);
 	return xml_ns_names[ns];
 }
 
 struct str xml_tag_str(enum xml_tag tag)
 {
-	BUG_ON(tag >= TAG_COUNT);
+	BUG_ON(tag >= XML_TAG_COUNT);
 	return xml_tag_names[tag];
 }

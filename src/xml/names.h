@@ -16,7 +16,7 @@ enum xml_ns {
 #include "xml/names.def"
 #undef NS
 #undef TAG
-	NS_COUNT
+	XML_NS_COUNT
 };
 
 enum xml_tag {
@@ -26,7 +26,7 @@ enum xml_tag {
 #include "xml/names.def"
 #undef NS
 #undef TAG
-	TAG_COUNT
+	XML_TAG_COUNT
 };
 
 /* The number of a namespace URI or a local name; NS_OTHER, TAG_OTHER when it is not listed.

@@ -20,12 +20,12 @@ static struct str exact(struct str s)
 
 static void all_listed(void **state)
 {
-	for (unsigned ns = NS_XML; ns < NS_COUNT; ns++) {
+	for (unsigned ns = NS_XML; ns < XML_NS_COUNT; ns++) {
 		struct str s = exact(xml_ns_str((enum xml_ns)ns));
 		assert_int_equal(xml_ns_id(s), ns);
 		free((char *)s.p);
 	}
-	for (unsigned tag = 1; tag < TAG_COUNT; tag++) {
+	for (unsigned tag = 1; tag < XML_TAG_COUNT; tag++) {
 		struct str s = exact(xml_tag_str((enum xml_tag)tag));
 		char padded[300] = { 0 };
 		assert_int_equal(xml_tag_id(s), tag);
@@ -40,7 +40,7 @@ static void all_listed(void **state)
 /* Each listed name with one byte changed, added or dropped is another name. */
 static void near_misses(void **state)
 {
-	for (unsigned tag = 1; tag < TAG_COUNT; tag++) {
+	for (unsigned tag = 1; tag < XML_TAG_COUNT; tag++) {
 		struct str s = xml_tag_str((enum xml_tag)tag);
 		char bytes[300];
 		memcpy(bytes, s.p, s.n);
