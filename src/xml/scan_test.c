@@ -536,7 +536,7 @@ static void documents(void **state)
 		if (error != cases[i].error)
 			fail_msg("%s: %u", cases[i].rule, error);
 		if (!error)
-			assert_true(xml_is(&t.nodes[0], NS_CLIENT, TAG_OTHER));
+			assert_true(xml_is(&t.nodes[0], NS_CLIENT, TAG_A));
 		free(p);
 	}
 	xml_table_clear(&t);
