@@ -62,6 +62,9 @@ struct scenario {
 /* Notes an error: the run fails at its end, and says the first one. */
 void bench_error(struct bench *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Waits until the server is at rest, its memory too, and notes what it has then. */
+void bench_before(struct bench *b);
+
 /* Begins and ends a phase. */
 void bench_start(struct bench *b, const char *name, const char *unit);
 void bench_end(struct bench *b);

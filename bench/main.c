@@ -205,7 +205,7 @@ int main(int argc, char **argv)
 		perror("stentor-bench");
 		return EXIT_FAILURE;
 	}
-	b.before = usage_of(b.o.pid);
+	bench_before(&b);
 	if (b.before.gone)
 		bad_usage("no such process", "--pid");
 	s->run(&b);

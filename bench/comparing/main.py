@@ -49,6 +49,11 @@ class Comparison:
             self.faults.append(f'{server.label}: {run.key}: {error}')
             print(f'    {server.label}: failed: {error}', flush=True)
             return
+        for f in run.figures:
+            if f.read(found) <= 0:
+                self.faults.append(f'{server.label}: {f.title}: {f.read(found):.1f} is no figure')
+                print(f'    {self.faults[-1]}', flush=True)
+                return
         self.results.setdefault(run.key, {}).setdefault(server.name, []).append(found)
         said = ', '.join(f'{f.read(found):,.{f.digits}f} {f.unit}' for f in run.figures)
         print(f'    {server.label}: {said}', flush=True)
