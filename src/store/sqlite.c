@@ -50,6 +50,12 @@ static const struct {
 		" WHERE g.account = r.account AND g.jid = r.jid) "
 		"FROM roster AS r WHERE account = ?1" },
 	[ST_PENDING] = { READER, "SELECT jid, stanza FROM pending WHERE account = ?1" },
+	[ST_RESIDENT] = { READER, "SELECT space, key, bytes FROM data "
+		"WHERE account = ?1 AND space >= 'a' ORDER BY space, key" },
+	[ST_GET_DATA] = { READER, "SELECT space, key, bytes FROM data "
+		"WHERE account = ?1 AND space = ?2 AND key = ?3" },
+	[ST_LIST_DATA] = { READER, "SELECT space, key, bytes FROM data "
+		"WHERE account = ?1 AND space = ?2 ORDER BY key" },
 	[ST_USERS] = { READER, "SELECT user FROM accounts WHERE host = ?1 AND user > ?2 "
 		"ORDER BY user LIMIT ?3" },
 
@@ -78,6 +84,12 @@ static const struct {
 	[ST_PUT_PENDING] = { WRITER, "INSERT INTO pending (account, jid, stanza) "
 		"VALUES (?1, ?2, ?3) ON CONFLICT (account, jid) DO UPDATE SET stanza = ?3" },
 	[ST_DEL_PENDING] = { WRITER, "DELETE FROM pending WHERE account = ?1 AND jid = ?2" },
+	[ST_PUT_DATA] = { WRITER, "INSERT INTO data (account, space, key, bytes) "
+		"VALUES (?1, ?2, ?3, ?4) ON CONFLICT (account, space, key) DO UPDATE "
+		"SET bytes = ?4" },
+	[ST_DEL_DATA] = { WRITER, "DELETE FROM data WHERE account = ?1 AND space = ?2 "
+		"AND key = ?3" },
+	[ST_CLEAR_DATA] = { WRITER, "DELETE FROM data WHERE account = ?1 AND space = ?2" },
 };
 
 void db_bind_int(struct db *d, enum statement id, int at, uint64_t v)
@@ -128,7 +140,8 @@ static bool is_full(struct db *d, int rc)
 		(d->os_error == ENOSPC || d->os_error == EDQUOT || d->os_error == EFBIG);
 }
 
-enum store_status db_failure(struct db *d, const char *what, const struct store_op *op, int rc)
+enum store_status db_failure_as(struct db *d, const char *what, const struct store_op *op, int rc,
+	const char *words)
 {
 	enum store_status status = is_full(d, rc) ? STORE_FULL : STORE_FAILED;
 	uint64_t now = clock_mono_ms();
@@ -140,11 +153,16 @@ enum store_status db_failure(struct db *d, const char *what, const struct store_
 	}
 	log_error(NULL, "store_failed", F_C("doing", what), F_STR("host", op ? op->host : STR("")),
 		F_STR("user", op ? op->user : STR("")), F_INT("code", rc),
-		F_C("error", sqlite3_errmsg(d->sqlite)), F_INT("errno", d->os_error),
+		F_C("error", words), F_INT("errno", d->os_error),
 		F_INT("unlogged", d->unlogged));
 	d->quiet_until = now + LOG_EVERY_MS;
 	d->unlogged = 0;
 	return status;
+}
+
+enum store_status db_failure(struct db *d, const char *what, const struct store_op *op, int rc)
+{
+	return db_failure_as(d, what, op, rc, sqlite3_errmsg(d->sqlite));
 }
 
 const char *db_kind_name(enum store_kind kind)
@@ -154,7 +172,10 @@ const char *db_kind_name(enum store_kind kind)
 		[STORE_DELETE] = "delete", [STORE_SET_KEYS] = "set-keys",
 		[STORE_SET_LAST] = "set-last", [STORE_SET_ITEM] = "set-item",
 		[STORE_DEL_ITEM] = "del-item", [STORE_SET_PENDING] = "set-pending",
-		[STORE_DEL_PENDING] = "del-pending", [STORE_USERS] = "users",
+		[STORE_DEL_PENDING] = "del-pending", [STORE_SET_DATA] = "set-data",
+		[STORE_CLEAR_DATA] = "clear-data", [STORE_GET_DATA] = "get-data",
+		[STORE_LIST_DATA] = "list-data", [STORE_USERS] = "users",
+		[STORE_BACKUP] = "backup",
 	};
 	return names[kind];
 }

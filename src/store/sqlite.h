@@ -26,8 +26,13 @@ void db_close(struct db **d);
  * come back with that status and none is stored. True: it is committed. */
 bool db_write(struct db *d, struct store_op *group);
 
-/* Carries out a read, in a snapshot of its own. Sets its status and result. */
-void db_read(struct db *d, struct store_op *op);
+/* Carries out a read, in a snapshot of its own. Sets its status and result. False: it is
+ * done. */
+bool db_read(struct db *d, struct store_op *op);
+
+/* Copies some pages for a backup. True: there are more, for this or another connection of a
+ * reader; the state is in op->backup. False: it is done or has failed, as the status says. */
+bool db_backup_step(struct db *d, struct store_op *op);
 
 /* Copies pages from the write-ahead log into the database when enough have gathered. For the
  * writer, when nobody waits for it: it takes milliseconds. */

@@ -1,4 +1,4 @@
-/* Inside the SQLite driver: what sqlite.c, sqlite_read.c and sqlite_write.c share. */
+/* Inside the SQLite driver: what its files share. */
 #ifndef STORE_SQLITE_CONN_H
 #define STORE_SQLITE_CONN_H
 
@@ -13,11 +13,12 @@ enum statement {
 	/* of both roles */
 	ST_COMMIT, ST_ROLLBACK,
 	/* of readers */
-	ST_BEGIN_READ, ST_ACCOUNT, ST_KEYS, ST_ITEMS, ST_PENDING, ST_USERS,
+	ST_BEGIN_READ, ST_ACCOUNT, ST_KEYS, ST_ITEMS, ST_PENDING, ST_RESIDENT, ST_GET_DATA,
+	ST_LIST_DATA, ST_USERS,
 	/* of the writer */
 	ST_BEGIN_WRITE, ST_SAVE, ST_RELEASE, ST_UNDO, ST_FIND, ST_CREATE, ST_DELETE, ST_SET_LAST,
 	ST_DEL_KEYS, ST_PUT_KEY, ST_SET_VERSION, ST_PUT_ITEM, ST_DEL_ITEM, ST_DEL_GROUPS,
-	ST_PUT_GROUP, ST_PUT_PENDING, ST_DEL_PENDING,
+	ST_PUT_GROUP, ST_PUT_PENDING, ST_DEL_PENDING, ST_PUT_DATA, ST_DEL_DATA, ST_CLEAR_DATA,
 	ST_COUNT
 };
 
@@ -48,6 +49,10 @@ int db_run(struct db *d, enum statement id);
 /* The status of an operation that met error rc just now, and a line in the log. `what` is
  * what the connection was doing; op may be NULL. */
 enum store_status db_failure(struct db *d, const char *what, const struct store_op *op, int rc);
+
+/* The same with what is to be logged instead of the words of the connection. */
+enum store_status db_failure_as(struct db *d, const char *what, const struct store_op *op, int rc,
+	const char *words);
 
 /* Words for the log. */
 const char *db_kind_name(enum store_kind kind);

@@ -1,5 +1,6 @@
 /* Reads: each in a transaction, so that all its statements see one snapshot. Strings of the
  * result go straight into the operation's arena. */
+#include "base/bug.h"
 #include "store/sqlite_conn.h"
 
 #define ROWS_BYTES_KEPT (64 * 1024) /* of the buffer between two reads */
@@ -101,6 +102,14 @@ static void take_pending(struct db *d, struct store_op *op, sqlite3_stmt *st)
 	buf_add(&d->rows, str_from((const char *)&pending, sizeof pending));
 }
 
+static void take_datum(struct db *d, struct store_op *op, sqlite3_stmt *st)
+{
+	const struct store_datum datum = { take_str(op, st, 0), take_str(op, st, 1),
+		take_str(op, st, 2) };
+
+	buf_add(&d->rows, str_from((const char *)&datum, sizeof datum));
+}
+
 static void take_user(struct db *d, struct store_op *op, sqlite3_stmt *st)
 {
 	const struct str user = take_str(op, st, 0);
@@ -108,16 +117,43 @@ static void take_user(struct db *d, struct store_op *op, sqlite3_stmt *st)
 	buf_add(&d->rows, str_from((const char *)&user, sizeof user));
 }
 
-static int read_keys(struct db *d, struct store_op *op)
+static int read_row(struct db *d, struct store_op *op)
 {
 	op->status = STORE_NOT_FOUND;
 	db_bind_text(d, ST_ACCOUNT, 1, op->host);
 	db_bind_text(d, ST_ACCOUNT, 2, op->user);
-	int rc = each_row(d, op, ST_ACCOUNT, take_account);
+	return each_row(d, op, ST_ACCOUNT, take_account);
+}
+
+static int read_keys(struct db *d, struct store_op *op)
+{
+	int rc = read_row(d, op);
+
 	if (rc != SQLITE_OK || op->status != STORE_OK)
 		return rc;
 	db_bind_int(d, ST_KEYS, 1, op->number);
 	return each_row(d, op, ST_KEYS, take_key);
+}
+
+/* Entries of the account's data; what else the statement needs has been bound. */
+static int read_entries(struct db *d, struct store_op *op, enum statement id)
+{
+	db_bind_int(d, id, 1, op->number);
+	return each_element(d, op, id, sizeof *op->account.data, take_datum,
+		(void **)&op->account.data, &op->account.n_data);
+}
+
+static int read_data(struct db *d, struct store_op *op)
+{
+	enum statement id = op->kind == STORE_GET_DATA ? ST_GET_DATA : ST_LIST_DATA;
+	int rc = read_row(d, op);
+
+	if (rc != SQLITE_OK || op->status != STORE_OK)
+		return rc;
+	db_bind_text(d, id, 2, op->space);
+	if (id == ST_GET_DATA)
+		db_bind_text(d, id, 3, op->bytes);
+	return read_entries(d, op, id);
 }
 
 static int read_account(struct db *d, struct store_op *op)
@@ -133,8 +169,9 @@ static int read_account(struct db *d, struct store_op *op)
 	if (rc != SQLITE_OK)
 		return rc;
 	db_bind_int(d, ST_PENDING, 1, op->number);
-	return each_element(d, op, ST_PENDING, sizeof *acc->pending, take_pending,
+	rc = each_element(d, op, ST_PENDING, sizeof *acc->pending, take_pending,
 		(void **)&acc->pending, &acc->n_pending);
+	return rc == SQLITE_OK ? read_entries(d, op, ST_RESIDENT) : rc;
 }
 
 static int read_users(struct db *d, struct store_op *op)
@@ -147,16 +184,32 @@ static int read_users(struct db *d, struct store_op *op)
 		&op->n_users);
 }
 
-void db_read(struct db *d, struct store_op *op)
+static int read_kind(struct db *d, struct store_op *op)
+{
+	switch (op->kind) {
+	case STORE_KEYS:
+		return read_keys(d, op);
+	case STORE_LOAD:
+		return read_account(d, op);
+	case STORE_GET_DATA:
+	case STORE_LIST_DATA:
+		return read_data(d, op);
+	case STORE_USERS:
+		return read_users(d, op);
+	default:
+		BUG("not a read");
+	}
+}
+
+bool db_read(struct db *d, struct store_op *op)
 {
 	int rc = db_run(d, ST_BEGIN_READ);
 
 	if (rc == SQLITE_OK)
-		rc = op->kind == STORE_USERS ? read_users(d, op)
-		   : op->kind == STORE_LOAD  ? read_account(d, op)
-					     : read_keys(d, op);
+		rc = read_kind(d, op);
 	if (rc != SQLITE_OK)
 		op->status = db_failure(d, db_kind_name(op->kind), op, rc);
 	if (!sqlite3_get_autocommit(d->sqlite))
 		db_run(d, ST_COMMIT);
+	return false;
 }

@@ -5,7 +5,7 @@
  * ask the table who is in a group, which nobody can ask a packed text.
  *
  * Tables that are read as ranges of one account are clustered by it (WITHOUT ROWID). Not
- * `pending`, whose rows carry whole stanzas: such rows make wide trees.
+ * `pending` and `data`, whose rows carry whole stanzas and more: such rows make wide trees.
  *
  * The text is kept in the database as it stands here, line by line, and shown by `.schema`. */
 static const char *const steps[] = {
@@ -51,6 +51,14 @@ static const char *const steps[] = {
 	"  jid     TEXT NOT NULL,\n"
 	"  stanza  TEXT NOT NULL,\n"
 	"  UNIQUE (account, jid)\n"
+	") STRICT;",
+	"CREATE TABLE data (\n"
+	"  id      INTEGER PRIMARY KEY,\n"
+	"  account INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE,\n"
+	"  space   TEXT NOT NULL,\n"
+	"  key     TEXT NOT NULL,\n"
+	"  bytes   BLOB NOT NULL,\n"
+	"  UNIQUE (account, space, key)\n"
 	") STRICT;",
 };
 

@@ -1,12 +1,8 @@
 #include "store/sqlite_schema.h"
 
-#include "store/store.h"
-#include "store/testing.h"
+#include "store/store_testing.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <sys/stat.h>
-#include <cmocka.h>
 
 /* --- Steps, with a schema of the test's own ------------------------------------------- */
 
@@ -118,6 +114,52 @@ static void a_step_that_fails_leaves_nothing_behind(void **state)
 			"WHERE name = 'half'"), 0);
 		assert_int_equal(sqlite3_close(db), SQLITE_OK);
 		arena_clear(&a);
+	}
+}
+
+/* --- Databases of released versions --------------------------------------------------- */
+
+/* What each version had, written as that version wrote it. */
+static const struct {
+	int version;
+	const char *name, *rows;
+} released[] = {
+	{ 1, "0.1.0", "INSERT INTO accounts VALUES (7, 'example.org', 'romeo', 5, 6, 'bye', 9);"
+		"INSERT INTO keys VALUES (7, 0, 4096, x'01', x'02', x'03');"
+		"INSERT INTO roster VALUES (7, 'juliet@x', 'J', 3, 0, 1, 9);"
+		"INSERT INTO roster_groups VALUES (7, 'juliet@x', 'Friends');"
+		"INSERT INTO pending VALUES (1, 7, 'nurse@x', '<presence/>')" },
+};
+
+static void a_database_of_a_released_version_goes_on(void **state)
+{
+	for (size_t i = 0; i < sizeof released / sizeof released[0]; i++) {
+		static const struct store_datum datum = { { "block", 5 }, { "a@x", 3 },
+			{ "1", 1 } };
+		struct bench *b = xcalloc(1, sizeof *b);
+		char path[4200];
+		sqlite3 *db;
+
+		b->dir = folder_new();
+		assert_true(mailbox_init(&b->home, 1 << 20));
+		snprintf(path, sizeof path, "%s/stentor.db", b->dir);
+		assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+		migrate(db, schema_stentor.steps, released[i].version);
+		run_sql(db, released[i].rows);
+		sqlite3_close(db);
+		b->s = open_store(b->dir);
+		const struct store_account *acc = load(b, STR("romeo"));
+		assert_int_equal(acc->roster_version, 9);
+		assert_int_equal(acc->last_us, 6);
+		assert_str(acc->last_status, STR("bye"));
+		assert_str(acc->keys[0].stored, STR("\2"));
+		assert_int_equal(acc->n_items, 1);
+		assert_str(acc->items[0].groups, str_from("Friends", 8));
+		assert_int_equal(acc->n_pending, 1);
+		assert_int_equal(acc->n_data, 0);
+		store_set_data(b->s, new_op(b), HOST, STR("romeo"), &datum, 1);
+		assert_int_equal(load(b, STR("romeo"))->n_data, 1);
+		tear_down((void **)&b);
 	}
 }
 
@@ -299,6 +341,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_old_database_takes_the_steps_it_lacks),
 		cmocka_unit_test(a_step_that_fails_leaves_nothing_behind),
+		cmocka_unit_test(a_database_of_a_released_version_goes_on),
 		cmocka_unit_test(files_that_are_not_ours_are_refused_with_a_reason),
 		cmocka_unit_test(a_new_database_is_the_owners_alone),
 		cmocka_unit_test(a_folder_that_cannot_be_made_is_named),

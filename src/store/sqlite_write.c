@@ -124,6 +124,31 @@ static int set_pending(struct db *d, const struct store_op *op, uint64_t id)
 	return run_for_jid(d, ST_PUT_PENDING, id, op->jid);
 }
 
+static int set_data(struct db *d, const struct store_op *op, uint64_t id)
+{
+	int rc = SQLITE_OK;
+
+	for (size_t i = 0; i < op->account.n_data && rc == SQLITE_OK; i++) {
+		const struct store_datum *datum = &op->account.data[i];
+		enum statement st = datum->bytes.n ? ST_PUT_DATA : ST_DEL_DATA;
+
+		db_bind_int(d, st, 1, id);
+		db_bind_text(d, st, 2, datum->space);
+		db_bind_text(d, st, 3, datum->key);
+		if (st == ST_PUT_DATA)
+			db_bind_blob(d, st, 4, datum->bytes);
+		rc = db_run(d, st);
+	}
+	return rc;
+}
+
+static int clear_data(struct db *d, const struct store_op *op, uint64_t id)
+{
+	db_bind_int(d, ST_CLEAR_DATA, 1, id);
+	db_bind_text(d, ST_CLEAR_DATA, 2, op->space);
+	return db_run(d, ST_CLEAR_DATA);
+}
+
 /* What the operation does to account `id`. */
 static int change(struct db *d, const struct store_op *op, uint64_t id)
 {
@@ -143,10 +168,17 @@ static int change(struct db *d, const struct store_op *op, uint64_t id)
 		return set_pending(d, op, id);
 	case STORE_DEL_PENDING:
 		return run_for_jid(d, ST_DEL_PENDING, id, op->jid);
+	case STORE_SET_DATA:
+		return set_data(d, op, id);
+	case STORE_CLEAR_DATA:
+		return clear_data(d, op, id);
 	case STORE_CREATE:
 	case STORE_KEYS:
 	case STORE_LOAD:
+	case STORE_GET_DATA:
+	case STORE_LIST_DATA:
 	case STORE_USERS:
+	case STORE_BACKUP:
 		break;
 	}
 	BUG("not a change of an account");

@@ -2,7 +2,7 @@
  *
  * Order. Writes are done in the order of submission. A read of an account is held by the last
  * write of that account which is not committed yet (it hangs in that write's `held`), a list
- * of users by the last write of all. That is more than the header promises (it speaks of
+ * of users and a backup by the last write of all. That is more than the header promises (it speaks of
  * writes of the same home), and costs nobody else a wait. Accounts are told apart by a small
  * table of hashes; two that share a slot wait for each other now and then.
  *
@@ -75,7 +75,23 @@ static struct store_op *queue_take(struct queue *q)
 
 static bool is_read(const struct store_op *op)
 {
-	return op->kind == STORE_KEYS || op->kind == STORE_LOAD || op->kind == STORE_USERS;
+	switch (op->kind) {
+	case STORE_KEYS:
+	case STORE_LOAD:
+	case STORE_GET_DATA:
+	case STORE_LIST_DATA:
+	case STORE_USERS:
+	case STORE_BACKUP:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* A read of more than one account. */
+static bool reads_all(const struct store_op *op)
+{
+	return op->kind == STORE_USERS || op->kind == STORE_BACKUP;
 }
 
 static struct store_op **slot_of(struct store *s, const struct store_op *op)
@@ -225,10 +241,16 @@ static void *read_thread(void *arg)
 	struct store_op *op;
 
 	while ((op = take_read(s))) {
-		db_read(r->db, op);
+		bool more = op->kind == STORE_BACKUP ? db_backup_step(r->db, op)
+						     : db_read(r->db, op);
 		pthread_mutex_lock(&s->lock);
-		count(s, op);
+		if (more)
+			queue_add(&s->reads, op);
+		else
+			count(s, op);
 		pthread_mutex_unlock(&s->lock);
+		if (more)
+			continue;
 		mailbox_post_one(op->home, &op->mail);
 	}
 	return NULL;
@@ -354,7 +376,7 @@ void store_op_free(struct store_op *op)
 /* A read waits behind the write that it must see, or goes to the readers at once. */
 static void queue_read(struct store *s, struct store_op *op)
 {
-	struct store_op *write = op->kind == STORE_USERS ? s->last_write : *slot_of(s, op);
+	struct store_op *write = reads_all(op) ? s->last_write : *slot_of(s, op);
 
 	if (!write) {
 		queue_add(&s->reads, op);
@@ -395,6 +417,16 @@ static void submit(struct store *s, struct store_op *op)
 		return;
 	}
 	pthread_cond_signal(read ? &s->read_comes : &s->write_comes);
+}
+
+/* Sends an operation home that asks for more than there may be. */
+static void refuse(struct store *s, struct store_op *op)
+{
+	pthread_mutex_lock(&s->lock);
+	s->stats.failed++;
+	pthread_mutex_unlock(&s->lock);
+	op->status = STORE_FULL;
+	mailbox_post_one(op->home, &op->mail);
 }
 
 static void address(struct store_op *op, enum store_kind kind, struct str host, struct str user)
@@ -496,10 +528,72 @@ void store_del_pending(struct store *s, struct store_op *op, struct str host, st
 	submit(s, op);
 }
 
+static bool within_bounds(const struct store_datum *changes, size_t n)
+{
+	if (n > STORE_CHANGES_MAX)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (changes[i].space.n > STORE_SPACE_MAX || changes[i].key.n > STORE_KEY_MAX ||
+		    changes[i].bytes.n > STORE_BYTES_MAX)
+			return false;
+	return true;
+}
+
+void store_set_data(struct store *s, struct store_op *op, struct str host, struct str user,
+	const struct store_datum *changes, size_t n)
+{
+	address(op, STORE_SET_DATA, host, user);
+	if (!within_bounds(changes, n)) {
+		refuse(s, op);
+		return;
+	}
+	op->account.n_data = n;
+	op->account.data = arena_alloc(&op->mem, n * sizeof *changes);
+	for (size_t i = 0; i < n; i++)
+		op->account.data[i] = (struct store_datum){
+			.space = str_dup(&op->mem, changes[i].space),
+			.key = str_dup(&op->mem, changes[i].key),
+			.bytes = str_dup(&op->mem, changes[i].bytes),
+		};
+	submit(s, op);
+}
+
+void store_clear_data(struct store *s, struct store_op *op, struct str host, struct str user,
+	struct str space)
+{
+	address(op, STORE_CLEAR_DATA, host, user);
+	op->space = str_dup(&op->mem, space);
+	submit(s, op);
+}
+
+void store_get_data(struct store *s, struct store_op *op, struct str host, struct str user,
+	struct str space, struct str key)
+{
+	address(op, STORE_GET_DATA, host, user);
+	op->space = str_dup(&op->mem, space);
+	op->bytes = str_dup(&op->mem, key);
+	submit(s, op);
+}
+
+void store_list_data(struct store *s, struct store_op *op, struct str host, struct str user,
+	struct str space)
+{
+	address(op, STORE_LIST_DATA, host, user);
+	op->space = str_dup(&op->mem, space);
+	submit(s, op);
+}
+
 void store_users(struct store *s, struct store_op *op, struct str host, struct str after,
 	unsigned max)
 {
 	address(op, STORE_USERS, host, after);
 	op->number = max;
+	submit(s, op);
+}
+
+void store_backup(struct store *s, struct store_op *op, struct str path)
+{
+	address(op, STORE_BACKUP, STR(""), STR(""));
+	op->bytes = str_dup(&op->mem, path);
 	submit(s, op);
 }

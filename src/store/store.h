@@ -20,7 +20,8 @@ enum store_status {
 	STORE_OK,
 	STORE_NOT_FOUND, /* no such account */
 	STORE_EXISTS,    /* store_account_create(): there is one */
-	STORE_FULL,      /* disk full, or more than STORE_WAITING_MAX operations wait */
+	STORE_FULL,      /* disk full, more than STORE_WAITING_MAX operations wait, or data that
+			  * is over a bound below */
 	STORE_FAILED     /* anything else; it has been logged */
 };
 
@@ -48,6 +49,20 @@ struct store_pending {
 	struct str jid, stanza;
 };
 
+/* One entry of an account's data: whatever a module keeps, under a key of its own in a space
+ * that it has for itself. A space whose name begins with a small letter is resident: it comes
+ * with store_load(), so it is for little that is needed often ("block", "push"). One that
+ * begins with a capital is read when somebody asks ("Vcard"). */
+struct store_datum {
+	struct str space, key, bytes;
+};
+
+/* Bounds of an entry, in bytes, and of one call of store_set_data(), in entries. */
+#define STORE_SPACE_MAX   32
+#define STORE_KEY_MAX     8192      /* a JID has 3,071 at most */
+#define STORE_BYTES_MAX   (1 << 24)
+#define STORE_CHANGES_MAX 20000
+
 struct store_account {
 	struct str user;                       /* localpart */
 	struct store_key keys[STORE_HASHES];   /* order of enum digest */
@@ -59,13 +74,18 @@ struct store_account {
 	size_t n_items;
 	struct store_pending *pending;
 	size_t n_pending;
+	struct store_datum *data;              /* in byte order of space and key */
+	size_t n_data;
 };
 
 /* Driver's part of an operation; opaque. */
 enum store_kind {
 	STORE_KEYS, STORE_LOAD, STORE_CREATE, STORE_DELETE, STORE_SET_KEYS, STORE_SET_LAST,
-	STORE_SET_ITEM, STORE_DEL_ITEM, STORE_SET_PENDING, STORE_DEL_PENDING, STORE_USERS
+	STORE_SET_ITEM, STORE_DEL_ITEM, STORE_SET_PENDING, STORE_DEL_PENDING, STORE_SET_DATA,
+	STORE_CLEAR_DATA, STORE_GET_DATA, STORE_LIST_DATA, STORE_USERS, STORE_BACKUP
 };
+
+struct db_backup;
 
 struct store_op {
 	struct mail mail;
@@ -76,12 +96,13 @@ struct store_op {
 	struct store_op *next;
 	struct store_op *held;          /* of a write: reads that wait for its commit */
 	struct arena mem;               /* request and result live here */
-	struct str host, user, jid, bytes;
+	struct str host, user, jid, space, bytes;
 	uint64_t number;
 	struct store_item item;
 	struct store_account account;   /* the result of reads */
 	struct str *users;              /* of store_users() */
 	size_t n_users;
+	struct db_backup *backup;       /* one under way */
 	void *ctx;                      /* of the caller, ctx_size bytes, zeroed */
 };
 
@@ -103,13 +124,13 @@ void store_op_free(struct store_op *op);
 /* Result: account.keys, created_us. */
 void store_keys(struct store *s, struct store_op *op, struct str host, struct str user);
 
-/* Result: the whole account. */
+/* Result: the whole account; of its data the resident spaces. */
 void store_load(struct store *s, struct store_op *op, struct str host, struct str user);
 
 void store_account_create(struct store *s, struct store_op *op, struct str host, struct str user,
 	const struct store_key keys[STORE_HASHES], uint64_t created_us);
 
-/* With its roster and pending requests. */
+/* With its roster, pending requests and data. */
 void store_account_delete(struct store *s, struct store_op *op, struct str host, struct str user);
 
 void store_set_keys(struct store *s, struct store_op *op, struct str host, struct str user,
@@ -128,9 +149,30 @@ void store_set_pending(struct store *s, struct store_op *op, struct str host, st
 void store_del_pending(struct store *s, struct store_op *op, struct str host, struct str user,
 	struct str jid);
 
+/* Puts or replaces each entry, all of them or none; one without bytes is deleted. */
+void store_set_data(struct store *s, struct store_op *op, struct str host, struct str user,
+	const struct store_datum *changes, size_t n);
+
+/* Deletes all entries of a space. */
+void store_clear_data(struct store *s, struct store_op *op, struct str host, struct str user,
+	struct str space);
+
+/* Result: account.data, with one entry or none. */
+void store_get_data(struct store *s, struct store_op *op, struct str host, struct str user,
+	struct str space, struct str key);
+
+/* Result: account.data, all entries of a space. */
+void store_list_data(struct store *s, struct store_op *op, struct str host, struct str user,
+	struct str space);
+
 /* Localparts of a host in byte order, at most max, those behind `after`. Result: users. */
 void store_users(struct store *s, struct store_op *op, struct str host, struct str after,
 	unsigned max);
+
+/* Writes a copy of the whole database, as of one moment that is not before this call, into a
+ * new file (STORE_FAILED if there is one). It is synced when the operation comes home, and
+ * removed when that fails. Reads and writes go on meanwhile. */
+void store_backup(struct store *s, struct store_op *op, struct str path);
 
 /* Numbers for `stats`: groups committed, operations in them, and those that wait. */
 struct store_stats {

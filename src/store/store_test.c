@@ -1,123 +1,17 @@
 #include "store/store.h"
 
 #include "base/clock.h"
-#include "store/testing.h"
+#include "store/store_testing.h"
 
 #include <pthread.h>
-#include <setjmp.h>
 #include <sqlite3.h>
-#include <stdarg.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <cmocka.h>
 
-#define HOST STR("example.org")
-
-/* What a test holds: a store in a folder of its own, and one home. */
-struct bench {
-	char *dir;
-	struct store *s;
-	struct mailbox home;
-	unsigned out, back; /* operations */
-	struct store_op *last;
-};
-
-static struct store *open_store(const char *dir)
-{
-	struct arena a;
-	struct str error = STR_NULL;
-
-	arena_init(&a, 1024);
-	struct store *s = store_open(dir, 2, &a, &error);
-	if (!s)
-		print_error("%.*s\n", STR_FMT(error));
-	assert_non_null(s);
-	arena_clear(&a);
-	return s;
-}
-
-static int set_up(void **state)
-{
-	struct bench *b = xcalloc(1, sizeof *b);
-
-	b->dir = folder_new();
-	b->s = open_store(b->dir);
-	assert_true(mailbox_init(&b->home, 1 << 20));
-	*state = b;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct bench *b = *state;
-
-	if (b->last)
-		store_op_free(b->last);
-	if (b->s)
-		store_close(&b->s);
-	mailbox_clear(&b->home);
-	folder_free(b->dir);
-	free(b);
-	return 0;
-}
-
-static void keep_last(struct store_op *op, void *receiver)
-{
-	struct bench *b = receiver;
-
-	if (b->last)
-		store_op_free(b->last);
-	b->last = op;
-	b->back++;
-}
-
-static bool all_back(void *receiver)
-{
-	struct bench *b = receiver;
-
-	return b->back == b->out;
-}
-
-static struct store_op *new_op(struct bench *b)
-{
-	b->out++;
-	return store_op_new(&b->home, keep_last, 0);
-}
-
-/* Waits for all operations; the one that came last. */
-static struct store_op *wait_all(struct bench *b)
-{
-	home_run(&b->home, b, all_back);
-	return b->last;
-}
-
-static const struct store_key some_keys[STORE_HASHES] = {
-	{ 4096, { "salt\0one", 8 }, { "\xff\x00stored", 8 }, { "server1", 7 } },
-	{ 10000, { "salt2", 5 }, { "stored2", 7 }, { "\0\0\0", 3 } },
-};
 static const struct store_key other_keys[STORE_HASHES] = {
 	[1] = { 20000, { "new", 3 }, { "newer", 5 }, { "newest", 6 } },
 	[2] = { 1, { "x", 1 }, { "y", 1 }, { "z", 1 } },
 };
-
-static enum store_status create(struct bench *b, struct str user)
-{
-	store_account_create(b->s, new_op(b), HOST, user, some_keys, 1234567);
-	return wait_all(b)->status;
-}
-
-static struct store_account *load(struct bench *b, struct str user)
-{
-	store_load(b->s, new_op(b), HOST, user);
-	assert_int_equal(wait_all(b)->status, STORE_OK);
-	return &b->last->account;
-}
-
-static void assert_str(struct str is, struct str should)
-{
-	if (!str_eq(is, should))
-		fail_msg("is '%.*s', should be '%.*s'", STR_FMT(is), STR_FMT(should));
-}
 
 static void assert_keys(const struct store_key *is, const struct store_key *should)
 {
@@ -329,10 +223,11 @@ static void nothing_is_left_of_a_deleted_account(void **state)
 static void unknown_accounts_are_not_found(void **state)
 {
 	static const struct store_item item = { .jid = { "a@x", 3 } };
+	static const struct store_datum datum = { { "block", 5 }, { "a@x", 3 }, { "1", 1 } };
 	struct bench *b = *state;
 
 	create(b, STR("romeo"));
-	for (int kind = STORE_KEYS; kind <= STORE_DEL_PENDING; kind++) {
+	for (int kind = STORE_KEYS; kind <= STORE_LIST_DATA; kind++) {
 		struct store_op *op = new_op(b);
 		struct str user = STR("tybalt"), jid = STR("a@x");
 
@@ -346,8 +241,13 @@ static void unknown_accounts_are_not_found(void **state)
 		case STORE_DEL_ITEM:    store_del_item(b->s, op, HOST, user, jid, 1); break;
 		case STORE_SET_PENDING: store_set_pending(b->s, op, HOST, user, jid, jid); break;
 		case STORE_DEL_PENDING: store_del_pending(b->s, op, HOST, user, jid); break;
+		case STORE_SET_DATA:    store_set_data(b->s, op, HOST, user, &datum, 1); break;
+		case STORE_CLEAR_DATA:  store_clear_data(b->s, op, HOST, user, jid); break;
+		case STORE_GET_DATA:    store_get_data(b->s, op, HOST, user, jid, jid); break;
+		case STORE_LIST_DATA:   store_list_data(b->s, op, HOST, user, jid); break;
 		case STORE_CREATE:
 		case STORE_USERS:
+		case STORE_BACKUP:
 			/* The known user on a host that is not. */
 			store_load(b->s, op, STR("example.net"), STR("romeo"));
 			break;
