@@ -61,7 +61,7 @@ void client_close(struct client *c, enum stream_error why, const char *text)
 
 void client_drop(struct client *c)
 {
-	c2s_lost(&c->stream, false);
+	c2s_lost(&c->stream);
 	c->kind->drop(c);
 	list_del(&c->link);
 	client_unref(c);
@@ -466,9 +466,22 @@ static void on_guest(struct c2s *s, const struct xml_doc *d)
 	stanza_unref(&st);
 }
 
+static bool on_nonza(struct c2s *s, const struct xml_doc *d)
+{
+	struct client *c = client_of(s);
+
+	for (const struct module *const *m = c->shard->core->modules; *m; m++)
+		for (const struct nonza_rule *r = (*m)->nonzas; r && r->ns != NS_NONE; r++)
+			if (r->ns == xml_root(d)->ns) {
+				r->run(c, d);
+				return true;
+			}
+	return false;
+}
+
 /* ---- the end ---- */
 
-static void on_closed(struct c2s *s, bool by_peer)
+static void on_closed(struct c2s *s, enum c2s_ending how)
 {
 	struct client *c = client_of(s);
 
@@ -487,6 +500,7 @@ static const struct c2s_ops client_ops = {
 	.bind = on_bind,
 	.stanza = on_stanza,
 	.guest = on_guest,
+	.nonza = on_nonza,
 	.closed = on_closed,
 };
 

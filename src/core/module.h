@@ -43,12 +43,20 @@ struct iq_rule {
 	enum outcome (*run)(struct ctx *c, const struct stanza *iq);
 };
 
+/* A first-level element of a stream feature (XEP-0198, XEP-0352): by namespace, whatever the
+ * phase of the stream. ns NS_NONE ends the table. */
+struct nonza_rule {
+	uint16_t ns;
+	void (*run)(struct client *c, const struct xml_doc *d);
+};
+
 struct module {
 	const char *name;
 	const char *spec;                     /* "XEP-0199 2.0.1" */
 	const char *const *features;          /* of the host, in disco#info; NULL-terminated */
 	const char *const *account_features;  /* of an account's bare JID */
 	const struct iq_rule *iq;
+	const struct nonza_rule *nonzas;
 
 	/* Adds stream features; authed: behind SASL. */
 	void (*stream_features)(struct shard *s, const struct host *h, struct writer *w,

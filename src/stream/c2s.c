@@ -47,14 +47,14 @@ struct writer c2s_writer(struct c2s *s)
 	return w_on(c2s_out(s));
 }
 
-static void end(struct c2s *s, bool by_peer)
+static void end(struct c2s *s, enum c2s_ending how)
 {
 	if (s->ended)
 		return;
 	s->ended = true;
 	if (s->nego.phase != NEGO_CLOSED)
 		nego_enter(&s->nego, NEGO_CLOSED);
-	s->ops->closed(s, by_peer);
+	s->ops->closed(s, how);
 }
 
 /* RFC 6120 section 4.7: our header. peer: the client's `from`, or unset. */
@@ -105,6 +105,11 @@ static void finish(struct c2s *s)
 
 void c2s_close(struct c2s *s, enum stream_error why, struct str text)
 {
+	c2s_close_with(s, why, text, STR_NULL);
+}
+
+void c2s_close_with(struct c2s *s, enum stream_error why, struct str text, struct str element)
+{
 	if (s->closing || s->ended)
 		return;
 	struct arena a;
@@ -122,9 +127,10 @@ void c2s_close(struct c2s *s, enum stream_error why, struct str text)
 		xml_escape(b, text);
 		buf_lit(b, "</text>");
 	}
+	buf_add(b, element);
 	buf_lit(b, "</stream:error>");
 	finish(s);
-	end(s, false);
+	end(s, C2S_ENDED_HERE);
 }
 
 void c2s_end(struct c2s *s)
@@ -133,20 +139,20 @@ void c2s_end(struct c2s *s)
 		return;
 	write_header_first(s);
 	finish(s);
-	end(s, false);
+	end(s, C2S_ENDED_HERE);
 }
 
 void c2s_abort(struct c2s *s)
 {
 	s->closing = true;
 	s->wire->ops->finish(s->wire);
-	end(s, false);
+	end(s, C2S_ENDED_HERE);
 }
 
-void c2s_lost(struct c2s *s, bool by_peer)
+void c2s_lost(struct c2s *s)
 {
 	s->closing = true;
-	end(s, by_peer);
+	end(s, C2S_ENDED_LOST);
 }
 
 static void pause_wire(struct c2s *s)
@@ -267,6 +273,8 @@ static void on_element(struct c2s *s, const struct xml_doc *d)
 		c2s_end(s);
 		return;
 	}
+	if (root->ns != s->nego.content && s->ops->nonza(s, d))
+		return;
 	if (nego_admit(&s->nego, root->ns, root->tag, &why) == NEGO_REFUSED) {
 		c2s_close(s, why, STR_NULL);
 		return;
@@ -319,7 +327,7 @@ static bool on_scanned(void *user, enum scan_status status, const struct xml_doc
 		break;
 	case SCAN_CLOSE:
 		finish(s);
-		end(s, true);
+		end(s, C2S_ENDED_BY_PEER);
 		break;
 	case SCAN_BAD:
 		c2s_close(s, scan_condition(s->feed.scan.error), STR_NULL);

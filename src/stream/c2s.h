@@ -39,6 +39,13 @@ struct c2s_host {
 				 * could be offered too */
 };
 
+/* How a stream ended. */
+enum c2s_ending {
+	C2S_ENDED_BY_PEER, /* with the peer's end tag */
+	C2S_ENDED_HERE,    /* by c2s_close() or c2s_end() */
+	C2S_ENDED_LOST     /* the connection went away first */
+};
+
 struct c2s_ops {
 	/* The domain of the header's `to`, canonical. False: host-unknown; `out` is then the host
 	 * whose name the stream's error comes from. */
@@ -67,9 +74,12 @@ struct c2s_ops {
 	void (*stanza)(struct c2s *s, const struct xml_doc *d);
 	void (*guest)(struct c2s *s, const struct xml_doc *d);
 
-	/* The stream is closed: by the peer, by c2s_close() or with the wire. Called once, last.
-	 * by_peer: in order, with an end tag or a plain end of the connection. */
-	void (*closed)(struct c2s *s, bool by_peer);
+	/* A first-level element of a stream feature (XEP-0198, XEP-0352), whatever the phase.
+	 * False: it is nobody's. */
+	bool (*nonza)(struct c2s *s, const struct xml_doc *d);
+
+	/* The stream is closed. Called once, last. */
+	void (*closed)(struct c2s *s, enum c2s_ending how);
 };
 
 struct c2s_login; /* what only a negotiating stream has */
@@ -111,7 +121,7 @@ void c2s_secured(struct c2s *s);
 void c2s_input(struct c2s *s, const char *p, size_t n);
 
 /* The wire is gone. */
-void c2s_lost(struct c2s *s, bool by_peer);
+void c2s_lost(struct c2s *s);
 
 /* Other bounds than scan_limits_guest and scan_limits_user; borrowed, may be called again. */
 void c2s_limit(struct c2s *s, const struct scan_limits *guest, const struct scan_limits *user);
@@ -126,6 +136,10 @@ void c2s_go_on(struct c2s *s);
 void c2s_bound(struct c2s *s, struct jid full);
 void c2s_bind_refused(struct c2s *s, enum stanza_error e);
 
+/* In NEGO_BIND: stanzas flow without a resource being bound, since the stream goes on for an
+ * earlier one (XEP-0198 section 5). */
+void c2s_resumed(struct c2s *s);
+
 /* The password that ops->check was called for, until it is answered. */
 struct str c2s_password(const struct c2s *s);
 
@@ -138,6 +152,9 @@ void c2s_auth_failed_for_now(struct c2s *s);
 /* Ends the stream with an error (header first if there was none yet), the end tag and the
  * wire's finish(). text: words for people, or empty. Nothing happens when it is closing. */
 void c2s_close(struct c2s *s, enum stream_error why, struct str text);
+
+/* The same with an element for an application-specific condition (RFC 6120 section 4.9.4). */
+void c2s_close_with(struct c2s *s, enum stream_error why, struct str text, struct str element);
 
 /* Ends the stream in order. */
 void c2s_end(struct c2s *s);

@@ -381,6 +381,12 @@ void c2s_bound(struct c2s *s, struct jid full)
 	c2s_go_on(s);
 }
 
+void c2s_resumed(struct c2s *s)
+{
+	nego_enter(&s->nego, NEGO_READY);
+	c2s_login_free(s);
+}
+
 void c2s_bind_refused(struct c2s *s, enum stanza_error e)
 {
 	if (s->closing || s->ended)

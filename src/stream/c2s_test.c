@@ -25,6 +25,7 @@
 #define BIND                                                                                \
 	"<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>"            \
 	"<resource>orchard</resource></bind></iq>"
+#define SM_R "<r xmlns='urn:xmpp:sm:3'/>"
 
 /* ---- a user of the stream that notes what it is asked ---- */
 
@@ -118,10 +119,27 @@ static void on_guest(struct c2s *s, const struct xml_doc *d)
 	note(s, "guest", d);
 }
 
-static void on_closed(struct c2s *s, bool by_peer)
+/* <resume/> goes on without a resource, as for a stream that is known. */
+static bool on_nonza(struct c2s *s, const struct xml_doc *d)
 {
+	const struct xml_node *root = xml_root(d);
+
+	if (root->ns != NS_SM)
+		return false;
+	note(s, "nonza", d);
+	if (root->tag == TAG_RESUME && s->nego.phase == NEGO_BIND)
+		c2s_resumed(s);
+	return true;
+}
+
+static void on_closed(struct c2s *s, enum c2s_ending how)
+{
+	static const char *const words[] = {
+		[C2S_ENDED_BY_PEER] = "by peer", [C2S_ENDED_HERE] = "by us", [C2S_ENDED_LOST] = "lost",
+	};
+
 	of(s)->closed++;
-	buf_printf(&of(s)->events, "closed %s\n", by_peer ? "by peer" : "by us");
+	buf_printf(&of(s)->events, "closed %s\n", words[how]);
 }
 
 static const struct c2s_ops ops = {
@@ -134,6 +152,7 @@ static const struct c2s_ops ops = {
 	.bind = on_bind,
 	.stanza = on_stanza,
 	.guest = on_guest,
+	.nonza = on_nonza,
 	.closed = on_closed,
 };
 
@@ -230,6 +249,10 @@ static const struct talk {
 	{ "a fault in the middle", HEADER RIGHT HEADER BIND "<presence/><message><body></message>", NULL },
 	{ "a fault before the header", "<stream>", NULL },
 	{ "a stanza too early", HEADER "<message/>", NULL },
+	{ "elements of stream features", HEADER RIGHT HEADER BIND SM_R "<message/>" SM_R, NULL },
+	{ "an element of nobody", HEADER RIGHT HEADER BIND "<r xmlns='urn:other'/><message/>", NULL },
+	{ "an earlier stream goes on", HEADER SM_R RIGHT HEADER "<resume xmlns='urn:xmpp:sm:3'/>"
+		"<message/>", NULL },
 };
 
 static void send_cut(struct side *x, const char *bytes, size_t cut, size_t step)
@@ -269,6 +292,26 @@ static void assert_same(const struct talk *t, bool late, size_t cut, struct str 
 	if (!str_eq(want, got))
 		fail_msg("%s, answers %s, cut at %zu:\n%.*s\nand not\n%.*s", t->name,
 			late ? "late" : "at once", cut, STR_FMT(got), STR_FMT(want));
+}
+
+/* Elements of stream features go to who knows them, in any phase; the rest is refused. */
+static void test_nonzas(void **state)
+{
+	static const struct { size_t from_end; const char *told; } cases[] = {
+		{ 3, "nonza <r xmlns='urn:xmpp:sm:3'/>\nstanza <message/>\nnonza <r xmlns='urn:xmpp:sm:3'/>" },
+		{ 2, "<unsupported-stanza-type" },
+		{ 1, "nonza <resume xmlns='urn:xmpp:sm:3'/>\nstanza <message/>\n" },
+	};
+	struct arena a;
+
+	arena_init(&a, 4096);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		const struct talk *t = &talks[sizeof talks / sizeof talks[0] - cases[i].from_end];
+		struct str all = play(t, false, 0, 0, &a);
+		if (!memmem(all.p, all.n, cases[i].told, strlen(cases[i].told)))
+			fail_msg("%s: %s is not in\n%.*s", t->name, cases[i].told, STR_FMT(all));
+	}
+	arena_clear(&a);
 }
 
 static void test_every_cut(void **state)
@@ -495,7 +538,7 @@ static void test_too_much_waits(void **state)
 
 static void lose(struct side *x)
 {
-	c2s_lost(&x->stream, false);
+	c2s_lost(&x->stream);
 }
 
 static void close_it(struct side *x)
@@ -576,6 +619,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_login),
+		cmocka_unit_test(test_nonzas),
 		cmocka_unit_test(test_every_cut),
 		cmocka_unit_test(test_starttls_injection),
 		cmocka_unit_test(test_nothing_clear_survives),

@@ -101,7 +101,7 @@ static void on_closed(struct conn *c, enum conn_end why)
 			F_C("error", why == CONN_TLS ? conn_tls_error(c) : "too much unsent output"));
 		arena_clear(&a);
 	}
-	c2s_lost(k->stream, why == CONN_EOF);
+	c2s_lost(k->stream);
 	conn_clear(c);
 	tls_config_unref(&k->tls);
 	k->gone(k);
