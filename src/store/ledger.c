@@ -274,6 +274,6 @@ void ledger_stats(struct ledger *l, struct ledger_stats *out)
 {
 	*out = (struct ledger_stats){ counter_read(&l->records), counter_read(&l->groups),
 		counter_read(&l->bytes), counter_read(&l->segments), counter_read(&l->archives),
-		counter_read(&l->waiting), counter_read(&l->failures),
+		counter_read(&l->waiting), 0, counter_read(&l->failures),
 		atomic_load_explicit(&l->ops, memory_order_relaxed) };
 }

@@ -14,7 +14,6 @@
 #define RECORD_ALIGN    8
 #define RECORD_HEAD     40
 #define RECORD_SLOT     24                   /* for each archive, behind the head */
-#define LEDGER_NAME_MAX 2047                 /* of an archive: a bare JID, RFC 7622 section 3.1 */
 
 struct segment_head {
 	uint64_t base;       /* place of its first byte */

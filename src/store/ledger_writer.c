@@ -319,7 +319,7 @@ static bool run_read(struct ledger *l, struct ledger_op *op)
 	for (size_t i = 0; i < op->n_messages; i++) {
 		if (!g || a->waiting[i] >= g->base + g->size)
 			g = ledger_state_segment(&l->state, a->waiting[i]);
-		op->messages[i] = (struct ledger_message){ a->waiting[i], g->base, STR_NULL };
+		op->messages[i] = (struct ledger_message){ .id = a->waiting[i], .stamp_us = g->base };
 	}
 	op_queue_add(&l->w.reads, op);
 	return true;
