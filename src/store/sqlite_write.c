@@ -124,7 +124,21 @@ static int set_pending(struct db *d, const struct store_op *op, uint64_t id)
 	return run_for_jid(d, ST_PUT_PENDING, id, op->jid);
 }
 
-static int set_data(struct db *d, const struct store_op *op, uint64_t id)
+/* What a space holds, by now. */
+static int space_bytes(struct db *d, struct str space, uint64_t id, uint64_t *bytes)
+{
+	sqlite3_stmt *st = db_statement(d, ST_SPACE_BYTES);
+
+	db_bind_int(d, ST_SPACE_BYTES, 1, id);
+	db_bind_text(d, ST_SPACE_BYTES, 2, space);
+	int rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		*bytes = (uint64_t)sqlite3_column_int64(st, 0);
+	sqlite3_reset(st);
+	return rc == SQLITE_ROW ? SQLITE_OK : rc;
+}
+
+static int set_data(struct db *d, struct store_op *op, uint64_t id)
 {
 	int rc = SQLITE_OK;
 
@@ -139,6 +153,12 @@ static int set_data(struct db *d, const struct store_op *op, uint64_t id)
 			db_bind_blob(d, st, 4, datum->bytes);
 		rc = db_run(d, st);
 	}
+	if (rc != SQLITE_OK || op->number == UINT64_MAX || !op->account.n_data)
+		return rc;
+	uint64_t bytes = 0;
+	rc = space_bytes(d, op->account.data[0].space, id, &bytes);
+	if (rc == SQLITE_OK && bytes > op->number)
+		op->status = STORE_FULL;
 	return rc;
 }
 
@@ -150,7 +170,7 @@ static int clear_data(struct db *d, const struct store_op *op, uint64_t id)
 }
 
 /* What the operation does to account `id`. */
-static int change(struct db *d, const struct store_op *op, uint64_t id)
+static int change(struct db *d, struct store_op *op, uint64_t id)
 {
 	switch (op->kind) {
 	case STORE_DELETE:
@@ -184,6 +204,7 @@ static int change(struct db *d, const struct store_op *op, uint64_t id)
 	BUG("not a change of an account");
 }
 
+/* Not SQLITE_OK, or STORE_FULL as the status: what has been done is to be undone. */
 static int apply(struct db *d, struct store_op *op)
 {
 	uint64_t id = 0;
@@ -217,9 +238,10 @@ static enum store_status write_one(struct db *d, struct store_op *op)
 	if (status != STORE_OK)
 		return status;
 	int rc = apply(d, op);
-	if (rc == SQLITE_OK)
+	if (rc == SQLITE_OK && op->status != STORE_FULL)
 		return run_for_group(d, ST_RELEASE, "release");
-	op->status = db_failure(d, db_kind_name(op->kind), op, rc);
+	if (rc != SQLITE_OK)
+		op->status = db_failure(d, db_kind_name(op->kind), op, rc);
 	if (sqlite3_get_autocommit(d->sqlite))
 		return op->status;
 	status = run_for_group(d, ST_UNDO, "undo");

@@ -542,11 +542,18 @@ static bool within_bounds(const struct store_datum *changes, size_t n)
 void store_set_data(struct store *s, struct store_op *op, struct str host, struct str user,
 	const struct store_datum *changes, size_t n)
 {
+	store_set_data_within(s, op, host, user, changes, n, UINT64_MAX);
+}
+
+void store_set_data_within(struct store *s, struct store_op *op, struct str host,
+	struct str user, const struct store_datum *changes, size_t n, uint64_t max)
+{
 	address(op, STORE_SET_DATA, host, user);
 	if (!within_bounds(changes, n)) {
 		refuse(s, op);
 		return;
 	}
+	op->number = max;
 	op->account.n_data = n;
 	op->account.data = arena_alloc(&op->mem, n * sizeof *changes);
 	for (size_t i = 0; i < n; i++)

@@ -153,6 +153,11 @@ void store_del_pending(struct store *s, struct store_op *op, struct str host, st
 void store_set_data(struct store *s, struct store_op *op, struct str host, struct str user,
 	const struct store_datum *changes, size_t n);
 
+/* The same for changes in one space, unless its entries then had more than max bytes (keys
+ * counted): that is STORE_FULL. */
+void store_set_data_within(struct store *s, struct store_op *op, struct str host,
+	struct str user, const struct store_datum *changes, size_t n, uint64_t max);
+
 /* Deletes all entries of a space. */
 void store_clear_data(struct store *s, struct store_op *op, struct str host, struct str user,
 	struct str space);

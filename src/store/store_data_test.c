@@ -182,6 +182,39 @@ static void what_is_over_a_bound_is_refused_whole(void **state)
 	free(changes);
 }
 
+static void a_space_may_have_a_bound(void **state)
+{
+	static const struct entry before[] = { { "Private", "k", "12345" } };
+	static const struct {
+		const char *name, *key, *bytes;
+		enum store_status status;
+	} cases[] = {
+		{ "under it", "a", "123", STORE_OK },       /* 6 + 4 */
+		{ "just at it", "b", "1234567890123", STORE_OK }, /* 10 + 14 */
+		{ "over it", "c", "1", STORE_FULL },
+		{ "over it by a key", "cc", "", STORE_OK }, /* there is none */
+		{ "one replaced", "a", "1234", STORE_FULL },
+		{ "one made smaller", "a", "1", STORE_OK },
+		{ "and again at it", "d", "1", STORE_OK },
+	};
+	struct bench *b = *state;
+
+	create(b, STR("romeo"));
+	set_many(b, LIST(before));
+	set_one(b, "Vcard", "", "not of this space");
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct store_datum d = { STR("Private"), str_c(cases[i].key),
+			str_c(cases[i].bytes) };
+		store_set_data_within(b->s, new_op(b), ROMEO, &d, 1, 24);
+		if (wait_all(b)->status != cases[i].status)
+			fail_msg("%s: status %d", cases[i].name, (int)b->last->status);
+	}
+	static const struct entry at_last[] = { { "Private", "a", "1" },
+		{ "Private", "b", "1234567890123" }, { "Private", "d", "1" },
+		{ "Private", "k", "12345" } };
+	assert_listed(b, "Private", LIST(at_last));
+}
+
 /* --- Backup --------------------------------------------------------------------------- */
 
 static int64_t ask(const char *path, const char *sql)
@@ -359,6 +392,7 @@ int main(void)
 		T(nothing_is_left_of_a_deleted_account),
 		T(several_changes_are_there_whole_or_not_at_all),
 		T(what_is_over_a_bound_is_refused_whole),
+		T(a_space_may_have_a_bound),
 		T(a_backup_is_one_moment_while_writes_go_on),
 		T(a_backup_goes_where_nothing_is),
 		T(a_backup_can_be_put_in_its_place),
