@@ -29,6 +29,8 @@ struct settings {
 	uint32_t max_out;              /* unsent bytes of one connection */
 	uint32_t sessions_max;         /* of one account */
 	uint32_t roster_max;           /* items of one account */
+	uint32_t vcard_max;            /* bytes of one vCard */
+	uint32_t private_max;          /* bytes of one account's private storage */
 	uint32_t checks_per_second;    /* password derivations on the workers */
 };
 

@@ -48,6 +48,8 @@ struct config_limits {
 	uint32_t sessions_per_account;
 	uint32_t roster_items;
 	uint32_t offline_messages;           /* of one account */
+	uint32_t vcard_bytes;                /* of one account */
+	uint32_t private_bytes;              /* of one account */
 	uint32_t password_checks_per_second; /* PLAIN and new passwords: work of milliseconds */
 	uint64_t disk_reserve_bytes;         /* messages are refused when less is free */
 };

@@ -234,6 +234,7 @@ static void every_option_arrives(void **state)
 		"limits { stanza_bytes_before_login = 12K stanza_bytes = 1M login_seconds = 5\n"
 		"half_open_per_address = 7 output_bytes = 8M sessions_per_account = 9\n"
 		"roster_items = 10 offline_messages = 11 password_checks_per_second = 12\n"
+		"vcard_bytes = 13K private_bytes = 14K\n"
 		"disk_reserve_bytes = 5G }#");
 
 	assert_str(c->data_dir, "etc/a \"b\" \\ c");
@@ -269,6 +270,8 @@ static void every_option_arrives(void **state)
 	assert_int_equal(c->limits.sessions_per_account, 9);
 	assert_int_equal(c->limits.roster_items, 10);
 	assert_int_equal(c->limits.offline_messages, 11);
+	assert_int_equal(c->limits.vcard_bytes, 13 << 10);
+	assert_int_equal(c->limits.private_bytes, 14 << 10);
 	assert_int_equal(c->limits.password_checks_per_second, 12);
 	assert_true(c->limits.disk_reserve_bytes == 5ull << 30);
 	config_unref(&c);

@@ -183,6 +183,8 @@ struct settings *server_settings(struct server *s)
 	set->max_out = lim->output_bytes;
 	set->sessions_max = lim->sessions_per_account;
 	set->roster_max = lim->roster_items;
+	set->vcard_max = lim->vcard_bytes;
+	set->private_max = lim->private_bytes;
 	set->checks_per_second = lim->password_checks_per_second;
 	set->tls = load_tls(s, &a);
 	arena_clear(&a);

@@ -113,11 +113,13 @@ static bool cmd_limit(struct stage *s, struct str args)
 		uint32_t *value;
 	} limits[] = {
 		{ STR("offline_messages"), &s->world.offline_max },
+		{ STR("private_bytes"), &set->private_max },
 		{ STR("roster_items"), &set->roster_max },
 		{ STR("sessions_per_account"), &set->sessions_max },
 		{ STR("stanza_bytes"), &set->user.stanza_bytes },
 		{ STR("stanza_bytes_before_login"), &set->guest.stanza_bytes },
 		{ STR("password_checks_per_second"), &set->checks_per_second },
+		{ STR("vcard_bytes"), &set->vcard_max },
 	};
 	for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
 		if (str_eq(limits[i].name, name)) {
