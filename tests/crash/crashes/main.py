@@ -1,0 +1,43 @@
+import argparse
+import asyncio
+import random
+import time
+
+from crashes.book import Verdict
+from crashes.faults import FAULTS
+from crashes.rounds import Rounds
+from crashes.servers import SERVERS, processes
+
+
+def arguments(description):
+    parser = argparse.ArgumentParser(prog='tests/crash/run', description=description,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--server', choices=SERVERS, default='stentor')
+    parser.add_argument('--rounds', type=int, default=20)
+    parser.add_argument('--seed', type=int, help='of all that is random (default: a new one)')
+    parser.add_argument('--fault', choices=FAULTS, default='none', help='Stentor only')
+    parser.add_argument('--keep', action='store_true', help='leave the folders for a look')
+    args = parser.parse_args()
+    if args.fault != 'none' and args.server != 'stentor':
+        parser.error('faults of the disk are for Stentor')
+    return args
+
+
+def main(description):
+    args = arguments(description)
+    processes.watch_over()
+    processes.raise_open_files()
+    seed = args.seed if args.seed is not None else random.randrange(1 << 31)
+    server = SERVERS[args.server]
+    print(f'{args.server}, {args.rounds} rounds, fault {args.fault}, seed {seed}', flush=True)
+    start = time.monotonic()
+    rounds = Rounds(server, FAULTS[args.fault](seed), seed, args.keep)
+    asyncio.run(rounds.run(args.rounds))
+    sums = rounds.sums
+    print(f'{args.server}: {sums["rounds"]} rounds in {time.monotonic() - start:.0f} s, '
+          f'{rounds.broken} broken off; {sums["sent"]} sent, {sums["acknowledged"]} acknowledged, '
+          f'{sums["refused"]} refused; '
+          + ', '.join(f'{rounds.faults[kind]} {kind}' for kind in Verdict.KINDS)
+          + f', {rounds.faults["complaints"]} complaints')
+    failed = rounds.broken or any(rounds.faults.values())
+    return 1 if failed and server.ours else 0
