@@ -29,7 +29,7 @@ def main(description):
     processes.raise_open_files()
     seed = args.seed if args.seed is not None else random.randrange(1 << 31)
     server = SERVERS[args.server]
-    print(f'{args.server}, {args.rounds} rounds, fault {args.fault}, seed {seed}', flush=True)
+    print(f'{server.version()}, {args.rounds} rounds, fault {args.fault}, seed {seed}', flush=True)
     start = time.monotonic()
     rounds = Rounds(server, FAULTS[args.fault](seed), seed, args.keep)
     asyncio.run(rounds.run(args.rounds))
