@@ -2,6 +2,7 @@
 server is started with; its control lies in a file that both have mapped."""
 import asyncio
 import mmap
+import os
 import random
 import shutil
 import sqlite3
@@ -55,7 +56,9 @@ class Shimmed(Fault):
         path.write_bytes(CONTROL.pack(NO_BOUND, 0, 0))
         with path.open('r+b') as file:
             self.control = mmap.mmap(file.fileno(), CONTROL.size)
-        return {'LD_PRELOAD': str(shim), 'CRASH_CONTROL': str(path),
+        # A sanitizer's library wants to be the first, but does with the shim before it.
+        asan = f'{os.environ.get("ASAN_OPTIONS", "")}:verify_asan_link_order=0'.lstrip(':')
+        return {'LD_PRELOAD': str(shim), 'ASAN_OPTIONS': asan, 'CRASH_CONTROL': str(path),
                 'CRASH_DATA': str((folder / 'data').resolve())}
 
     def set(self, room=NO_BOUND, delay_us=0, early=0):

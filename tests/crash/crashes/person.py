@@ -331,6 +331,9 @@ class Person:
     async def leaf(self):
         """Looks through the archive from its end (section 4.3: pages that follow each other)."""
         while True:
+            await asyncio.sleep(0.2)
+            if self.load.quiet:
+                continue
             ids, where = [], '<before/>'
             for _ in range(self.random.randrange(1, 5)):
                 session = self.session
@@ -341,8 +344,7 @@ class Person:
                 where = f"<before>{fin.findtext(f'{RSM}set/{RSM}first')}</before>"
             if len(set(ids)) < len(ids):
                 raise Refused(f'{self.bare}: pages that follow each other overlap')
-            self.load.counts['pages'] += 1
-            await asyncio.sleep(0.2)
+            self.load.counts['walks'] += 1
 
     async def read_archive(self):
         """All of it, for the verdict."""

@@ -128,7 +128,7 @@ class Rounds:
               f'{times[0]:.1f} s of load, down {times[1]:.1f} s, at rest {times[2]:.1f} s later; '
               f'{tally["sent"]} sent, {tally["acknowledged"]} acknowledged, '
               f'{tally["refused"]} refused, {tally["resent"]} again; {counts["resumed"]} resumed, '
-              f'{counts["not resumed"]} not, {counts["anew"]} anew, {counts["pages"]} walks; '
+              f'{counts["not resumed"]} not, {counts["anew"]} anew, {counts["walks"]} walks; '
               + ', '.join(f'{len(texts)} {kind}' for kind, texts in faults.items()), flush=True)
         for kind, texts in {**faults, 'complaint': complaints}.items():
             for text in texts[:SHOWN]:
