@@ -28,7 +28,7 @@ class Rounds:
         self.sums = Counter()
         self.faults = Counter()
         self.broken = 0
-        self.server = self.load = None
+        self.server = self.load = self.folder = None
         self.number = 0
 
     # ---- a folder ----
@@ -50,7 +50,10 @@ class Rounds:
             self.server.kill()
         self.server = self.load = None
         self.fault.end()
-        if not self.keep:
+        self.remove_folder()
+
+    def remove_folder(self):
+        if self.folder and not self.keep:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     # ---- a round ----
