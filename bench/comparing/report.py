@@ -206,6 +206,11 @@ def histograms(run, results):
     shown = [n for n in names if results.get(n)]
     out = [f'<h3>{html.escape(run.figures[0].title.rsplit(":", 1)[0])}: latency</h3>'
            f'<svg width="800" height="{(high + 8) * len(shown) + 20}">']
+    foot = (high + 8) * len(shown) + 8
+    for e, label in enumerate(['10 us', '100 us', '1 ms', '10 ms', '100 ms', '1 s', '10 s']):
+        x = SIDE + width * e / 6
+        out.append(f'<path d="M{x:.0f} 0V{foot - 10}" stroke="#e2e2e2"/>'
+                   f'<text class="t" x="{x:.0f}" y="{foot}" text-anchor="middle">{label}</text>')
     for i, name in enumerate(shown):
         base = (high + 8) * i + high
         shares = joined_histogram(results[name], from_exp, to_exp, steps)
@@ -218,10 +223,6 @@ def histograms(run, results):
                 out.append(f'<rect x="{SIDE + width * k / steps:.1f}" y="{base - tall:.1f}" '
                            f'width="{width / steps:.1f}" height="{tall:.1f}" '
                            f'fill="{COLOURS[name]}"/>')
-    foot = (high + 8) * len(shown) + 8
-    for e, label in enumerate(['10 us', '100 us', '1 ms', '10 ms', '100 ms', '1 s', '10 s']):
-        out.append(f'<text class="t" x="{SIDE + width * e / 6:.0f}" y="{foot}" '
-                   f'text-anchor="middle">{label}</text>')
     return ''.join(out) + '</svg>'
 
 
