@@ -207,6 +207,7 @@ SHARDS = [
     ('2', dict(shards=2, cores=[0, 1]), ['--across', 2]),
 ]
 SHARDS_TARGET = 1.7
+ARCHIVE_TARGET = 2     # times the cost of a message, with archive and acks
 
 
 def shards_run(label, args, size):

@@ -21,7 +21,7 @@ COLOURS = {'stentor': '#2b6cb0', 'prosody': '#b7791f', 'ejabberd': '#822727', 'f
            'ejabberd-mnesia': '#822727', 'ejabberd-sqlite': '#c53030'}
 
 NOTE = '''\
-Medians of {rounds} rounds of {seconds} s each. "To peers": Stentor's figure as a part of the
+Medians of {rounds} rounds of {seconds} s each; of what takes long or varies little, one. "To peers": Stentor's figure as a part of the
 better peer's, or as a multiple where more is better. "To floor": as a multiple of `bench-floor`,
 which relays the same bytes with epoll and nothing else. Registration, rosters, presence, offline
 messages, stream management and carbons are on everywhere; all limits on rates are off.'''
@@ -95,6 +95,16 @@ def shards_line(comparison):
     return {'one_us': cost['1'], 'two_us': cost['2'], 'ratio': 2 * cost['1'] / cost['2']}
 
 
+def archive_costs(lines):
+    """What a message costs that is archived and acknowledged, beside one that is not."""
+    ours = {line.figure.key: line.ours for line in lines}
+    without, costs = ours.get('chat-8-none'), ours.get('archive-write')
+    if not without or not costs:
+        return []
+    return [f'A message that is archived and acknowledged costs Stentor {costs / without:.2f} times '
+            f'one that is neither (target: {plan.ARCHIVE_TARGET}).']
+
+
 # ---- Markdown ----
 
 def number(value, digits):
@@ -139,7 +149,7 @@ def markdown(facts, lines, shards, comparison):
                      f'{shards["ratio"]:.2f} times what one carries (target: '
                      f'{plan.SHARDS_TARGET}).')
     if archive:
-        parts += [NOTE_ARCHIVE, table(archive, ARCHIVE)]
+        parts += [NOTE_ARCHIVE, table(archive, ARCHIVE), *archive_costs(lines)]
     for title, items in notes(comparison):
         parts.append(f'{title}:\n\n' + '\n'.join(f'* {item}' for item in items))
     return '\n\n'.join(parts) + '\n'
