@@ -21,10 +21,11 @@ COLOURS = {'stentor': '#2b6cb0', 'prosody': '#b7791f', 'ejabberd': '#822727', 'f
            'ejabberd-mnesia': '#822727', 'ejabberd-sqlite': '#c53030'}
 
 NOTE = '''\
-Medians of {rounds} rounds of {seconds} s each; of what takes long or varies little, one. "To peers": Stentor's figure as a part of the
-better peer's, or as a multiple where more is better. "To floor": as a multiple of `bench-floor`,
-which relays the same bytes with epoll and nothing else. Registration, rosters, presence, offline
-messages, stream management and carbons are on everywhere; all limits on rates are off.'''
+Medians of {rounds} rounds of {seconds} s each; what takes long or varies little ran in one alone.
+"To peers": Stentor's figure as a part of the better peer's, or as a multiple where more is better.
+"To floor": as a multiple of `bench-floor`, which relays the same bytes with epoll and nothing else.
+Registration, rosters, presence, offline messages, stream management and carbons are on everywhere;
+all limits on rates are off.'''
 NOTE_ARCHIVE = '''\
 The same with the archive on, for each server in every store that it offers by itself, and with
 rooms. What Stentor acknowledges is on disk; the peers promise no such thing.'''
