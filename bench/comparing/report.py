@@ -51,24 +51,21 @@ class Line:
         return self.ours / other if self.ours is not None and other else None
 
     def verdict(self):
-        """The targets in words, and whether each is met."""
+        """The targets in words, and whether all are met of those that were tried."""
         said, met = [], []
         for against, bound in self.figure.targets:
             if against == 'least':
-                said.append(f'{bound:,} at least')
-                met.append(self.ours is not None and self.ours >= bound)
-                continue
-            if against == 'peer':
+                value, words = self.ours, f'{bound:,} at least'
+            elif against == 'peer':
                 value, words = self.to_peer, f'1/{round(1 / bound)} of the better peer'
             elif against == 'floor':
                 value, words = self.to_floor, f'{bound:g} x the floor'
             else:
                 value, words = self.ours, f'{bound:,} {self.figure.unit}'
             said.append(words)
-            met.append(value is not None and value <= bound)
-        if not said:
-            return '', ''
-        if self.ours is None:
+            if value is not None:
+                met.append(value >= bound if against == 'least' else value <= bound)
+        if not met:
             return ', '.join(said), ''
         return ', '.join(said), 'met' if all(met) else 'missed'
 
