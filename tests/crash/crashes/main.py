@@ -17,11 +17,11 @@ def arguments(description):
     parser.add_argument('--server', choices=SERVERS, default='stentor')
     parser.add_argument('--rounds', type=int, default=20)
     parser.add_argument('--seed', type=int, help='of all that is random (default: a new one)')
-    parser.add_argument('--fault', choices=FAULTS, default='none', help='Stentor only')
+    parser.add_argument('--fault', choices=FAULTS, default='none', help='what else goes wrong')
     parser.add_argument('--keep', action='store_true', help='leave the folders for a look')
     args = parser.parse_args()
-    if args.fault != 'none' and args.server != 'stentor':
-        parser.error('faults of the disk are for Stentor')
+    if args.fault not in SERVERS[args.server].faults:
+        parser.error(f'{args.fault} is not for {args.server}')
     return args
 
 
@@ -31,7 +31,7 @@ def main(description):
     server = SERVERS[args.server]
     print(f'{server.version()}, {args.rounds} rounds, fault {args.fault}, seed {seed}', flush=True)
     start = time.monotonic()
-    rounds = Rounds(server, FAULTS[args.fault](seed), seed, args.keep)
+    rounds = Rounds(server, FAULTS[args.fault](seed, server.ours), seed, args.keep)
     atexit.register(rounds.remove_folder)    # runs when watch_over() has ended the server
     processes.watch_over()
     processes.raise_open_files()

@@ -30,6 +30,7 @@ class Server:
     """A server with a folder of its own."""
 
     ours = False
+    faults = 'none', 'slow-sync', 'power-cut'
     log_name = None       # in the folder; otherwise it logs to where it writes
     complaint = None      # what a line that says that something is wrong has in it
 
@@ -118,6 +119,7 @@ limits {{
 class Stentor(Server):
     name = 'stentor'
     ours = True
+    faults = *Server.faults, 'busy', 'disk-full'
 
     def command(self):
         config = self.folder / 'stentor.conf'
