@@ -18,6 +18,8 @@ def arguments(description):
     parser.add_argument('--rounds', type=int, default=20)
     parser.add_argument('--seed', type=int, help='of all that is random (default: a new one)')
     parser.add_argument('--fault', choices=FAULTS, default='none', help='what else goes wrong')
+    parser.add_argument('--planned', action='store_true',
+                        help='stop the server in order instead')
     parser.add_argument('--keep', action='store_true', help='leave the folders for a look')
     args = parser.parse_args()
     if args.fault not in SERVERS[args.server].faults:
@@ -31,7 +33,7 @@ def main(description):
     server = SERVERS[args.server]
     print(f'{server.version()}, {args.rounds} rounds, fault {args.fault}, seed {seed}', flush=True)
     start = time.monotonic()
-    rounds = Rounds(server, FAULTS[args.fault](seed, server.ours), seed, args.keep)
+    rounds = Rounds(server, FAULTS[args.fault](seed, server.ours), seed, args.planned, args.keep)
     atexit.register(rounds.remove_folder)    # runs when watch_over() has ended the server
     processes.watch_over()
     processes.raise_open_files()

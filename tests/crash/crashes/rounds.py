@@ -22,8 +22,9 @@ class Rounds:
     """faults: what each kind of fault was found how often. broken: rounds that did not come to
     their comparison."""
 
-    def __init__(self, kind, fault, seed, keep=None):
-        self.kind, self.fault, self.seed, self.keep = kind, fault, seed, keep
+    def __init__(self, kind, fault, seed, planned, keep):
+        self.kind, self.fault, self.seed = kind, fault, seed
+        self.planned, self.keep = planned, keep
         self.random = random.Random(seed)
         self.sums = Counter()
         self.faults = Counter()
@@ -96,8 +97,11 @@ class Rounds:
         start = time.monotonic()
         kills = 1
         while True:
-            self.server.kill()
-            self.fault.after_kill(self.server)
+            if self.planned:
+                await self.server.stop()
+            else:
+                self.server.kill()
+                self.fault.after_kill(self.server)
             await self.server.start()
             if kills == 2 or self.random.random() >= TWICE:
                 return time.monotonic() - start

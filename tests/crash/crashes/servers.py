@@ -19,11 +19,12 @@ from comparing.servers import (Ejabberd as ComparedEjabberd, free_port, output_o
                                package_version)
 
 START_SECONDS = 60
+STOP_SECONDS = 30
 LOOK_AGAIN = 0.02
 
 
 class CannotStart(Exception):
-    """A server does not come up; says why."""
+    """A server does not come up, or down; says why."""
 
 
 class Server:
@@ -80,6 +81,17 @@ class Server:
             time.sleep(0.001)
         process.wait()
         processes.running.remove(process)
+
+    async def stop(self):
+        """In order, as for a restart that is planned."""
+        process, self.process = self.process, None
+        process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        while process.poll() is None:
+            if time.monotonic() > deadline:
+                raise CannotStart(f'{self.name} does not stop: {self.tail()}')
+            await asyncio.sleep(LOOK_AGAIN)
+        processes.stop(process)
 
     def lines(self):
         """Of the log since the last start."""
