@@ -14,6 +14,7 @@ from crashes.stream import CLIENT, DOMAIN, Stream
 
 CONTROL = struct.Struct('=QII')    # struct control of shim.c
 NO_BOUND = (1 << 64) - 1
+ACCOUNTS_SECONDS = 5
 
 
 class Fault:
@@ -32,7 +33,10 @@ class Fault:
         return {}
 
     async def prepare(self, server):
-        """Before the load of a new folder begins."""
+        """Before the load of a new folder begins. ejabberd may lose accounts made in the seconds
+        before a crash; this is about messages."""
+        if not self.ours:
+            await asyncio.sleep(ACCOUNTS_SECONDS)
 
     async def during(self, server, seconds):
         """The time of a load."""
@@ -81,8 +85,7 @@ class PowerCut(Shimmed):
     see, a file is as it was when it was last synced or when the round began, whichever is later;
     one that is new and never was synced is gone."""
 
-    DELAY_US = 3000         # so that a crash often finds a sync under way
-    ACCOUNTS_SECONDS = 5
+    DELAY_US = 3000    # so that a crash often finds a sync under way
 
     def environment(self, folder):
         found = super().environment(folder)
@@ -95,11 +98,6 @@ class PowerCut(Shimmed):
     def new_disk(self):
         self.shadow.mkdir(exist_ok=True)
         self.set(delay_us=self.DELAY_US, early=self.random.randrange(4))
-
-    async def prepare(self, server):
-        """The accounts of the peers are to be on the disk, whatever it takes."""
-        if not self.ours:
-            await asyncio.sleep(self.ACCOUNTS_SECONDS)
 
     async def during(self, server, seconds):
         if not self.ours:

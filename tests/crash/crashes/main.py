@@ -42,7 +42,6 @@ def main(description):
     print(f'{args.server}: {sums["rounds"]} rounds in {time.monotonic() - start:.0f} s, '
           f'{rounds.broken} broken off; {sums["sent"]} sent, {sums["acknowledged"]} acknowledged, '
           f'{sums["refused"]} refused; '
-          + ', '.join(f'{rounds.faults[kind]} {kind}' for kind in Verdict.KINDS)
-          + f', {rounds.faults["complaints"]} complaints')
+          + ', '.join(f'{rounds.faults[kind]} {kind}' for kind in (*Verdict.KINDS, 'complaints')))
     failed = rounds.broken or any(rounds.faults.values())
     return 1 if failed and server.ours else 0
