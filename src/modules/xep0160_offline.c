@@ -74,8 +74,9 @@ static bool undelivered(struct account *a, const struct stanza *message)
 	a->storing++;
 	buf_reset(&s->scratch);
 	stanza_write(&s->scratch, message, message->from, a->jid, NS_NONE);
-	ledger_store_offline(s->core->ledger, op, jid_str(a->jid), clock_wall_us(),
-		buf_str(&s->scratch));
+	struct ledger_entry e = { .archive = jid_str(a->jid), .waits = true };
+	ledger_store(s->core->ledger, op, &e, 1, ledger_id(clock_wall_us(), s->index),
+		buf_str(&s->scratch), STR_NULL);
 	return true;
 }
 
@@ -146,13 +147,15 @@ static bool has_room(struct session *to, size_t bytes)
 	return out->max && (!out->n || out->n + bytes <= out->max / 2);
 }
 
-/* How many of the messages were delivered. */
-static size_t deliver_page(struct session *to, const struct ledger_op *op)
+/* How many of the messages were delivered. They take so many of the places. */
+static size_t deliver_page(struct session *to, const struct ledger_op *op, uint64_t places[PAGE])
 {
 	size_t n = 0;
 
-	while (n < op->n_messages && has_room(to, op->messages[n].bytes.n))
-		deliver_one(to, &op->messages[n++]);
+	for (; n < op->n_messages && has_room(to, op->messages[n].bytes.n); n++) {
+		deliver_one(to, &op->messages[n]);
+		places[n] = op->messages[n].place;
+	}
 	return n;
 }
 
@@ -177,10 +180,10 @@ static void page_read(struct ledger_op *op, void *receiver)
 	if (op->status != STORE_OK || !op->n_messages || !to) {
 		deliver_held(a);
 	} else {
-		size_t n = deliver_page(to, op);
+		uint64_t places[PAGE];
+		size_t n = deliver_page(to, op, places);
 		if (n)
-			ledger_drop_offline(s->core->ledger, op_for(a, taken_out), jid_str(a->jid),
-				op->messages[n - 1].id);
+			ledger_drop(s->core->ledger, op_for(a, taken_out), jid_str(a->jid), places, n);
 		else
 			wait_for_room(a);
 	}
@@ -189,7 +192,7 @@ static void page_read(struct ledger_op *op, void *receiver)
 
 static void read_page(struct account *a)
 {
-	ledger_read_offline(a->shard->core->ledger, op_for(a, page_read), jid_str(a->jid), PAGE);
+	ledger_read_waiting(a->shard->core->ledger, op_for(a, page_read), jid_str(a->jid), 0, PAGE);
 }
 
 static void available(struct session *s)
@@ -198,7 +201,7 @@ static void available(struct session *s)
 
 	if (a->guest || a->held)
 		return;
-	if (!a->storing && !ledger_offline_count(a->shard->core->ledger, jid_str(a->jid)))
+	if (!a->storing && !ledger_waiting(a->shard->core->ledger, jid_str(a->jid)))
 		return;
 	a->held = true;
 	read_page(a);
