@@ -33,7 +33,8 @@ static void the_hash_is_of_the_image_not_of_its_base_64(void **state)
 	static const struct {
 		const char *name, *inside, *hash;
 	} cases[] = {
-		{ "section 3.1", "<PHOTO><TYPE>image/png</TYPE><BINVAL>YWJj</BINVAL></PHOTO>", ABC },
+		{ "section 3.1", "<PHOTO><TYPE>image/png</TYPE><BINVAL>YWJj</BINVAL></PHOTO>",
+		  ABC },
 		{ "white space, section 4.6 rule 5",
 		  "<PHOTO><BINVAL>\n\t YW\r\nJj\n</BINVAL></PHOTO>", ABC },
 		{ "references and CDATA", "<PHOTO><BINVAL>&#89;W<![CDATA[Jj]]></BINVAL></PHOTO>",
@@ -71,7 +72,8 @@ static void a_private_element_is_known_by_name_and_namespace(void **state)
 		  "exodus exodus:prefs" },
 		{ "a prefix does not count", "<p:exodus xmlns:p='exodus:prefs'/>",
 		  "exodus exodus:prefs" },
-		{ "references do not", "<exodus xmlns='exodus&#58;prefs'/>", "exodus exodus:prefs" },
+		{ "references do not", "<exodus xmlns='exodus&#58;prefs'/>",
+		  "exodus exodus:prefs" },
 		{ "a known namespace", "<x xmlns='jabber:x:data'/>", "x jabber:x:data" },
 		{ "none", "<x xmlns=''/>", "x " },
 	};

@@ -62,12 +62,13 @@ static void write_kept(struct writer *w, const struct store_account *kept, struc
 static enum outcome answer(struct ctx *c, const struct stanza *iq, const struct store_account *kept)
 {
 	const struct xml_doc *d = &iq->doc;
+	const struct xml_node *query = stanza_payload(iq);
 	struct writer w = reply_open(c, iq);
 	struct buf asked;
 
 	buf_init(&asked, c->shard->settings->private_max);
 	w_open_ns(&w, "query", NS_PRIVATE);
-	for (const struct xml_node *el = xml_first(d, stanza_payload(iq)); el; el = xml_next(d, el)) {
+	for (const struct xml_node *el = xml_first(d, query); el; el = xml_next(d, el)) {
 		buf_reset(&asked);
 		xml_extract(&asked, d, el);
 		write_kept(&w, kept, private_key(d, el, &c->shard->loop.turn), buf_str(&asked));

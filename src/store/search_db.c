@@ -43,8 +43,8 @@ static const char *const steps[] = {
 	"  UNIQUE (archive, id)\n"
 	") STRICT;"
 	"CREATE TABLE dirty (yes INTEGER PRIMARY KEY) STRICT;"
-	"CREATE VIRTUAL TABLE words USING fts5 (text, content = 'messages', content_rowid = 'row',\n"
-	"  columnsize = 0, tokenize = '" SEARCH_TOKENIZER "');",
+	"CREATE VIRTUAL TABLE words USING fts5 (text, content = 'messages',\n"
+	"  content_rowid = 'row', columnsize = 0, tokenize = '" SEARCH_TOKENIZER "');",
 };
 static const struct schema schema = { steps, sizeof steps / sizeof steps[0] };
 
@@ -616,7 +616,8 @@ enum store_status search_db_purge(struct search_db *db, bool *more)
 	errno = 0;
 	int rc = run(db, db->purging ? Q_PURGE_NEXT : Q_PURGE_FIRST);
 	/* FTS5 documents that a merge with nothing to do changes less than two rows. */
-	*more = rc == SQLITE_OK && (!db->purging || sqlite3_total_changes(db->sqlite) - before >= 2);
+	int changes = sqlite3_total_changes(db->sqlite) - before;
+	*more = rc == SQLITE_OK && (!db->purging || changes >= 2);
 	db->purging = rc == SQLITE_OK;
 	return finish(db, "purge", rc == SQLITE_OK && !*more ? purge_end(db) : rc);
 }

@@ -1,306 +1,8 @@
-/* The search, with a ledger that is a list in memory and does as it is told. */
-#include "store/search.h"
-#include "store/search_words.h"
+#include "store/search_testing.h"
 
 #include "base/clock.h"
-#include "store/testing.h"
 
-#include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
 #include <sys/stat.h>
-#include <cmocka.h>
-
-/* ---- the ledger ---- */
-
-struct kept {
-	const char *archive, *partner;
-	char *text; /* NULL: gone */
-	uint64_t id;
-};
-
-struct ledger {
-	pthread_mutex_t lock;
-	struct kept *messages;
-	size_t n;
-	unsigned queries;           /* there were */
-	enum store_status status;   /* of the next ones */
-	bool holding;               /* answers wait for let_go() */
-	struct ledger_op *held;
-};
-
-struct ledger_op *ledger_op_new(struct mailbox *home, void (*done)(struct ledger_op *, void *),
-	size_t ctx_size)
-{
-	struct ledger_op *op = xcalloc(1, sizeof *op + ctx_size);
-
-	op->home = home;
-	op->done = done;
-	op->ctx = op + 1;
-	arena_init(&op->mem, 1024);
-	return op;
-}
-
-void ledger_op_free(struct ledger_op *op)
-{
-	arena_clear(&op->mem);
-	free(op);
-}
-
-static void ledger_op_home(struct mail *m, void *receiver)
-{
-	struct ledger_op *op = container_of(m, struct ledger_op, mail);
-
-	op->done(op, receiver);
-}
-
-static bool has_id(const struct ledger *l, struct str archive, uint64_t id)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (l->messages[i].id == id && l->messages[i].text &&
-		    str_eq(str_c(l->messages[i].archive), archive))
-			return true;
-	return false;
-}
-
-/* The first of those that fit, as ledger.h has it. */
-static void answer(struct ledger *l, struct ledger_op *op, struct str archive,
-	const struct ledger_query *q)
-{
-	bool behind = !q->after;
-
-	op->complete = true;
-	op->status = l->status;
-	if ((q->after && !has_id(l, archive, q->after)) || (q->n_ids && !has_id(l, archive, q->ids[0])))
-		op->status = STORE_NOT_FOUND;
-	if (op->status != STORE_OK)
-		return;
-	op->messages = arena_alloc(&op->mem, q->max * sizeof *op->messages);
-	for (size_t i = 0; i < l->n; i++) {
-		const struct kept *k = &l->messages[i];
-		if (!k->text || !str_eq(str_c(k->archive), archive) ||
-		    (q->n_ids && q->ids[0] != k->id))
-			continue;
-		if (!behind) {
-			behind = k->id == q->after;
-			continue;
-		}
-		if (op->n_messages == q->max) {
-			op->complete = false;
-			break;
-		}
-		op->messages[op->n_messages++] = (struct ledger_message){ .place = i, .id = k->id,
-			.bytes = str_printf(&op->mem, "%s\n%s", k->partner, k->text) };
-	}
-}
-
-void ledger_query(struct ledger *l, struct ledger_op *op, struct str archive,
-	const struct ledger_query *q)
-{
-	op->mail.run = ledger_op_home;
-	pthread_mutex_lock(&l->lock);
-	l->queries++;
-	answer(l, op, archive, q);
-	bool held = l->holding;
-	if (held)
-		l->held = op;
-	pthread_mutex_unlock(&l->lock);
-	if (!held)
-		mailbox_post_one(op->home, &op->mail);
-}
-
-static void hold(struct ledger *l)
-{
-	pthread_mutex_lock(&l->lock);
-	l->holding = true;
-	pthread_mutex_unlock(&l->lock);
-}
-
-static void wait_until_held(struct ledger *l)
-{
-	bool held = false;
-
-	while (!held) {
-		usleep(1000);
-		pthread_mutex_lock(&l->lock);
-		held = l->held != NULL;
-		pthread_mutex_unlock(&l->lock);
-	}
-}
-
-static void let_go(struct ledger *l)
-{
-	pthread_mutex_lock(&l->lock);
-	struct ledger_op *op = l->held;
-	l->held = NULL;
-	l->holding = false;
-	pthread_mutex_unlock(&l->lock);
-	mailbox_post_one(op->home, &op->mail);
-}
-
-static unsigned queries(struct ledger *l)
-{
-	pthread_mutex_lock(&l->lock);
-	unsigned n = l->queries;
-	pthread_mutex_unlock(&l->lock);
-	return n;
-}
-
-static void set_status(struct ledger *l, enum store_status status)
-{
-	pthread_mutex_lock(&l->lock);
-	l->status = status;
-	pthread_mutex_unlock(&l->lock);
-}
-
-/* ---- a bench ---- */
-
-struct bench {
-	char *dir;
-	struct ledger l;
-	struct search *s;
-	struct mailbox home;
-	struct search_op *last;
-	unsigned out;
-};
-
-static void read_message(const struct ledger_message *m, struct str archive, struct buf *text,
-	struct buf *partner)
-{
-	ptrdiff_t end = str_find(m->bytes, '\n');
-
-	assert_true(end >= 0 && archive.n);
-	buf_add(partner, str_head(m->bytes, (size_t)end));
-	buf_add(text, str_skip(m->bytes, (size_t)end + 1));
-}
-
-static void open_search(struct bench *b)
-{
-	struct str error = STR_NULL;
-	struct arena a;
-
-	arena_init(&a, 1024);
-	b->s = search_open(b->dir, &b->l, read_message, &a, &error);
-	if (!b->s)
-		fail_msg("%.*s", STR_FMT(error));
-	arena_clear(&a);
-}
-
-static int set_up(void **state)
-{
-	struct bench *b = xcalloc(1, sizeof *b);
-
-	b->dir = folder_new();
-	pthread_mutex_init(&b->l.lock, NULL);
-	assert_true(mailbox_init(&b->home, 1 << 20));
-	open_search(b);
-	*state = b;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct bench *b = *state;
-
-	if (b->s)
-		search_close(&b->s);
-	if (b->last)
-		search_op_free(b->last);
-	for (size_t i = 0; i < b->l.n; i++)
-		free(b->l.messages[i].text);
-	free(b->l.messages);
-	mailbox_clear(&b->home);
-	folder_free(b->dir);
-	free(b);
-	return 0;
-}
-
-static void put(struct bench *b, const char *archive, const char *partner, const char *text,
-	uint64_t id)
-{
-	struct ledger *l = &b->l;
-
-	pthread_mutex_lock(&l->lock);
-	l->messages = xrealloc(l->messages, (l->n + 1) * sizeof *l->messages);
-	l->messages[l->n++] = (struct kept){ archive, partner, strdup(text), id };
-	pthread_mutex_unlock(&l->lock);
-}
-
-/* Retention, erasure (to: all up to this one), or another text. */
-static void lose(struct bench *b, const char *archive, uint64_t to)
-{
-	pthread_mutex_lock(&b->l.lock);
-	for (size_t i = 0; i < b->l.n; i++) {
-		struct kept *k = &b->l.messages[i];
-		if (k->id <= to && strcmp(k->archive, archive) == 0) {
-			free(k->text);
-			k->text = NULL;
-		}
-	}
-	pthread_mutex_unlock(&b->l.lock);
-}
-
-static void rewrite(struct bench *b, uint64_t id, const char *text)
-{
-	pthread_mutex_lock(&b->l.lock);
-	for (size_t i = 0; i < b->l.n; i++) {
-		if (b->l.messages[i].id == id) {
-			free(b->l.messages[i].text);
-			b->l.messages[i].text = strdup(text);
-		}
-	}
-	pthread_mutex_unlock(&b->l.lock);
-}
-
-static void keep_last(struct search_op *op, void *receiver)
-{
-	struct bench *b = receiver;
-
-	if (b->last)
-		search_op_free(b->last);
-	b->last = op;
-	b->out--;
-}
-
-static bool none_out(void *receiver)
-{
-	return ((struct bench *)receiver)->out == 0;
-}
-
-static struct search_op *new_op(struct bench *b)
-{
-	b->out++;
-	return search_op_new(&b->home, keep_last, 0);
-}
-
-static struct search_op *wait_all(struct bench *b)
-{
-	home_run(&b->home, b, none_out);
-	return b->last;
-}
-
-static struct search_op *find_as(struct bench *b, const char *archive, struct search_query q)
-{
-	q.max = q.max ? q.max : 100;
-	search_find(b->s, new_op(b), str_c(archive), &q);
-	return wait_all(b);
-}
-
-/* The ids that are found, as text: "1 2 ". */
-static const char *find(struct bench *b, const char *archive, const char *text)
-{
-	static char out[4096];
-	size_t n = 0;
-
-	out[0] = '\0';
-	struct search_op *op = find_as(b, archive, (struct search_query){ .text = str_c(text) });
-	assert_int_equal(op->status, STORE_OK);
-	for (size_t i = 0; i < op->n_ids; i++)
-		n += (size_t)snprintf(out + n, sizeof out - n, "%llu ",
-			(unsigned long long)op->ids[i]);
-	return out;
-}
 
 /* How often the text stands in a file. */
 static unsigned grep_file(const char *path, const char *text)
@@ -347,9 +49,9 @@ static void words_are_found_as_people_mean_them(void **state)
 		{ "all words, in any order", "the cat sat on the mat", "mat cat", true },
 		{ "all words, not some", "the cat sat", "cat dog", false },
 		{ "case", "The CAT", "cAt", true },
-		{ "case of other scripts", "\xd0\x9c\xd0\x98\xd0\xa0", "\xd0\xbc\xd0\xb8\xd1\x80", true },
-		{ "diacritics", "Z\xc3\xbcrich caf\xc3\xa9", "zurich cafe", true },
-		{ "combining ones", "cafe\xcc\x81", "caf\xc3\xa9", true },
+		{ "case of other scripts", "МИР", "мир", true },
+		{ "diacritics", "Zürich café", "zurich cafe", true },
+		{ "combining ones", "cafe\xcc\x81", "café", true },
 		{ "punctuation", "Well, (hello)!", "well hello", true },
 		{ "what stands together", "see you to-day", "to-day", true },
 		{ "does stand together", "today to the day", "to-day", false },
@@ -359,35 +61,21 @@ static void words_are_found_as_people_mean_them(void **state)
 		{ "signs among words", "hello world", "hello ?! world", true },
 		{ "nothing", "hello", "", false },
 		{ "white space", "hello", " \t\n", false },
-		{ "Chinese, a part", "\xe6\x88\x91\xe4\xbb\xac\xe5\x9c\xa8\xe5\x8c\x97\xe4\xba\xac",
-		  "\xe5\x8c\x97\xe4\xba\xac", true },
-		{ "Chinese, one character", "\xe5\x8c\x97\xe4\xba\xac", "\xe4\xba\xac", true },
-		{ "Chinese, another order", "\xe5\x8c\x97\xe4\xba\xac", "\xe4\xba\xac\xe5\x8c\x97",
-		  false },
-		{ "Chinese, apart", "\xe5\x8c\x97\xe5\x9c\xa8\xe4\xba\xac",
-		  "\xe5\x8c\x97\xe4\xba\xac", false },
-		{ "Chinese beside Latin", "iPhone\xe6\x89\x8b\xe6\x9c\xbaX", "\xe6\x89\x8b\xe6\x9c\xba",
-		  true },
-		{ "Latin beside Chinese", "iPhone\xe6\x89\x8b\xe6\x9c\xbaX", "iphone", true },
-		{ "kana", "\xe3\x81\x93\xe3\x82\x93\xe3\x81\xab\xe3\x81\xa1\xe3\x81\xaf",
-		  "\xe3\x81\xab\xe3\x81\xa1", true },
-		{ "Thai, with its vowels", "\xe0\xb8\xaa\xe0\xb8\xa7\xe0\xb8\xb1\xe0\xb8\xaa\xe0\xb8\x94"
-		  "\xe0\xb8\xb5\xe0\xb8\x84\xe0\xb8\xa3\xe0\xb8\xb1\xe0\xb8\x9a",
-		  "\xe0\xb8\xaa\xe0\xb8\x94\xe0\xb8\xb5", true },
-		{ "Thai, another vowel", "\xe0\xb8\xaa\xe0\xb8\x94\xe0\xb8\xb5",
-		  "\xe0\xb8\xaa\xe0\xb8\x94\xe0\xb8\xb1", false },
-		{ "Korean, without the particle",
-		  "\xed\x95\x99\xea\xb5\x90\xec\x97\x90\xec\x84\x9c", "\xed\x95\x99\xea\xb5\x90", true },
-		{ "Hindi, the whole word", "\xe0\xa4\xb9\xe0\xa4\xbf\xe0\xa4\xa8\xe0\xa5\x8d"
-		  "\xe0\xa4\xa6\xe0\xa5\x80", "\xe0\xa4\xb9\xe0\xa4\xbf\xe0\xa4\xa8\xe0\xa5\x8d"
-		  "\xe0\xa4\xa6\xe0\xa5\x80", true },
-		{ "Hindi, another vowel", "\xe0\xa4\x95\xe0\xa4\xbf", "\xe0\xa4\x95\xe0\xa5\x80",
-		  false },
-		{ "Arabic with its points", "\xd9\x85\xd9\x8f\xd8\xad\xd9\x8e\xd9\x85\xd9\x91\xd8\xaf",
-		  "\xd9\x85\xd8\xad\xd9\x85\xd8\xaf", true },
-		{ "Hebrew with its points", "\xd7\xa9\xd6\xb8\xd7\x81\xd7\x9c\xd7\x95\xd6\xb9\xd7\x9d",
-		  "\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d", true },
-		{ "an emoji is none", "\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80", false },
+		{ "Chinese, a part", "我们在北京", "北京", true },
+		{ "Chinese, one character", "北京", "京", true },
+		{ "Chinese, another order", "北京", "京北", false },
+		{ "Chinese, apart", "北在京", "北京", false },
+		{ "Chinese beside Latin", "iPhone手机X", "手机", true },
+		{ "Latin beside Chinese", "iPhone手机X", "iphone", true },
+		{ "kana", "こんにちは", "にち", true },
+		{ "Thai, with its vowels", "สวัสดีครับ", "สดี", true },
+		{ "Thai, another vowel", "สดี", "สดั", false },
+		{ "Korean, without the particle", "학교에서", "학교", true },
+		{ "Hindi, the whole word", "हिन्दी", "हिन्दी", true },
+		{ "Hindi, another vowel", "कि", "की", false },
+		{ "Arabic with its points", "مُحَمّد", "محمد", true },
+		{ "Hebrew with its points", "שָׁלוֹם", "שלום", true },
+		{ "an emoji is none", "😀", "😀", false },
 	};
 	enum { N = sizeof cases / sizeof cases[0] };
 	struct bench *b = *state;
@@ -405,12 +93,15 @@ static void words_are_found_as_people_mean_them(void **state)
 /* Each is text, whatever FTS5 may make of it elsewhere. */
 static void no_query_is_syntax(void **state)
 {
-	static const char *const hostile[] = { "\"", "\"\"", "\"\"\"", "'", "*", "cat*", "\"cat\"*",
-		"^cat", "cat AND", "AND", "OR", "NOT", "cat NOT dog", "NEAR(cat dog)", "NEAR(", "(", ")",
-		"((((((((", "text:cat", "text : cat", "{text} : cat", "- {text} : cat", "cat + dog", "+",
-		":", "-cat", "rank", "words MATCH 'x'", "'; DROP TABLE messages; --", "\\", "\\\"", "cat\\",
-		"%", "_", "?1", "$a", "@a", "#", "\"cat\" \"", "cat\"dog", "\xff\xfe", "\xc3", "\xed\xa0\x80",
-		"\xef\xbf\xbf", "\x01\x02", "0x1", "1:cat", "2:cat", "delete", "optimize", "integrity-check" };
+	static const char *const hostile[] = {
+		"\"", "\"\"", "\"\"\"", "'", "*", "cat*", "\"cat\"*", "^cat", "cat AND", "AND",
+		"OR", "NOT", "cat NOT dog", "NEAR(cat dog)", "NEAR(", "(", ")", "((((((((",
+		"text:cat", "text : cat", "{text} : cat", "- {text} : cat", "cat + dog", "+",
+		":", "-cat", "rank", "words MATCH 'x'", "'; DROP TABLE messages; --", "\\",
+		"\\\"", "cat\\", "%", "_", "?1", "$a", "@a", "#", "\"cat\" \"", "cat\"dog",
+		"\xff\xfe", "\xc3", "\xed\xa0\x80", "\xef\xbf\xbf", "\x01\x02", "0x1", "1:cat",
+		"2:cat", "delete", "optimize", "integrity-check"
+	};
 	struct bench *b = *state;
 
 	put(b, "a@x", "p@x", "nothing of the kind", 1);
@@ -524,8 +215,10 @@ static void pages_and_filters(void **state)
 		{ "the last page", { .max = 2, .newest = true }, "50 60 ", false },
 		{ "behind one", { .max = 2, .after = 20 << 8 }, "30 40 ", false },
 		{ "behind the last but one", { .max = 2, .after = 50 << 8 }, "60 ", true },
-		{ "in front of one", { .max = 2, .before = 30 << 8, .newest = true }, "10 20 ", true },
-		{ "between two", { .max = 9, .after = 20 << 8, .before = 50 << 8 }, "30 40 ", true },
+		{ "in front of one", { .max = 2, .before = 30 << 8, .newest = true }, "10 20 ",
+		  true },
+		{ "between two", { .max = 9, .after = 20 << 8, .before = 50 << 8 }, "30 40 ",
+		  true },
 		{ "behind one that has not the word", { .max = 9, .after = 35 << 8 }, "40 50 60 ",
 		  true },
 		{ "in front of one that has no text", { .max = 9, .before = 45 << 8 },
@@ -533,8 +226,8 @@ static void pages_and_filters(void **state)
 		{ "from a time on", { .max = 9, .start_us = 40 }, "40 50 60 ", true },
 		{ "up to a time", { .max = 9, .end_us = 40 }, "10 20 30 40 ", true },
 		{ "a time", { .max = 9, .start_us = 30, .end_us = 30 }, "30 ", true },
-		{ "times that are none", { .max = 9, .start_us = UINT64_MAX, .end_us = UINT64_MAX }, "",
-		  true },
+		{ "times that are none",
+		  { .max = 9, .start_us = UINT64_MAX, .end_us = UINT64_MAX }, "", true },
 		{ "with one", { .with = STR_INIT("q@x"), .max = 9 }, "20 40 60 ", true },
 		{ "with one, a page", { .with = STR_INIT("q@x"), .max = 1, .newest = true }, "60 ",
 		  false },

@@ -89,8 +89,8 @@ static const struct {
 		"SET bytes = ?4" },
 	[ST_DEL_DATA] = { WRITER, "DELETE FROM data WHERE account = ?1 AND space = ?2 "
 		"AND key = ?3" },
-	[ST_SPACE_BYTES] = { WRITER, "SELECT coalesce(sum(length(CAST(key AS BLOB)) + length(bytes)), 0) "
-		"FROM data WHERE account = ?1 AND space = ?2" },
+	[ST_SPACE_BYTES] = { WRITER, "SELECT coalesce(sum(length(CAST(key AS BLOB)) + "
+		"length(bytes)), 0) FROM data WHERE account = ?1 AND space = ?2" },
 	[ST_CLEAR_DATA] = { WRITER, "DELETE FROM data WHERE account = ?1 AND space = ?2" },
 };
 

@@ -2,9 +2,9 @@
  *
  * Order. Writes are done in the order of submission. A read of an account is held by the last
  * write of that account which is not committed yet (it hangs in that write's `held`), a list
- * of users and a backup by the last write of all. That is more than the header promises (it speaks of
- * writes of the same home), and costs nobody else a wait. Accounts are told apart by a small
- * table of hashes; two that share a slot wait for each other now and then.
+ * of users and a backup by the last write of all. That is more than the header promises (it
+ * speaks of writes of the same home), and costs nobody else a wait. Accounts are told apart by
+ * a small table of hashes; two that share a slot wait for each other now and then.
  *
  * How it fails. Each operation comes home with its status; what SQLite said is logged by
  * store/sqlite.c. Operations over the bound come home with STORE_FULL at once, and the writer

@@ -157,7 +157,8 @@ static void what_is_over_a_bound_is_refused_whole(void **state)
 		size_t space, key, bytes, n;
 		enum store_status status;
 	} cases[] = {
-		{ "all at its bound", STORE_SPACE_MAX, STORE_KEY_MAX, STORE_BYTES_MAX, 1, STORE_OK },
+		{ "all at its bound", STORE_SPACE_MAX, STORE_KEY_MAX, STORE_BYTES_MAX, 1,
+		  STORE_OK },
 		{ "space", STORE_SPACE_MAX + 1, 1, 1, 1, STORE_FULL },
 		{ "key", 1, STORE_KEY_MAX + 1, 1, 1, STORE_FULL },
 		{ "bytes", 1, 1, STORE_BYTES_MAX + 1, 1, STORE_FULL },
