@@ -2,8 +2,10 @@
  * with XEP-0153 vCard-Based Avatars 1.1.1: the hash of the photo in presence.
  *
  * Everybody may see everybody's vCard, its owner may change it. Where there is none, a stranger
- * is told the same as where there is no account (section 3.3). A vCard that says nothing takes
- * the old one out. The host has none of its own.
+ * is told the same as where there is no account (section 3.3), and the owner gets an empty one,
+ * the other way that section 3.1 gives: there are clients that fetch it before they change it,
+ * and take an error for the end. A vCard that says nothing takes the old one out. The host has
+ * none of its own.
  *
  * The hash of the photo stands in available presence of which the client has not said itself
  * which photo it shows, or that it shows none; so clients need not fetch the vCard to learn it.
@@ -27,12 +29,13 @@ static void read_done(struct store_op *op, void *receiver)
 		refuse(&c, iq, ERR_RESOURCE_CONSTRAINT, STR("try again later"));
 	} else if (op->status == STORE_FAILED) {
 		refuse(&c, iq, ERR_INTERNAL_SERVER_ERROR, STR(""));
-	} else if (op->status == STORE_OK && op->account.n_data) {
-		struct writer w = reply_open(&c, iq);
-		w_raw(&w, op->account.data[0].bytes);
-		reply_send(&c, &w, iq);
+	} else if (!op->account.n_data && !own) {
+		refuse(&c, iq, ERR_SERVICE_UNAVAILABLE, STR(""));
 	} else {
-		refuse(&c, iq, own ? ERR_ITEM_NOT_FOUND : ERR_SERVICE_UNAVAILABLE, STR(""));
+		struct writer w = reply_open(&c, iq);
+		w_raw(&w, op->account.n_data ? op->account.data[0].bytes
+					     : STR("<vCard xmlns='vcard-temp'/>"));
+		reply_send(&c, &w, iq);
 	}
 	later_free(&later);
 	store_op_free(op);
