@@ -1,8 +1,8 @@
 /* The thread of the search: what is to be done, in what order, and the ledger's answers.
  *
  * One job at a time, since each waits for the ledger: an operation, or news of an archive. A job
- * that has more pages to read goes to the end of its row after each, so that the first search in
- * a large archive does not hold up the others. Operations come before news; garbage is collected
+ * that has more pages to read, or rows to drop, goes to the end of its row after each, so that
+ * the first search in a large archive does not hold up the others. Operations come before news; garbage is collected
  * between the steps of both. */
 #include "store/search.h"
 
@@ -176,12 +176,17 @@ static void on_oldest(struct ledger_op *op, void *receiver)
 	struct search *s = receiver;
 	enum store_status status = op->status;
 	uint64_t oldest = op->n_messages ? op->messages[0].id : 0;
+	bool more = false;
 
 	ledger_op_free(op);
 	if (was_void(s))
 		return;
 	if (status == STORE_OK)
-		status = search_db_drop_before(s->db, s->job.archive, oldest);
+		status = search_db_drop_before(s->db, s->job.archive, oldest, &more);
+	if (status == STORE_OK && more) {
+		put_job_back(s);
+		return;
+	}
 	if (status == STORE_OK)
 		status = search_db_find(s->db, s->job.op);
 	end_job(s, status);

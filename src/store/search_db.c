@@ -16,14 +16,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #define FILE_NAME     "search.db"
 #define BUSY_MS       10000
 #define LOG_EVERY_MS  1000
-#define COLLECT_ROWS  200
+#define DROP_ROWS     200  /* taken out in one step */
 #define COMMIT_ROWS   5000 /* of a transaction, about */
 #define PURGE_PAGES   "64" /* of a step */
 #define MATCH_BYTES   (4 * SEARCH_TEXT_MAX)
@@ -369,24 +368,28 @@ static int drop_rows(struct search_db *db, enum search_statement id, unsigned mo
 	return *n ? set_dirty(db) : SQLITE_OK;
 }
 
-static int drop_before(struct search_db *db, struct str archive, uint64_t id)
+static int drop_before(struct search_db *db, struct str archive, uint64_t id, bool *more)
 {
 	uint64_t number, mark;
 	unsigned n;
 	int rc = begin(db);
 
+	*more = false;
 	if (rc == SQLITE_OK)
 		rc = find_archive(db, archive, &number, &mark);
 	if (rc != SQLITE_OK || !number)
 		return rc;
 	bind_int(db, Q_BEFORE, 1, number);
 	bind_int(db, Q_BEFORE, 2, id ? id : INT64_MAX);
-	return drop_rows(db, Q_BEFORE, UINT_MAX, &n);
+	rc = drop_rows(db, Q_BEFORE, DROP_ROWS, &n);
+	*more = n == DROP_ROWS;
+	return rc;
 }
 
-enum store_status search_db_drop_before(struct search_db *db, struct str archive, uint64_t id)
+enum store_status search_db_drop_before(struct search_db *db, struct str archive, uint64_t id,
+	bool *more)
 {
-	return finish(db, "drop", drop_before(db, archive, id));
+	return finish(db, "drop", drop_before(db, archive, id, more));
 }
 
 /* The words of the old text go, those of the new one come. */
@@ -580,9 +583,9 @@ static int collect(struct search_db *db, bool *more)
 	*more = true;
 	db->words.archive = number;
 	bind_int(db, Q_GARBAGE_ROWS, 1, number);
-	rc = drop_rows(db, Q_GARBAGE_ROWS, COLLECT_ROWS, &n);
+	rc = drop_rows(db, Q_GARBAGE_ROWS, DROP_ROWS, &n);
 	bind_int(db, Q_DROP_ARCHIVE, 1, number);
-	return rc == SQLITE_OK && n < COLLECT_ROWS ? run(db, Q_DROP_ARCHIVE) : rc;
+	return rc == SQLITE_OK && n < DROP_ROWS ? run(db, Q_DROP_ARCHIVE) : rc;
 }
 
 enum store_status search_db_collect(struct search_db *db, bool *more)

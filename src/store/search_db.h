@@ -25,8 +25,10 @@ enum store_status search_db_mark(struct search_db *db, struct str archive, uint6
 enum store_status search_db_add(struct search_db *db, struct str archive,
 	const struct search_text *texts, size_t n, uint64_t mark);
 
-/* The archive has lost what came before the message of this id; 0: it has lost all. */
-enum store_status search_db_drop_before(struct search_db *db, struct str archive, uint64_t id);
+/* The archive has lost what came before the message of this id; 0: it has lost all. Takes out
+ * some of it. *more: there may be more. */
+enum store_status search_db_drop_before(struct search_db *db, struct str archive, uint64_t id,
+	bool *more);
 
 /* The message has another text, if it is there; an empty one takes it out. */
 enum store_status search_db_replace(struct search_db *db, struct str archive, uint64_t id,

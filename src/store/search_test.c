@@ -339,6 +339,20 @@ static void what_the_ledger_has_no_longer_is_not_found(void **state)
 	assert_ids(b, "all", (struct search_query){ .text = STR("cat") }, "", true);
 }
 
+static void much_that_is_gone_is_dropped_in_steps(void **state)
+{
+	struct bench *b = *state;
+
+	for (uint64_t i = 1; i <= 900; i++)
+		put(b, "a@x", "p@x", "cat", i);
+	find_as(b, "a@x", (struct search_query){ .text = STR("cat"), .max = SEARCH_RESULT_MAX });
+	assert_int_equal(b->last->n_ids, 900);
+	lose(b, "a@x", 898);
+	unsigned before = queries(&b->l);
+	assert_string_equal(find(b, "a@x", "cat"), "899 900 ");
+	assert_true(queries(&b->l) - before > 2 * 4); /* two for each 200 */
+}
+
 /* XEP-0424: what was retracted is not found by its old text. */
 static void a_message_may_get_another_text(void **state)
 {
@@ -510,6 +524,7 @@ int main(void)
 		T(many_pages_are_read_in_turns),
 		T(news_are_read_in_the_background),
 		T(what_the_ledger_has_no_longer_is_not_found),
+		T(much_that_is_gone_is_dropped_in_steps),
 		T(a_message_may_get_another_text),
 		T(nothing_readable_is_left_of_an_erased_archive),
 		T(an_erasure_overtakes_what_is_being_read),
