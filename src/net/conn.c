@@ -41,7 +41,9 @@ void conn_mark_dirty(struct conn *c)
 
 void conn_set_interest(struct conn *c)
 {
-	uint32_t in = c->paused || c->peer_closed ? 0 : EPOLLIN;
+	/* A pause is mostly over before anything comes: the loop is told of one by conn_ready(). */
+	bool deaf = c->peer_closed || (c->paused && !(c->watch.events & EPOLLIN));
+	uint32_t in = deaf ? 0 : EPOLLIN;
 	uint32_t out = c->blocked ? EPOLLOUT : 0;
 
 	if (c->loop && !c->ended)
@@ -225,8 +227,11 @@ bool conn_attach(struct conn *c, struct loop *l)
 /* Sends a buffer with one call. False when something stays, or the connection ended. */
 static bool send_buf(struct conn *c, struct buf *b)
 {
+	/* The last bytes go with the FIN that follows, in one packet. */
+	bool last = c->finishing && (!c->tls || c->said_bye);
+
 	if (b->n) {
-		ssize_t n = send(c->watch.fd, b->p, b->n, MSG_NOSIGNAL);
+		ssize_t n = send(c->watch.fd, b->p, b->n, MSG_NOSIGNAL | (last ? MSG_MORE : 0));
 		if (n < 0 && errno != EAGAIN && errno != EINTR) {
 			conn_end_later(c, c->half_closed ? CONN_DONE : CONN_RESET);
 			return false;
@@ -241,6 +246,15 @@ static bool send_buf(struct conn *c, struct buf *b)
 	if (!b->failed)
 		buf_pool_give(c->loop->pool, b);
 	return true;
+}
+
+/* Adds close_notify to what goes on the wire, once. */
+static void say_bye(struct conn *c)
+{
+	if (!c->finishing || !c->tls || c->handshaking || c->said_bye)
+		return;
+	c->said_bye = true;
+	tls_bye(c->tls, &c->wire);
 }
 
 /* Encrypts out piece by piece, so that what waits for the kernel stays small and a slow peer
@@ -258,6 +272,8 @@ static bool send_sealed(struct conn *c)
 			return false;
 		}
 		at += piece.n;
+		if (at == c->out.n)
+			say_bye(c);
 		sent = send_buf(c, &c->wire);
 	}
 	if (c->ended)
@@ -288,12 +304,9 @@ static void half_close(struct conn *c)
 {
 	if (c->half_closed)
 		return;
-	if (c->tls && !c->handshaking && !c->said_bye) {
-		c->said_bye = true;
-		tls_bye(c->tls, &c->wire);
-		if (!send_buf(c, &c->wire))
-			return;
-	}
+	say_bye(c); /* where nothing else was to be sent */
+	if (!send_buf(c, &c->wire))
+		return;
 	shutdown(c->watch.fd, SHUT_WR);
 	c->half_closed = true;
 	if (c->peer_closed)

@@ -156,10 +156,12 @@ void conn_ready(struct watch *w, uint32_t events)
 	}
 	if (!(events & ~(uint32_t)EPOLLOUT))
 		return;
-	if (!(w->events & EPOLLIN)) {
+	if (c->paused || !(w->events & EPOLLIN)) {
 		/* Errors come unasked, again and again: a paused connection ends here. */
 		if (events & (EPOLLERR | EPOLLHUP))
 			conn_end(c, CONN_RESET);
+		else
+			watch_change(c->loop, w, w->events & ~(uint32_t)EPOLLIN);
 	} else if (c->finishing) {
 		discard(c);
 	} else if (c->tls) {
