@@ -84,6 +84,7 @@ static struct ledger *ledger_new(const char *dir, int fd, const struct ledger_op
 	op_queue_init(&l->w.in_group);
 	op_queue_init(&l->w.reads);
 	op_queue_init(&l->w.to_erase);
+	op_queue_init(&l->w.to_replace);
 	op_queue_init(&l->w.erased);
 	return l;
 }
@@ -408,6 +409,24 @@ void ledger_query(struct ledger *l, struct ledger_op *op, struct str archive,
 		add_find(p, q->ids[i]);
 	add_find(p, q->after);
 	add_find(p, q->before);
+	submit(l, op);
+}
+
+void ledger_replace(struct ledger *l, struct ledger_op *op, struct str archive, uint64_t id,
+	struct str bytes)
+{
+	if (bytes.n > LEDGER_BYTES_MAX) {
+		refuse(op, STORE_FULL);
+		return;
+	}
+	struct ledger_read_part *p = admit_read(l, op, LEDGER_REPLACE, archive, 1);
+	if (!p)
+		return;
+	op->id = id;
+	op->mail.bytes += (uint32_t)bytes.n;
+	atomic_fetch_add_explicit(&l->op_bytes, bytes.n, memory_order_relaxed);
+	p->bytes = str_dup(&op->mem, bytes);
+	add_find(p, id);
 	submit(l, op);
 }
 

@@ -45,6 +45,16 @@ static void post_chore(struct ledger *l, struct chore *c, struct worker *first,
 	mailbox_post_one(&first->box, &c->mail);
 }
 
+/* All segments as of now. */
+static struct segment_list chores_segments(const struct ledger *l)
+{
+	struct segment_list list = { xcalloc(l->state.n_segments, sizeof *list.v),
+		l->state.n_segments };
+
+	memcpy(list.v, l->state.segments, list.n * sizeof *list.v);
+	return list;
+}
+
 /* The next segment. */
 
 static void make_work(struct chore *c)
@@ -290,11 +300,54 @@ static void post_erase(struct ledger *l)
 	post_chore(l, &x->chore, &l->reader, &l->keeper);
 }
 
+/* Replacing. */
+
+static void replace_work(struct chore *c)
+{
+	struct replace_chore *x = container_of(c, struct replace_chore, chore);
+
+	x->fault.what = NULL;
+	for (const struct ledger_op *op = x->ops.first; op; op = op->next)
+		if (!replace_run(x->segments, c->l->dir, op->part.read->finds[0].place, op->place,
+			&x->fault))
+			return;
+}
+
+static void replace_after(struct chore *c)
+{
+	struct replace_chore *x = container_of(c, struct replace_chore, chore);
+	struct ledger *l = c->l;
+
+	l->w.replacing = false;
+	if (x->fault.what) {
+		ledger_fault_log(&x->fault, "ledger_replace", l->path);
+		if (x->fault.e)
+			writer_fail(l, "replacing", x->fault.e);
+		l->w.index_off = true; /* as for erasing */
+	}
+	writer_home(l, &x->ops, x->fault.what ? STORE_FAILED : STORE_OK);
+	free(x->segments.v);
+	free(x);
+}
+
+static void post_replace(struct ledger *l)
+{
+	struct replace_chore *x = xcalloc(1, sizeof *x);
+
+	op_queue_init(&x->ops);
+	op_queue_move(&x->ops, &l->w.to_replace);
+	x->segments = chores_segments(l);
+	x->chore.work = replace_work;
+	x->chore.after = replace_after;
+	l->w.replacing = true;
+	post_chore(l, &x->chore, &l->reader, &l->keeper);
+}
+
 bool chores_idle(const struct ledger *l)
 {
 	const struct writer *w = &l->w;
 
-	return !w->chores && !w->to_erase.first && !w->erased.first;
+	return !w->chores && !w->to_erase.first && !w->to_replace.first && !w->erased.first;
 }
 
 int chores_wait_ms(const struct ledger *l)
@@ -321,14 +374,17 @@ void chores_keep_house(struct ledger *l)
 
 	if (l->failed) {
 		writer_home(l, &w->to_erase, STORE_FAILED);
+		writer_home(l, &w->to_replace, STORE_FAILED);
 		writer_home(l, &w->erased, STORE_FAILED);
 		return;
 	}
 	if (w->to_erase.first && !w->erasing)
 		post_erase(l);
+	if (w->to_replace.first && !w->replacing)
+		post_replace(l);
 	collect_garbage(l);
-	/* While something is being erased an index would hide that from the next open. */
-	if (!w->index_busy && !w->erasing && index_due(l))
+	/* While something is being erased or replaced an index would hide that from the next open. */
+	if (!w->index_busy && !w->erasing && !w->replacing && index_due(l))
 		post_index(l);
 	chores_count(l);
 }

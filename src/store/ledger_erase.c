@@ -125,7 +125,8 @@ static void look_at(struct pass *p, struct record *r, size_t at)
 	for (unsigned i = 0; i < r->n_archives; i++) {
 		if (gone[i] && !all_zero(r->archives[i].name))
 			add_change(p, at + record_name_at(r, i), r->archives[i].name.n, false);
-		if (gone[i] && r->version > 1 && r->archives[i].partner)
+		if (gone[i] && r->version > 1 &&
+			(r->archives[i].partner || r->archives[i].talk_prev))
 			add_change(p, at + record_talk_at(r, i), RECORD_TALK, false);
 	}
 	if (all && !all_zero(r->bytes))

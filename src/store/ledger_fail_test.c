@@ -240,6 +240,30 @@ static void test_failed_erase(void **state)
 	}
 }
 
+/* In the middle of replacing, of what has been replaced before: it is finished at the next open. */
+static void test_failed_replace(void **state)
+{
+	/* The commit, the link; marks, zeros and the end of the earlier one. */
+	for (int sync = 1; sync <= 5; sync++) {
+		struct ledger_entry e = { STR(A), STR(B), true, true };
+		struct rig r;
+		rig_init(&r, 1 << 16);
+		ledger_store(r.l, rig_op(&r), &e, 1, ledger_id(1, 0), STR("secret-1"), STR_NULL);
+		ledger_replace(r.l, rig_op(&r), STR(A), ledger_id(1, 0), STR("secret-2"));
+		rig_wait(&r);
+		rig_reopen(&r);
+		atomic_store(&until_failure, sync);
+		ledger_replace(r.l, rig_op(&r), STR(A), ledger_id(1, 0), STR("third"));
+		assert_int_equal(rig_wait(&r)->status, STORE_FAILED);
+		assert_int_equal(atomic_load(&until_failure), 0);
+		rig_reopen(&r);
+		/* What was not committed may be there, as the file system has it. */
+		assert_int_equal(rig_grep(&r, "secret"), 0);
+		rig_expect(&r, A, "third ");
+		rig_clear(&r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -250,6 +274,7 @@ int main(void)
 		cmocka_unit_test(test_full_disk),
 		cmocka_unit_test(test_failed_sync),
 		cmocka_unit_test(test_failed_erase),
+		cmocka_unit_test(test_failed_replace),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

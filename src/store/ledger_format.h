@@ -47,7 +47,9 @@ enum record_type {
 	RECORD_WAIT,      /* messages begin to wait; bytes: their places */
 	RECORD_WAITING,   /* of the messages from one place up to another just these wait; bytes:
 	                   * both places (the second not included), then theirs */
-	RECORD_REPLACE    /* other bytes for the record at `prev` of its first slot */
+	/* Other bytes for the message at `prev` of its first slot; at its `talk_prev` is what had
+	 * replaced that before, or 0. It belongs to the same archives. */
+	RECORD_REPLACE
 };
 
 struct record_archive {

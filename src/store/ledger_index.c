@@ -7,10 +7,12 @@
 #define INDEX_VERSION 2
 #define INDEX_HEAD    80
 #define SEGMENT_ENTRY 24
+#define PAIR_ENTRY    16
 #define ENTRY_HEAD    112
 
 enum { IH_MAGIC = 0, IH_VERSION = 8, IH_CRC = 12, IH_LENGTH = 16, IH_COVERS = 24, IH_LAST = 32,
-	IH_ARCHIVES = 40, IH_FORM = 48, IH_SALT = 52, IH_SEGMENTS = 56, IH_CUTOFF = 64 };
+	IH_ARCHIVES = 40, IH_FORM = 48, IH_SALT = 52, IH_SEGMENTS = 56, IH_CUTOFF = 64,
+	IH_REPLACED = 72 };
 enum { IS_BASE = 0, IS_NEWEST = 8, IS_LIVES = 16 };
 enum { IE_FIRST = 0, IE_LAST = 8, IE_CHANGE_FIRST = 16, IE_CHANGE_LAST = 24, IE_NEWEST = 32,
 	IE_FLOOR = 40, IE_LOST = 48, IE_HIGH = 56, IE_LOW = 64, IE_N = 72, IE_FLOOR_N = 76,
@@ -71,6 +73,12 @@ void index_write(const struct ledger_state *s, struct index_reach reach, struct 
 	out->n = INDEX_HEAD;
 	for (size_t i = 0; i < s->n_segments; i++)
 		write_segment(&s->segments[i], out);
+	for (size_t i = 0; i < s->n_replaced; i++) {
+		char *p = buf_reserve(out, PAIR_ENTRY);
+		put64(p, s->replaced[i].at);
+		put64(p + 8, s->replaced[i].by);
+		out->n += PAIR_ENTRY;
+	}
 	for (struct map_node *n = NULL; (n = map_next(&s->archives, n));)
 		write_entry(container_of(n, struct archive, node), out);
 	memcpy(out->p + IH_MAGIC, magic, sizeof magic);
@@ -83,6 +91,7 @@ void index_write(const struct ledger_state *s, struct index_reach reach, struct 
 	put32(out->p + IH_SALT, reach.form.salt);
 	put64(out->p + IH_SEGMENTS, s->n_segments);
 	put64(out->p + IH_CUTOFF, s->cutoff_us);
+	put64(out->p + IH_REPLACED, s->n_replaced);
 	put32(out->p + IH_CRC, crc32c(0, out->p + IH_LENGTH, out->n - IH_LENGTH));
 }
 
@@ -101,6 +110,15 @@ static bool read_segment(struct str *rest, struct ledger_state *s)
 			return false;
 	}
 	*rest = str_skip(*rest, SEGMENT_ENTRY);
+	return true;
+}
+
+static bool read_pair(struct str *rest, struct ledger_state *s)
+{
+	if (rest->n < PAIR_ENTRY || get64(rest->p) >= get64(rest->p + 8))
+		return false;
+	ledger_state_replace(s, get64(rest->p), get64(rest->p + 8));
+	*rest = str_skip(*rest, PAIR_ENTRY);
 	return true;
 }
 
@@ -166,6 +184,9 @@ const char *index_read(struct str file, struct ledger_state *s, struct index_rea
 	for (uint64_t n = get64(file.p + IH_SEGMENTS); n; n--)
 		if (!read_segment(&rest, s))
 			return "a segment in it makes no sense";
+	for (uint64_t n = get64(file.p + IH_REPLACED); n; n--)
+		if (!read_pair(&rest, s))
+			return "a replacement in it makes no sense";
 	for (uint64_t n = get64(file.p + IH_ARCHIVES); n; n--)
 		if (!read_entry(&rest, s, out->covers))
 			return "an archive in it makes no sense";

@@ -127,6 +127,51 @@ static enum store_status run_wait(struct ledger *l, struct ledger_op *op)
 	return status == STORE_OK && op->missing ? STORE_NOT_FOUND : status;
 }
 
+/* Of the archives that the message had when it was found, those that have not been erased since
+ * then. */
+static void keep_owners(const struct ledger *l, struct ledger_read_part *p)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < p->n_slots; i++) {
+		const struct archive *a = ledger_state_find(&l->state, p->slots[i].name);
+		if (a && a->first && a->first <= p->finds[0].place)
+			p->slots[n++] = p->slots[i];
+	}
+	p->n_slots = n;
+}
+
+/* The message has been found, if it is there. True when it goes on elsewhere after the commit. */
+static bool run_replace(struct ledger *l, struct ledger_op *op)
+{
+	struct ledger_read_part *p = op->part.read;
+	struct record r = { .type = RECORD_REPLACE, .id = ledger_id(clock_wall_us(), 0),
+		.bytes = p->bytes };
+	size_t names = 0;
+
+	for (unsigned i = 0; i < p->n_slots; i++)
+		names += p->slots[i].name.n;
+	op->status = STORE_OK;
+	if (!writer_room(l, record_length(p->n_slots, names, p->bytes.n), false))
+		op->status = no_room(l);
+	keep_owners(l, p);
+	if (!p->n_slots)
+		op->status = STORE_NOT_FOUND;
+	if (op->status != STORE_OK)
+		return false;
+	r.n_archives = p->n_slots;
+	for (unsigned i = 0; i < p->n_slots; i++)
+		r.archives[i].name = p->slots[i].name;
+	r.archives[0].prev = p->finds[0].place;
+	r.archives[0].talk_prev = p->earlier;
+	op->place = writer_append(l, &r);
+	for (unsigned i = 0; i < p->n_slots; i++)
+		ledger_state_touch(&l->state, p->slots[i].name, op->place);
+	ledger_state_replace(&l->state, p->finds[0].place, op->place);
+	op_queue_add(&l->w.to_replace, op);
+	return true;
+}
+
 /* Where erasing must begin: at the first record of the archive that is known. Or before, in a
  * segment that is about to be deleted: a crash may have brought it back after the archive's
  * records in it had been forgotten. 0: there are none. */
@@ -235,6 +280,10 @@ static bool run(struct ledger *l, struct ledger_op *op)
 		break;
 	case LEDGER_ERASE: return run_erase(l, op);
 	case LEDGER_REPLACE:
+		reads = run_find(l, op);
+		if (!reads)
+			return run_replace(l, op);
+		break;
 	case LEDGER_BACKUP: op->status = STORE_FAILED; break;
 	}
 	if (reads)

@@ -65,9 +65,22 @@ static struct walk next_walk(const struct ledger_read_part *p)
 	return w;
 }
 
-/* Notes the place if this is one of them. True when it was the only one. */
-static bool note_found(struct ledger_read_part *p, size_t first, const struct record *r)
+/* For a replacement: to whom the message belongs. */
+static void note_slots(struct ledger_op *op, const struct record *r)
 {
+	struct ledger_read_part *p = op->part.read;
+
+	p->n_slots = 0;
+	for (unsigned i = 0; i < r->n_archives; i++)
+		if (!r->archives[i].erased)
+			p->slots[p->n_slots++].name = str_dup(&op->mem, r->archives[i].name);
+	p->earlier = r->replaced;
+}
+
+/* Notes the place if this is one of them. True when it was the only one. */
+static bool note_found(struct ledger_op *op, size_t first, const struct record *r)
+{
+	struct ledger_read_part *p = op->part.read;
 	size_t low = first, high = p->left;
 
 	while (low < high) {
@@ -79,6 +92,8 @@ static bool note_found(struct ledger_read_part *p, size_t first, const struct re
 	}
 	for (; low < p->left && p->finds[low].id == r->id; low++)
 		p->finds[low].place = r->place;
+	if (op->kind == LEDGER_REPLACE && p->finds[0].place)
+		note_slots(op, r);
 	return p->left - first == 1 && p->finds[first].place;
 }
 
@@ -99,7 +114,7 @@ static enum step find_step(struct ledger *l, struct ledger_op *op)
 		enum read_answer answer = reader_head(l, at, op->archive, &r, &slot);
 		if (answer == READ_FAILED)
 			return fail(op);
-		if (answer == READ_END || note_found(p, w.first, &r))
+		if (answer == READ_END || note_found(op, w.first, &r))
 			break;
 		at = slot->prev;
 	}

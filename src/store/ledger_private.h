@@ -18,6 +18,7 @@
 #include "store/ledger_erase.h"
 #include "store/ledger_gather.h"
 #include "store/ledger_index.h"
+#include "store/ledger_replace.h"
 #include "store/ledger_worker.h"
 
 /* Operations, oldest first. */
@@ -85,7 +86,12 @@ struct ledger_read_part {
 	size_t left;          /* the first so many have not been looked for */
 	uint64_t at;          /* where looking for some of them goes on, or 0: begin */
 	bool found;           /* all have been looked for */
-	struct str bytes;     /* of a replacement */
+	/* Of a replacement: the new bytes, and of the message that was found its archives and what
+	 * has replaced it before, or 0. */
+	struct str bytes;
+	struct record_archive slots[LEDGER_ARCHIVES];
+	unsigned n_slots;
+	uint64_t earlier;
 	/* Of pages: */
 	struct ledger_query q; /* ids, match_ctx in the arena */
 	uint64_t partner;
@@ -135,8 +141,9 @@ struct writer {
 	unsigned deleting;      /* those of them that delete */
 	struct erase_set erase_next;    /* begins when the one that is out comes back */
 	struct op_queue to_erase;       /* its operations */
+	struct op_queue to_replace;     /* operations whose records are committed */
 	struct op_queue erased; /* done on disk; they wait for an index that knows it */
-	bool erasing, index_busy, index_wanted, index_off;
+	bool erasing, replacing, index_busy, index_wanted, index_off;
 	uint64_t index_covers, index_bytes; /* of the last one */
 	uint64_t index_forgotten; /* state.forgotten, as the index on disk knows it */
 	bool look_for_garbage;
@@ -205,6 +212,13 @@ struct delete_chore {
 struct erase_chore {
 	struct chore chore;
 	struct erase_set set;
+	struct op_queue ops;
+	struct ledger_fault fault;
+};
+
+struct replace_chore {
+	struct chore chore;
+	struct segment_list segments;
 	struct op_queue ops;
 	struct ledger_fault fault;
 };

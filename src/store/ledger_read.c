@@ -96,12 +96,10 @@ static bool open_segment(struct ledger *l, struct read_segment *g)
 	return g->fd >= 0;
 }
 
-static enum read_answer fail(struct ledger *l, const struct read_segment *g, uint64_t place,
-	const char *what, int e)
+static enum read_answer fail(struct ledger_fault *fault, const struct read_segment *g,
+	uint64_t place, const char *what, int e)
 {
-	struct ledger_fault fault = { what, g->base, place - g->base, e };
-
-	ledger_fault_log(&fault, "ledger_read", l->path);
+	*fault = (struct ledger_fault){ what, g->base, place - g->base, e };
 	return READ_FAILED;
 }
 
@@ -141,8 +139,8 @@ static bool read_more(struct ledger *l, const struct read_segment *g, uint64_t p
 	return true;
 }
 
-enum read_answer reader_head(struct ledger *l, uint64_t place, struct str archive,
-	struct record *out, const struct record_archive **slot)
+static enum read_answer read_head(struct ledger *l, uint64_t place, struct str archive,
+	struct record *out, const struct record_archive **slot, struct ledger_fault *fault)
 {
 	struct read_segment *g = find_segment(&l->r, place);
 	const char *why;
@@ -151,18 +149,30 @@ enum read_answer reader_head(struct ledger *l, uint64_t place, struct str archiv
 	if (!g)
 		return READ_END;
 	if (!read_some(l, g, place, HEAD_FIRST, &got))
-		return fail(l, g, place, "it can't be read", errno);
+		return fail(fault, g, place, "it can't be read", errno);
 	if (record_peek(got, place, g->form, out, &why) != RECORD_WHOLE)
-		return fail(l, g, place, why, 0);
+		return fail(fault, g, place, why, 0);
 	if (!read_more(l, g, place, record_bytes_at(out), &got))
-		return fail(l, g, place, "it can't be read", errno);
+		return fail(fault, g, place, "it can't be read", errno);
 	record_names(got, out);
 	*slot = record_slot(out, archive);
 	return *slot ? READ_OK : READ_END;
 }
 
+enum read_answer reader_head(struct ledger *l, uint64_t place, struct str archive,
+	struct record *out, const struct record_archive **slot)
+{
+	struct ledger_fault fault;
+	enum read_answer answer = read_head(l, place, archive, out, slot, &fault);
+
+	if (answer == READ_FAILED)
+		ledger_fault_log(&fault, "ledger_read", l->path);
+	return answer;
+}
+
 /* The whole record, whatever it is. */
-static enum read_answer read_whole(struct ledger *l, uint64_t place, struct record *out)
+static enum read_answer read_whole(struct ledger *l, uint64_t place, struct record *out,
+	struct ledger_fault *fault)
 {
 	struct read_segment *g = find_segment(&l->r, place);
 	const char *why;
@@ -171,32 +181,33 @@ static enum read_answer read_whole(struct ledger *l, uint64_t place, struct reco
 	if (!g)
 		return READ_END;
 	if (!read_some(l, g, place, READ_FIRST, &got))
-		return fail(l, g, place, "it can't be read", errno);
+		return fail(fault, g, place, "it can't be read", errno);
 	if (record_peek(got, place, g->form, out, &why) != RECORD_WHOLE)
-		return fail(l, g, place, why, 0);
+		return fail(fault, g, place, why, 0);
 	if (!read_more(l, g, place, out->length, &got))
-		return fail(l, g, place, "it can't be read", errno);
+		return fail(fault, g, place, "it can't be read", errno);
 	if (record_read(got, place, g->form, out, &why) != RECORD_WHOLE)
-		return fail(l, g, place, why, 0);
+		return fail(fault, g, place, why, 0);
 	return READ_OK;
 }
 
 /* The bytes of a replacement in place of the record's own. */
 static enum read_answer read_replacement(struct ledger *l, uint64_t place, struct str archive,
-	struct record *r, const struct record_archive **slot)
+	struct record *r, const struct record_archive **slot, struct ledger_fault *fault)
 {
 	struct record by;
 	uint64_t at = r->replaced;
-	enum read_answer answer = read_whole(l, at, &by);
+	enum read_answer answer = read_whole(l, at, &by, fault);
 
 	if (answer == READ_FAILED)
 		return answer;
 	if (answer == READ_END || by.type != RECORD_REPLACE || by.archives[0].prev != place)
-		return fail(l, find_segment(&l->r, place), place, "what replaces it is missing", 0);
+		return fail(fault, find_segment(&l->r, place), place, "what replaces it is missing", 0);
 	/* The names of the message itself are overwritten by now: they are the same. */
 	const struct record_archive *s = record_slot(&by, archive);
 	if (!s)
-		return READ_END;
+		return fail(fault, find_segment(&l->r, place), place,
+			"what replaces it is erased", 0);
 	for (unsigned i = 0; i < r->n_archives; i++)
 		if (*slot == &r->archives[i])
 			r->archives[i].name = s->name;
@@ -204,15 +215,29 @@ static enum read_answer read_replacement(struct ledger *l, uint64_t place, struc
 	return READ_OK;
 }
 
-enum read_answer reader_record(struct ledger *l, uint64_t place, struct str archive,
-	struct record *out, const struct record_archive **slot)
+static enum read_answer try_record(struct ledger *l, uint64_t place, struct str archive,
+	struct record *out, const struct record_archive **slot, struct ledger_fault *fault)
 {
-	enum read_answer answer = read_whole(l, place, out);
+	enum read_answer answer = read_whole(l, place, out, fault);
 
 	if (answer != READ_OK)
 		return answer;
 	*slot = record_slot(out, archive);
 	if (!*slot || out->type != RECORD_STORE)
 		return READ_END;
-	return out->replaced ? read_replacement(l, place, archive, out, slot) : READ_OK;
+	return out->replaced ? read_replacement(l, place, archive, out, slot, fault) : READ_OK;
+}
+
+enum read_answer reader_record(struct ledger *l, uint64_t place, struct str archive,
+	struct record *out, const struct record_archive **slot)
+{
+	struct ledger_fault fault;
+	enum read_answer answer = try_record(l, place, archive, out, slot, &fault);
+
+	/* Just now it may have been replaced. */
+	if (answer == READ_FAILED)
+		answer = try_record(l, place, archive, out, slot, &fault);
+	if (answer == READ_FAILED)
+		ledger_fault_log(&fault, "ledger_read", l->path);
+	return answer;
 }

@@ -5,6 +5,7 @@
 #include "store/ledger_erase.h"
 #include "store/ledger_file.h"
 #include "store/ledger_index.h"
+#include "store/ledger_replace.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -25,7 +26,8 @@ struct recovery {
 	size_t n_heads, cap_heads;
 	char *bytes;                /* of one segment after the other */
 	size_t cap_bytes;
-	struct erase_set erase;     /* what is to be done again */
+	struct erase_set erase;     /* what is to be done again, */
+	struct buf replaced;        /* and this: of struct replaced */
 	uint64_t synced;            /* an index says that all before this place had been */
 	bool index_stale;           /* it may name what has been erased since */
 };
@@ -201,6 +203,15 @@ static struct index_reach load_index(struct recovery *r)
 	return (struct index_reach){ 0 };
 }
 
+/* Replacing is done again, for all of which the index does not know. */
+static void add_replaced(struct recovery *r, uint64_t at, uint64_t by)
+{
+	struct replaced pair = { at, by };
+
+	ledger_state_replace(r->state, at, by);
+	buf_add(&r->replaced, str_from((const char *)&pair, sizeof pair));
+}
+
 static void play_archive(struct recovery *r, const struct record *rec, unsigned i)
 {
 	struct str name = rec->archives[i].name;
@@ -224,6 +235,8 @@ static void play_archive(struct recovery *r, const struct record *rec, unsigned 
 		break;
 	case RECORD_REPLACE:
 		ledger_state_touch(r->state, name, rec->place);
+		if (!i || rec->archives[0].erased)
+			add_replaced(r, rec->archives[0].prev, rec->place);
 		break;
 	case RECORD_ERASE:
 		/* From the beginning: a segment may be back that had been deleted. */
@@ -407,6 +420,20 @@ static bool finish_erasing(struct recovery *r)
 	return false;
 }
 
+static bool finish_replacing(struct recovery *r)
+{
+	const struct segment_list list = { r->state->segments, r->state->n_segments };
+	const struct replaced *p = (const struct replaced *)r->replaced.p;
+	struct ledger_fault fault;
+
+	for (size_t i = 0; i < r->replaced.n / sizeof *p; i++)
+		if (!replace_run(list, r->dir, p[i].at, p[i].by, &fault)) {
+			*r->error = ledger_fault_text(&fault, r->path, r->a);
+			return false;
+		}
+	return true;
+}
+
 static bool remove_index(struct recovery *r)
 {
 	if (index_remove(r->dir))
@@ -435,6 +462,7 @@ static bool play_without_index(struct recovery *r)
 	ledger_state_reset(r->state);
 	r->state->n_segments = 0;
 	*r->found = (struct ledger_found){ 0 };
+	buf_reset(&r->replaced);
 	add_segments(r);
 	return play_from(r, (struct index_reach){ 0 });
 }
@@ -445,6 +473,8 @@ static bool recover(struct recovery *r)
 		return false;
 	add_segments(r);
 	if (!play_from(r, load_index(r)) || (r->index_stale && !play_without_index(r)))
+		return false;
+	if (!finish_replacing(r))
 		return false;
 	if (!erase_set_empty(&r->erase) && !(finish_erasing(r) && remove_index(r)))
 		return false;
@@ -461,7 +491,9 @@ bool ledger_recover(int dir, const char *path, struct ledger_state *s, struct le
 
 	*out = (struct ledger_found){ 0 };
 	erase_set_init(&r.erase);
+	buf_init(&r.replaced, SIZE_MAX / 2);
 	bool good = recover(&r);
+	buf_clear(&r.replaced);
 	erase_set_clear(&r.erase);
 	free(r.bytes);
 	free(r.heads);

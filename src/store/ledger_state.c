@@ -33,7 +33,9 @@ void ledger_state_reset(struct ledger_state *s)
 	}
 	map_clear(&s->archives);
 	for (size_t i = 0; i < s->n_segments; i++)
-		s->segments[i].waiting = s->segments[i].lives = s->segments[i].newest_us = 0;
+		s->segments[i].waiting = s->segments[i].pins = s->segments[i].lives =
+			s->segments[i].newest_us = 0;
+	s->n_replaced = 0;
 	s->waiting = 0;
 	s->touched = NULL;
 }
@@ -42,6 +44,7 @@ void ledger_state_clear(struct ledger_state *s)
 {
 	ledger_state_reset(s);
 	free(s->segments);
+	free(s->replaced);
 	pthread_mutex_destroy(&s->lock);
 }
 
@@ -58,11 +61,31 @@ struct segment *ledger_state_add_segment(struct ledger_state *s, const struct se
 	return g;
 }
 
+static bool is_in(const struct segment *g, uint64_t place)
+{
+	return place >= g->base && place < g->base + g->size;
+}
+
+/* The segment goes: what replaces messages in it is needed no longer. */
+static void unpin(struct ledger_state *s, const struct segment *g)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n_replaced; i++) {
+		if (!is_in(g, s->replaced[i].at))
+			s->replaced[n++] = s->replaced[i];
+		else
+			ledger_state_segment(s, s->replaced[i].by)->pins--;
+	}
+	s->n_replaced = n;
+}
+
 void ledger_state_remove_segment(struct ledger_state *s, struct segment *g)
 {
 	size_t i = (size_t)(g - s->segments);
 
-	BUG_ON(i >= s->n_segments || g->waiting);
+	BUG_ON(i >= s->n_segments || g->waiting || g->pins);
+	unpin(s, g);
 	memmove(g, g + 1, (s->n_segments - i - 1) * sizeof *g);
 	s->n_segments--;
 }
@@ -349,6 +372,20 @@ void ledger_state_waiting(struct ledger_state *s, struct str name, const struct 
 	add_places(s, a, r, 2);
 }
 
+void ledger_state_replace(struct ledger_state *s, uint64_t at, uint64_t by)
+{
+	struct segment *g = ledger_state_segment(s, by);
+
+	if (!g || is_in(g, at) || !ledger_state_segment(s, at))
+		return;
+	if (s->n_replaced == s->cap_replaced) {
+		s->cap_replaced = s->cap_replaced ? 2 * s->cap_replaced : 16;
+		s->replaced = xrealloc(s->replaced, s->cap_replaced * sizeof *s->replaced);
+	}
+	s->replaced[s->n_replaced++] = (struct replaced){ at, by };
+	g->pins++;
+}
+
 void ledger_state_touch(struct ledger_state *s, struct str name, uint64_t place)
 {
 	archive_with(s, name, place);
@@ -440,7 +477,7 @@ struct segment *ledger_state_deletable(const struct ledger_state *s, size_t *at)
 {
 	while (*at < s->n_segments) {
 		struct segment *g = &s->segments[(*at)++];
-		if (g->sealed && !g->waiting && !g->lives)
+		if (g->sealed && !g->waiting && !g->pins && !g->lives)
 			return g;
 	}
 	return NULL;

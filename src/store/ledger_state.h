@@ -20,6 +20,7 @@ struct segment {
 	struct record_form form;
 	uint32_t end;       /* where its records end; of the one that is written to */
 	uint32_t waiting;   /* messages in it that wait */
+	uint32_t pins;      /* records in it that replace messages in other segments */
 	uint64_t newest_us; /* the latest stamp of a message in it */
 	/* History in it: place of the first message that may be part of one, or 0 where none is. */
 	uint64_t lives;
@@ -51,9 +52,16 @@ struct archive {
 	char text[];
 };
 
+/* A message whose bytes are in a record of another segment. */
+struct replaced {
+	uint64_t at, by;
+};
+
 struct ledger_state {
 	struct segment *segments; /* by base, growing */
 	size_t n_segments, cap_segments;
+	struct replaced *replaced;
+	size_t n_replaced, cap_replaced;
 	struct map archives;      /* changed under the lock */
 	struct archive *touched;
 	uint64_t waiting;         /* of all archives */
@@ -97,6 +105,7 @@ void ledger_state_drop(struct ledger_state *s, struct str name, uint64_t upto, u
 void ledger_state_drop_some(struct ledger_state *s, struct str name, const struct record *r);
 void ledger_state_wait(struct ledger_state *s, struct str name, const struct record *r);
 void ledger_state_waiting(struct ledger_state *s, struct str name, const struct record *r);
+void ledger_state_replace(struct ledger_state *s, uint64_t at, uint64_t by);
 void ledger_state_touch(struct ledger_state *s, struct str name, uint64_t place);
 void ledger_state_erase(struct ledger_state *s, struct str name);
 

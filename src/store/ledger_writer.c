@@ -187,6 +187,7 @@ void writer_commit(struct ledger *l)
 		writer_home(l, &w->in_group, STORE_FAILED);
 		writer_home(l, &w->reads, STORE_FAILED);
 		writer_home(l, &w->to_erase, STORE_FAILED);
+		writer_home(l, &w->to_replace, STORE_FAILED);
 		return;
 	}
 	ledger_state_publish(&l->state);
