@@ -5,9 +5,11 @@
 #include "base/bug.h"
 #include "core/account.h"
 #include "core/credentials.h"
+#include "core/message.h"
 #include "core/module.h"
 #include "core/presence.h"
 #include "core/route.h"
+#include "core/sm.h"
 
 #include <stdlib.h>
 
@@ -306,6 +308,18 @@ struct binding {
 	char resource[];
 };
 
+/* Makes room: a session whose client is away gives way to one that is there. */
+static bool end_one_away(struct account *a)
+{
+	list_each(s, &a->sessions, struct session, link) {
+		if (s->client || s->sm->coming)
+			continue;
+		session_end(s);
+		return true;
+	}
+	return false;
+}
+
 static void bind_now(struct client *c, struct account *a, struct str wanted)
 {
 	struct arena *turn = &c->shard->loop.turn;
@@ -315,7 +329,8 @@ static void bind_now(struct client *c, struct account *a, struct str wanted)
 		c2s_bind_refused(&c->stream, ERR_BAD_REQUEST);
 		return;
 	}
-	if (a->n_sessions >= c->shard->settings->sessions_max && !session_find(a, resource)) {
+	if (a->n_sessions >= c->shard->settings->sessions_max && !session_find(a, resource) &&
+		!end_one_away(a)) {
 		c2s_bind_refused(&c->stream, ERR_RESOURCE_CONSTRAINT);
 		return;
 	}
@@ -399,19 +414,25 @@ static void iq_out(struct client *c, struct stanza *st)
 		deliver_to_account(c->session->account, st, c->session->account->jid);
 }
 
+/* A stanza came that is handled at once. */
+static void session_took(struct session *s)
+{
+	if (s->sm)
+		sm_take(s->sm, false);
+}
+
 static void stanza_out(struct client *c, struct stanza *st)
 {
 	switch ((enum stanza_kind)st->kind) {
 	case STANZA_MESSAGE:
-		if (jid_is_set(st->to))
-			route(c->shard, st);
-		else
-			route_to(c->shard, st, c->session->account->jid);
+		message_send(c->session, st);
 		break;
 	case STANZA_PRESENCE:
+		session_took(c->session);
 		presence_out(c->session, st);
 		break;
 	case STANZA_IQ:
+		session_took(c->session);
 		iq_out(c, st);
 		break;
 	case STANZA_NONE:
@@ -439,10 +460,12 @@ static void on_stanza(struct c2s *s, const struct xml_doc *d)
 	if (malformed)
 		to = (struct jid){ 0 };
 	struct stanza *st = stanza_new_lang(d, c->session->full, to, str_c(s->lang));
-	if (malformed)
+	if (malformed) {
+		session_took(c->session);
 		bounce(sh, st, ERR_JID_MALFORMED, STR("the 'to' is no address"));
-	else
+	} else {
 		stanza_out(c, st);
+	}
 	stanza_unref(&st);
 }
 
@@ -486,7 +509,11 @@ static void on_closed(struct c2s *s, enum c2s_ending how)
 	struct client *c = client_of(s);
 
 	timer_stop(&c->shard->loop.wheel, &c->timer);
-	if (c->session)
+	if (!c->session)
+		return;
+	if (how == C2S_ENDED_LOST && c->session->sm && c->session->sm->resumable)
+		sm_leave(c->session->sm);
+	else
 		session_end(c->session);
 }
 

@@ -89,13 +89,6 @@ static void probe_all(struct session *s)
 		session_send(s, p->request, a->jid);
 }
 
-static void tell_modules(struct session *s)
-{
-	for (const struct module *const *m = s->account->shard->core->modules; *m; m++)
-		if ((*m)->available)
-			(*m)->available(s);
-}
-
 /* Section 4.7.2.3: an integer between -128 and +127; absent is 0. */
 static bool priority_of(struct shard *s, const struct stanza *st, int8_t *out)
 {
@@ -126,7 +119,7 @@ static void available(struct session *s, struct stanza *st)
 	if (initial)
 		probe_all(s);
 	if (before < 0 && s->priority >= 0)
-		tell_modules(s);
+		session_takes_messages(s);
 }
 
 /* ---- the end of presence ---- */

@@ -24,6 +24,8 @@ struct settings *settings_new(void)
 	s->roster_max = 5000;
 	s->vcard_max = 128 * 1024;
 	s->private_max = 1024 * 1024;
+	s->resume_s = 600;
+	s->unacked_max = 4 * 1024 * 1024;
 	s->checks_per_second = 100;
 	return s;
 }

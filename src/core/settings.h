@@ -15,6 +15,7 @@ struct host {
 	struct str domain;      /* canonical */
 	bool registration;      /* XEP-0077 for everybody */
 	bool anonymous;         /* SASL ANONYMOUS */
+	bool archive;           /* XEP-0313: accounts have archives */
 };
 
 struct settings {
@@ -31,6 +32,8 @@ struct settings {
 	uint32_t roster_max;           /* items of one account */
 	uint32_t vcard_max;            /* bytes of one vCard */
 	uint32_t private_max;          /* bytes of one account's private storage */
+	uint32_t resume_s;             /* a client may be away so long (XEP-0198); 0: not at all */
+	uint32_t unacked_max;          /* bytes that a client has not acknowledged (XEP-0198) */
 	uint32_t checks_per_second;    /* password derivations on the workers */
 };
 

@@ -33,6 +33,9 @@ const char *const counter_names[COUNTERS] = {
 	[COUNT_ERRORS] = "stanza_errors",
 	[COUNT_SESSIONS] = "sessions",
 	[COUNT_ACCOUNTS] = "accounts_resident",
+	[COUNT_KEPT] = "messages_kept",
+	[COUNT_AWAY] = "sessions_away",
+	[COUNT_RESUMED] = "sessions_resumed",
 };
 
 /* What core_stop() and core_reload() send to each shard. */
@@ -83,10 +86,18 @@ static void stop_now(struct timer *t)
 	loop_stop(&container_of(t, struct shard, stop)->loop);
 }
 
+static void flush_to_ledger(struct shard *s)
+{
+	if (s->to_ledger.first)
+		ledger_flush(s->core->ledger, &s->to_ledger);
+}
+
 static void turn_end(struct loop *l)
 {
 	struct shard *s = l->owner;
 	bool full = false;
+
+	flush_to_ledger(s);
 
 	for (unsigned i = 0; i < s->core->n_shards; i++) {
 		if (!s->out[i].first)
@@ -223,6 +234,7 @@ void core_drain(struct core *c)
 		for (unsigned i = 0; i < c->n_shards; i++) {
 			struct shard *s = c->shards[i];
 			ran += mailbox_run(&s->loop.inbox, s);
+			flush_to_ledger(s);
 			for (unsigned k = 0; k < c->n_shards; k++)
 				mailbox_post(&c->shards[k]->loop.inbox, &s->out[k]);
 		}

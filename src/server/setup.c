@@ -173,6 +173,7 @@ struct settings *server_settings(struct server *s)
 		struct host *h = settings_add_host(set, c->hosts[i].domain);
 		h->registration = c->hosts[i].registration;
 		h->anonymous = c->hosts[i].anonymous;
+		h->archive = c->hosts[i].archive;
 	}
 	set->tls_required = c->tls_required;
 	set->plain_without_tls = c->plain_without_tls;
@@ -183,6 +184,8 @@ struct settings *server_settings(struct server *s)
 	set->max_out = lim->output_bytes;
 	set->sessions_max = lim->sessions_per_account;
 	set->roster_max = lim->roster_items;
+	set->resume_s = lim->resume_seconds;
+	set->unacked_max = lim->unacknowledged_bytes;
 	set->vcard_max = lim->vcard_bytes;
 	set->private_max = lim->private_bytes;
 	set->checks_per_second = lim->password_checks_per_second;
@@ -245,6 +248,8 @@ static bool open_stores(struct server *s, struct arena *a)
 	struct ledger_options o = {
 		.offline_max = s->config->limits.offline_messages,
 		.min_free_bytes = s->config->limits.disk_reserve_bytes,
+		.retain_us = s->config->limits.archive_days * UINT64_C(86400000000),
+		.retain_messages = s->config->limits.archive_messages,
 	};
 	struct str error;
 
