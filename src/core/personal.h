@@ -1,0 +1,27 @@
+/* A person's documents as they are kept: entries of the account's data (store/store.h) with
+ * their spaces and keys, for the modules and for who moves accounts from server to server.
+ * docs/storage.md has the list of all spaces. */
+#ifndef CORE_PERSONAL_H
+#define CORE_PERSONAL_H
+
+#include "base/arena.h"
+#include "xml/tree.h"
+
+/* XEP-0054. Key: empty. Bytes: the <vCard/> element, standing alone. */
+#define SPACE_VCARD   STR("Vcard")
+
+/* Resident, made from the vCard and stored with it. Key: empty. Bytes: vcard_photo(). */
+#define SPACE_AVATAR  STR("avatar")
+
+/* XEP-0049. Key: private_key(). Bytes: the elements of this name and namespace, each standing
+ * alone. */
+#define SPACE_PRIVATE STR("Private")
+
+/* The hash of the vCard's photo as XEP-0153 section 3.1 has it: SHA-1 of the image in lower-case
+ * hexadecimal; empty when there is none, or none in base 64. */
+struct str vcard_photo(const struct xml_doc *d, const struct xml_node *vcard, struct arena *a);
+
+/* The key of an element of private storage: its name, a space, its namespace. */
+struct str private_key(const struct xml_doc *d, const struct xml_node *el, struct arena *a);
+
+#endif
