@@ -24,9 +24,17 @@ struct account *account_get(struct shard *s, struct jid j)
 	return a && a->ready && !a->gone ? a : NULL;
 }
 
+static void unload_modules(struct account *a)
+{
+	for (const struct module *const *m = a->shard->core->modules; *m; m++)
+		if ((*m)->unload)
+			(*m)->unload(a);
+}
+
 static void account_free(struct account *a)
 {
 	BUG_ON(a->n_sessions || a->n_waiting);
+	unload_modules(a);
 	timer_stop(&a->shard->loop.wheel, &a->idle);
 	timer_stop(&a->shard->loop.wheel, &a->again);
 	map_del(&a->shard->accounts, &a->node);
@@ -109,8 +117,19 @@ static void load_failed(struct account *a, enum store_status status)
 	run_waiting(s, &waiting, NULL, status);
 }
 
+static void load_module(struct account *a, const struct module *m,
+	const struct store_account *stored)
+{
+	for (size_t i = 0; m->space && i < stored->n_data; i++)
+		if (str_eq(stored->data[i].space, str_c(m->space)))
+			m->load(a, stored->data[i].key, stored->data[i].bytes);
+}
+
 static void fill(struct account *a, const struct store_account *stored)
 {
+	unload_modules(a);
+	for (const struct module *const *m = a->shard->core->modules; *m; m++)
+		load_module(a, *m, stored);
 	roster_clear(&a->roster);
 	roster_load(a, stored);
 	a->last_us = stored->last_us;

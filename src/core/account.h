@@ -9,6 +9,10 @@
 #define ACCOUNT_WAITING_MAX 1000         /* things that wait while an account is loaded, or held */
 #define ACCOUNT_IDLE_MS     (60 * 1000)  /* an account without sessions stays this long */
 
+struct archive_prefs;
+struct blocklist;
+struct push;
+
 struct account {
 	struct map_node node;       /* shard.accounts */
 	struct shard *shard;
@@ -27,6 +31,9 @@ struct account {
 	uint32_t taken;             /* offline messages that a session got and did not acknowledge */
 	struct list waiting;        /* struct waiter */
 	struct roster roster;
+	struct blocklist *blocked;  /* XEP-0191, or NULL; its module's, like the next ones */
+	struct archive_prefs *archive_prefs; /* XEP-0313 */
+	struct push *push;          /* XEP-0357 */
 	struct timer idle;
 	uint64_t last_us;           /* wall clock of the last end of presence, 0: never */
 	char *last_status;          /* with it, or NULL */

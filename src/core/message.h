@@ -31,6 +31,10 @@ enum keep {
 	KEEP_NOTHING = 4   /* it is not worth keeping: nobody need hear of it */
 };
 
+/* What the modules want kept for the account of a message that it sent or that is for it (enum
+ * keep). partner: the bare JID of the other side. */
+unsigned account_keeps(struct account *a, const struct stanza *st, struct jid partner, bool sent);
+
 /* A message of a session that has been checked, on its way out. */
 void message_send(struct session *s, struct stanza *st);
 

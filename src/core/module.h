@@ -59,6 +59,13 @@ struct module {
 	const struct iq_rule *iq;
 	const struct nonza_rule *nonzas;
 
+	/* A resident space of the accounts' data (store/store.h), or NULL. load: an entry of it,
+	 * when the account is loaded; unload: forget all, because the account leaves or is loaded
+	 * again. */
+	const char *space;
+	void (*load)(struct account *a, struct str key, struct str bytes);
+	void (*unload)(struct account *a);
+
 	/* Adds stream features; authed: behind SASL. */
 	void (*stream_features)(struct shard *s, const struct host *h, struct writer *w,
 		bool authed);
