@@ -190,7 +190,7 @@ static void refuse_message(const struct delivery *d)
 /* Delivered or not, the message is kept for whom it should be, and its sender hears of it. */
 static void deliver(struct delivery *d)
 {
-	unsigned bits = account_keeps(d->account, d->stanza, jid_bare(d->stanza->from), false);
+	unsigned bits = account_keeps(d->account, d->stanza, d->stanza->from, false);
 	bool reached = d->match || d->best >= 0;
 
 	d->archived = bits & KEEP_ARCHIVED;
@@ -332,7 +332,7 @@ void message_send(struct session *s, struct stanza *st)
 		if ((*m)->message_sent)
 			(*m)->message_sent(s, &st);
 	st->archive_id = message_new_id(shard);
-	st->kept_by_sender = account_keeps(a, st, jid_bare(to), true) & KEEP_ARCHIVED;
+	st->kept_by_sender = account_keeps(a, st, to, true) & KEEP_ARCHIVED;
 	if (s->sm) {
 		bool later = is_between_people(st);
 		st->session = later ? s->number : 0;
@@ -368,7 +368,7 @@ void message_undelivered(struct account *a, struct stanza *st, struct jid to, un
 		hand_out(&d, SEND_DELAYED);
 		return;
 	}
-	if (!(account_keeps(a, st, jid_bare(st->from), false) & KEEP_WAITING))
+	if (!(account_keeps(a, st, st->from, false) & KEEP_WAITING))
 		return;
 	a->has_stored = true;
 	if (!d.archived) {

@@ -32,7 +32,7 @@ enum keep {
 };
 
 /* What the modules want kept for the account of a message that it sent or that is for it (enum
- * keep). partner: the bare JID of the other side. */
+ * keep). partner: the other side, its resource included where there is one. */
 unsigned account_keeps(struct account *a, const struct stanza *st, struct jid partner, bool sent);
 
 /* A message of a session that has been checked, on its way out. */

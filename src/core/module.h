@@ -70,8 +70,8 @@ struct module {
 	void (*stream_features)(struct shard *s, const struct host *h, struct writer *w,
 		bool authed);
 
-	/* Adds children to the disco#info of a host or (own: asked by its owner) an account. */
-	void (*disco_host)(struct ctx *c, struct writer *w);
+	/* Adds children to the disco#info of a host, or (c->account) of an account. */
+	void (*disco)(struct ctx *c, struct writer *w);
 
 	/* A message that a session sends, before anything is done with it. It may be replaced by
 	 * another, which takes the place of the reference. */
@@ -81,7 +81,7 @@ struct module {
 	void (*message_leaves)(struct session *s, const struct stanza *message);
 
 	/* What an account wants kept of a message that it sent or that is for it (enum keep);
-	 * partner: the bare JID of the other side. Changes nothing. A message that no resource
+	 * partner: the other side, its resource included. Changes nothing. A message that no resource
 	 * takes and nobody wants kept goes back with service-unavailable. */
 	unsigned (*keeps)(struct account *a, const struct stanza *message, struct jid partner,
 		bool sent);

@@ -82,7 +82,7 @@ static void deliver_one(struct session *to, const struct ledger_message *m)
 		st->place = m->place;
 		to->account->taken++;
 	}
-	bool archived = account_keeps(to->account, st, jid_bare(st->from), false) & KEEP_ARCHIVED;
+	bool archived = account_keeps(to->account, st, st->from, false) & KEEP_ARCHIVED;
 	session_send_as(to, st, st->to, SEND_DELAYED | (archived ? SEND_ARCHIVED : 0));
 	count(s, COUNT_OFFLINE_DELIVERED);
 	stanza_unref(&st);

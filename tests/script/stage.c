@@ -94,6 +94,8 @@ static bool cmd_host(struct stage *s, struct str args)
 			h->registration = true;
 		else if (str_eq(word, STR("anonymous")))
 			h->anonymous = true;
+		else if (str_eq(word, STR("archive")))
+			h->archive = true;
 		else
 			return wrong_about(s, "no such option of a host", word);
 	}
@@ -115,10 +117,12 @@ static bool cmd_limit(struct stage *s, struct str args)
 		{ STR("offline_messages"), &s->world.offline_max },
 		{ STR("private_bytes"), &set->private_max },
 		{ STR("roster_items"), &set->roster_max },
+		{ STR("resume_seconds"), &set->resume_s },
 		{ STR("sessions_per_account"), &set->sessions_max },
 		{ STR("stanza_bytes"), &set->user.stanza_bytes },
 		{ STR("stanza_bytes_before_login"), &set->guest.stanza_bytes },
 		{ STR("password_checks_per_second"), &set->checks_per_second },
+		{ STR("unacknowledged_bytes"), &set->unacked_max },
 		{ STR("vcard_bytes"), &set->vcard_max },
 	};
 	for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
