@@ -11,11 +11,13 @@ struct options {
 	unsigned users;        /* pairs count two each */
 	unsigned at_once;      /* negotiations, or changes of presence, under way */
 	unsigned window;       /* messages under way per pair */
-	unsigned messages;     /* in all per pair, where there is an end */
+	unsigned messages;     /* in all per pair, where there is an end; 0: as is usual */
 	unsigned contacts;     /* of each user; even */
 	unsigned bytes;        /* of a body */
 	double seconds;        /* of measuring; 0: as long as it takes, where there is an end */
 	double rate;           /* messages a second in all; 0: as the window allows */
+	double breaks;         /* of connections, a second */
+	unsigned ack_every;    /* stanzas; 0: as the scenario thinks best */
 	unsigned across;       /* pair users of different shards out of so many; 0: as they come */
 	bool json, quiet;
 	const char *plot;      /* SVG file, or NULL */
@@ -28,6 +30,7 @@ struct phase {
 	struct usage start, end;
 	uint64_t start_ns, end_ns, own_start_ns, own_ns;
 	uint64_t units;        /* of work: messages, logins, deliveries */
+	uint64_t least;        /* units that make a figure */
 	struct histogram latency;
 };
 
@@ -48,6 +51,7 @@ struct bench {
 	struct phase unmeasured;
 	uint64_t resumed;      /* TLS handshakes that went on with an old session */
 	char tls[64];          /* what was negotiated, by the first peer */
+	const char *lacks;     /* a specification that the server does not have, or NULL */
 	uint64_t errors;
 	char first_error[160];
 };
@@ -61,6 +65,9 @@ struct scenario {
 
 /* Notes an error: the run fails at its end, and says the first one. */
 void bench_error(struct bench *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* The run fails because the server does not have this specification, which is no mistake. */
+void bench_lacks(struct bench *b, const char *what);
 
 /* Waits until the server is at rest, its memory too, and notes what it has then. */
 void bench_before(struct bench *b);
@@ -79,6 +86,10 @@ static inline void bench_count(struct bench *b, uint64_t ns)
 /* Runs the loop until `done` says so or `seconds` have gone (done NULL: never; seconds 0: for
  * ever); a progress line meanwhile. False when the time ran out first, or after an error. */
 bool bench_run(struct bench *b, bool (*done)(struct bench *), double seconds, const char *what);
+
+/* Runs the loop for the time of measuring, and longer until the phase has so many units; a server
+ * that is slower than that would be measured by chance. No unit at all is an error. */
+void bench_measure(struct bench *b, uint64_t least, const char *what);
 
 /* Runs the loop until the server does next to nothing any more, so that work which it does
  * behind the answers is counted; the running phase ends where that began. */
@@ -102,6 +113,9 @@ bool crowd_login(struct bench *b, unsigned from, unsigned n, bool presence);
 
 /* ops->ready of a crowd's peers calls this. */
 void crowd_ready(struct peer *p);
+
+/* Waits until all that was sent is acknowledged (XEP-0198). False: it took too long. */
+bool crowd_acked(struct bench *b);
 
 /* Ends the streams of n peers in order and waits for it; they may come online again. */
 void crowd_leave(struct bench *b, unsigned from, unsigned n);
@@ -133,6 +147,8 @@ void run_chat(struct bench *b);
 void run_floor(struct bench *b);
 void run_presence(struct bench *b);
 void run_offline(struct bench *b);
+void run_archive(struct bench *b);
+void run_resume(struct bench *b);
 
 /* ---- report (report.c, plot.c) ---- */
 

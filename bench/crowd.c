@@ -9,6 +9,7 @@
 
 #define LOGIN_SECONDS 600
 #define LEAVE_SECONDS 20
+#define ACK_SECONDS   60
 
 static struct {
 	unsigned next, end;  /* who comes online */
@@ -18,7 +19,12 @@ static struct {
 
 void crowd_failed(struct peer *p, const char *why)
 {
-	bench_error(bench_of(p), "%s: %s", p->user, why);
+	struct bench *b = bench_of(p);
+
+	if (p->lacks)
+		bench_lacks(b, p->lacks);
+	else
+		bench_error(b, "%s: %s", p->user, why);
 }
 
 void crowd_ended(struct peer *p)
@@ -80,8 +86,10 @@ void crowd_ready(struct peer *p)
 
 	crowd_note_tls(p);
 	crowd.under_way--;
-	if (crowd.presence)
+	if (crowd.presence) {
 		buf_lit(peer_out(p), "<presence/>");
+		peer_sent(p);
+	}
 	start_more(b);
 }
 
@@ -102,6 +110,25 @@ bool crowd_login(struct bench *b, unsigned from, unsigned n, bool presence)
 		return false;
 	}
 	return true;
+}
+
+static bool all_acked(struct bench *b)
+{
+	for (unsigned i = 0; i < b->n_peers; i++)
+		if (b->peers[i].sm.acked != b->peers[i].sm.sent)
+			return false;
+	return true;
+}
+
+bool crowd_acked(struct bench *b)
+{
+	for (unsigned i = 0; i < b->n_peers; i++)
+		if (peer_is_up(&b->peers[i]) && b->peers[i].sm.acked != b->peers[i].sm.sent)
+			peer_ask(&b->peers[i]);
+	if (bench_run(b, all_acked, ACK_SECONDS, "waiting for acknowledgements"))
+		return true;
+	bench_error(b, "stanzas were not acknowledged");
+	return false;
 }
 
 static bool all_left(struct bench *b)

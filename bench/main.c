@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-enum { EXIT_USAGE = 2 };
+enum { EXIT_USAGE = 2, EXIT_LACKS = 3 };
 
 static const char usage[] =
 	"usage: stentor-bench SCENARIO [OPTIONS]\n"
@@ -25,10 +25,12 @@ static const char usage[] =
 	"  --at-once N    negotiations, or changes of presence, under way (50)\n"
 	"  --window N     messages under way in a pair (8)\n"
 	"  --bytes N      of a body, 34 at least (100)\n"
-	"  --messages N   for each offline user (20)\n"
+	"  --messages N   for each offline user (20), in the archive that is paged (1000)\n"
 	"  --contacts N   of each user (20)\n"
 	"  --seconds S    of measuring (5; register: until all are made)\n"
 	"  --rate R       messages a second in all, instead of a window\n"
+	"  --ack-every N  ask for an acknowledgement after N stanzas (XEP-0198)\n"
+	"  --breaks R     connections that break, a second (100)\n"
 	"  --across N     pair users that Stentor places on different ones of N shards\n"
 	"what comes out:\n"
 	"  --json         one JSON object for machines     --quiet      no progress line\n"
@@ -43,6 +45,8 @@ static const struct scenario scenarios[] = {
 	{ "chat", "messages in pairs, each checked", run_chat },
 	{ "presence", "users with contacts come online, and change their presence", run_presence },
 	{ "offline", "messages to users who come later", run_offline },
+	{ "archive", "messages that are acknowledged and archived, then paging", run_archive },
+	{ "resume", "connections break while messages flow, and go on", run_resume },
 	{ "floor", "chat over bench-floor instead of a server", run_floor },
 };
 
@@ -104,7 +108,7 @@ static void parse(int argc, char **argv, struct bench *b)
 {
 	enum { ADDRESS = 256, PORT, DOMAIN_NAME, TLS, PID, MECH, RESUME, USERS, FIRST, AT_ONCE,
 		WINDOW, BYTES, SECONDS, RATE, ACROSS, MESSAGES,
-		CONTACTS, PLOT, JSON, QUIET };
+		CONTACTS, ACK_EVERY, BREAKS, PLOT, JSON, QUIET };
 	static const struct option longs[] = {
 		{ "address", required_argument, NULL, ADDRESS },
 		{ "port", required_argument, NULL, PORT },
@@ -123,6 +127,8 @@ static void parse(int argc, char **argv, struct bench *b)
 		{ "across", required_argument, NULL, ACROSS },
 		{ "messages", required_argument, NULL, MESSAGES },
 		{ "contacts", required_argument, NULL, CONTACTS },
+		{ "ack-every", required_argument, NULL, ACK_EVERY },
+		{ "breaks", required_argument, NULL, BREAKS },
 		{ "plot", required_argument, NULL, PLOT },
 		{ "json", no_argument, NULL, JSON },
 		{ "quiet", no_argument, NULL, QUIET },
@@ -152,6 +158,8 @@ static void parse(int argc, char **argv, struct bench *b)
 		case ACROSS: o->across = number(optarg); break;
 		case MESSAGES: o->messages = number(optarg); break;
 		case CONTACTS: o->contacts = number(optarg); break;
+		case ACK_EVERY: o->ack_every = number(optarg); break;
+		case BREAKS: o->breaks = real(optarg); break;
 		case PLOT: o->plot = optarg; break;
 		case JSON: o->json = true; break;
 		case QUIET: o->quiet = true; break;
@@ -190,7 +198,7 @@ static void raise_limits(void)
 int main(int argc, char **argv)
 {
 	static struct bench b = {
-		.o = { .users = 200, .at_once = 50, .window = 8, .bytes = 100, .messages = 20,
+		.o = { .users = 200, .at_once = 50, .window = 8, .bytes = 100,
 			.contacts = 20 },
 		.target = { .address = "127.0.0.1", .domain = "localhost", .tls = PEER_STARTTLS,
 			.mechs = ~0u },
@@ -220,5 +228,7 @@ int main(int argc, char **argv)
 		perror(b.o.plot);
 		return EXIT_FAILURE;
 	}
+	if (b.lacks)
+		return EXIT_LACKS;
 	return b.errors ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -77,9 +77,8 @@ void message_line_clear(struct message_line *l)
 	l->template = l->from = NULL;
 }
 
-void message_write(struct message_line *l, struct buf *out, uint64_t due)
+void message_write_again(struct message_line *l, struct buf *out, uint64_t number, uint64_t due)
 {
-	uint64_t number = l->sent++;
 	char *body = l->template + l->body;
 
 	put_hex(l->template + l->id, number, ID_HEX);
@@ -89,57 +88,87 @@ void message_write(struct message_line *l, struct buf *out, uint64_t due)
 	buf_add(out, str_from(l->template, l->n));
 }
 
+void message_write(struct message_line *l, struct buf *out, uint64_t due)
+{
+	message_write_again(l, out, l->sent++, due);
+}
+
 /* All bytes of the filler are the same: the first, and each like the one before. */
 static bool is_filler(struct str s, char c)
 {
 	return s.n == 0 || (s.p[0] == c && memcmp(s.p, s.p + 1, s.n - 1) == 0);
 }
 
-static const char *check_body(struct message_line *l, struct str body, uint64_t *due)
+static bool body_number(struct str body, uint64_t *out)
 {
-	uint64_t number;
+	return body.n >= MESSAGE_HEAD && get_hex(body.p, out) && body.p[HEX] == ' ';
+}
 
-	if (body.n != l->n_body || !get_hex(body.p, &number) || body.p[HEX] != ' ' ||
+/* number: the one that must come now. */
+static const char *check_body(const struct message_line *l, struct str body, uint64_t number,
+	uint64_t *due)
+{
+	uint64_t found;
+
+	if (body.n != l->n_body || !body_number(body, &found) ||
 		!get_hex(body.p + HEX + 1, due) || body.p[MESSAGE_HEAD - 1] != ' ')
 		return "a body was changed";
-	if (number < l->received)
+	if (found < number)
 		return "a message came twice, or too late";
-	if (number > l->received)
+	if (found > number)
 		return "a message is missing, or comes too late";
 	if (!is_filler(str_skip(body, MESSAGE_HEAD), filler_of(number)))
 		return "a body was changed";
 	return NULL;
 }
 
-static const char *check_head(struct message_line *l, const struct xml_doc *d, bool floor,
-	struct arena *a)
+static const char *check_head(const struct message_line *l, const struct xml_doc *d,
+	const struct xml_node *m, uint64_t number, bool floor, struct arena *a)
 {
-	const struct xml_node *root = xml_root(d);
-	struct str from = xml_attr_str(d, root, TAG_FROM, a), id = xml_attr_str(d, root, TAG_ID, a);
+	struct str from = xml_attr_str(d, m, TAG_FROM, a), id = xml_attr_str(d, m, TAG_ID, a);
 	char want[1 + ID_HEX] = "m";
 
-	put_hex(want + 1, l->received, ID_HEX);
+	put_hex(want + 1, number, ID_HEX);
 	if (!str_eq(id, str_from(want, sizeof want)))
 		return "an id was changed";
-	if (!str_eq(xml_attr_str(d, root, TAG_TYPE, a), STR("chat")))
+	if (!str_eq(xml_attr_str(d, m, TAG_TYPE, a), STR("chat")))
 		return "a type was changed";
 	if (!floor && !str_eq(from, str_c(l->from)))
 		return "a sender is wrong";
 	return NULL;
 }
 
-const char *message_check(struct message_line *l, const struct xml_doc *d, bool floor,
-	struct arena *a, uint64_t *due)
+static const char *check(const struct message_line *l, const struct xml_doc *d,
+	const struct xml_node *m, uint64_t number, bool floor, struct arena *a, uint64_t *due)
 {
-	const struct xml_node *root = xml_root(d), *body = xml_child(d, root, NS_CLIENT, TAG_BODY);
+	const struct xml_node *body = xml_child(d, m, NS_CLIENT, TAG_BODY);
 
-	if (str_eq(xml_attr_str(d, root, TAG_TYPE, a), STR("error")))
+	if (str_eq(xml_attr_str(d, m, TAG_TYPE, a), STR("error")))
 		return "a message was refused";
 	if (!body)
 		return "a message has no body";
-	const char *wrong = check_body(l, xml_text(d, body, a), due);
-	if (!wrong)
-		wrong = check_head(l, d, floor, a);
-	l->received++;
-	return wrong;
+	const char *wrong = check_body(l, xml_text(d, body, a), number, due);
+	return wrong ? wrong : check_head(l, d, m, number, floor, a);
+}
+
+const char *message_check(struct message_line *l, const struct xml_doc *d, bool floor,
+	struct arena *a, uint64_t *due)
+{
+	return check(l, d, xml_root(d), l->received++, floor, a, due);
+}
+
+bool message_number(const struct xml_doc *d, const struct xml_node *m, struct arena *a,
+	uint64_t *out)
+{
+	const struct xml_node *body = xml_child(d, m, NS_CLIENT, TAG_BODY);
+
+	return body && body_number(xml_text(d, body, a), out);
+}
+
+const char *message_check_stored(const struct message_line *l, const struct xml_doc *d,
+	const struct xml_node *m, uint64_t number, struct arena *a)
+{
+	uint64_t due;
+
+	return check(l, d, m, number, false, a, &due);
 }

@@ -25,10 +25,22 @@ void message_line_clear(struct message_line *l);
 /* Writes the next message. due: ns. */
 void message_write(struct message_line *l, struct buf *out, uint64_t due);
 
+/* Writes one that was lost on its way once more, as it was. */
+void message_write_again(struct message_line *l, struct buf *out, uint64_t number, uint64_t due);
+
 /* Looks at one that came: it must be the next of the line, byte for byte in its body, and have
  * the sender, type and id that it was sent with. floor: nothing put a sender in. Returns what is
  * wrong, or NULL and when it was due. */
 const char *message_check(struct message_line *l, const struct xml_doc *d, bool floor,
 	struct arena *a, uint64_t *due);
+
+/* The number of a message that lies somewhere in a stanza, as in one from an archive. False: it
+ * is none of this program's. */
+bool message_number(const struct xml_doc *d, const struct xml_node *m, struct arena *a,
+	uint64_t *out);
+
+/* Looks at such a message: it must be this one, unchanged. Returns what is wrong, or NULL. */
+const char *message_check_stored(const struct message_line *l, const struct xml_doc *d,
+	const struct xml_node *m, uint64_t number, struct arena *a);
 
 #endif

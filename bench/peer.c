@@ -20,7 +20,7 @@ static struct xml_table table; /* one thread */
 void peer_init(struct peer *p, struct loop *l, const struct target *t, const struct peer_ops *ops,
 	unsigned number)
 {
-	*p = (struct peer){ .loop = l, .target = t, .ops = ops, .number = number };
+	*p = (struct peer){ .loop = l, .target = t, .ops = ops, .number = number, .broken = -1 };
 	snprintf(p->user, sizeof p->user, "u%u", number);
 	snprintf(p->password, sizeof p->password, "p%u", number);
 }
@@ -37,21 +37,30 @@ static void disconnect(struct peer *p)
 		sasl_client_free(&p->sasl);
 }
 
+static void forget_broken(struct peer *p)
+{
+	if (p->broken >= 0)
+		close(p->broken);
+	p->broken = -1;
+}
+
 void peer_drop(struct peer *p)
 {
 	disconnect(p);
+	forget_broken(p);
+	p->resuming = false;
 }
 
 void peer_clear(struct peer *p)
 {
-	disconnect(p);
+	peer_drop(p);
 	free(p->session);
 	p->session = NULL;
 }
 
 static void fail(struct peer *p, const char *why)
 {
-	disconnect(p);
+	peer_drop(p);
 	p->ops->failed(p, why);
 }
 
@@ -60,6 +69,14 @@ void peer_end(struct peer *p)
 	p->ending = true;
 	buf_lit(peer_out(p), "</stream:stream>");
 	conn_finish(&p->conn);
+}
+
+void peer_break(struct peer *p, bool in_silence)
+{
+	if (in_silence)
+		p->broken = dup(p->conn.watch.fd);
+	disconnect(p);
+	p->resuming = true;
 }
 
 /* bench-floor wants the place of the connection and answers with a stream header. */
@@ -134,6 +151,108 @@ static void send_bind(struct peer *p)
 		"<resource>" PEER_RESOURCE "</resource></bind></iq>");
 }
 
+/* ---- stream management (XEP-0198) ---- */
+
+void peer_ask(struct peer *p)
+{
+	p->sm.unasked = 0;
+	buf_lit(peer_out(p), "<r xmlns='urn:xmpp:sm:3'/>");
+}
+
+void peer_sent(struct peer *p)
+{
+	if (!p->sm.on)
+		return;
+	p->sm.sent++;
+	if (++p->sm.unasked >= p->target->ack_every)
+		peer_ask(p);
+}
+
+static void send_enable(struct peer *p)
+{
+	p->sm = (struct peer_sm){ 0 };
+	buf_lit(peer_out(p), "<enable xmlns='urn:xmpp:sm:3' resume='true'/>");
+}
+
+static void send_resume(struct peer *p)
+{
+	struct writer w = w_on(peer_out(p));
+
+	w_open_ns(&w, "resume", NS_SM);
+	w_attr_u64(&w, "h", p->sm.handled);
+	w_attr(&w, "previd", str_c(p->sm.previd));
+	w_close(&w);
+}
+
+static void send_ack(struct peer *p)
+{
+	buf_printf(peer_out(p), "<a xmlns='urn:xmpp:sm:3' h='%u'/>", p->sm.handled);
+}
+
+/* False: the connection has failed. */
+static bool on_ack(struct peer *p, const struct xml_doc *d)
+{
+	uint64_t h;
+
+	if (!str_to_u64(xml_attr_str(d, xml_root(d), TAG_H, &p->loop->turn), UINT32_MAX, &h) ||
+		(uint32_t)h - p->sm.acked > p->sm.sent - p->sm.acked) {
+		fail(p, "more was acknowledged than was sent");
+		return false;
+	}
+	uint32_t n = (uint32_t)h - p->sm.acked;
+	p->sm.acked = (uint32_t)h;
+	if (n && p->ops->acked)
+		p->ops->acked(p, n);
+	return p->connected;
+}
+
+static void on_enabled(struct peer *p, const struct xml_doc *d)
+{
+	struct str id = xml_attr_str(d, xml_root(d), TAG_ID, &p->loop->turn);
+
+	if (id.n == 0 || id.n >= sizeof p->sm.previd) {
+		fail(p, "the session cannot be resumed, or its id is too long");
+		return;
+	}
+	snprintf(p->sm.previd, sizeof p->sm.previd, "%.*s", STR_FMT(id));
+	p->sm.on = true;
+	p->ops->ready(p);
+}
+
+static void on_resumed(struct peer *p, const struct xml_doc *d)
+{
+	nego_enter(&p->nego, NEGO_READY);
+	arena_clear(&p->mem);
+	forget_broken(p);
+	if (!on_ack(p, d))
+		return;
+	p->resuming = false;
+	p->ops->resumed(p);
+}
+
+static void on_sm(struct peer *p, const struct xml_doc *d)
+{
+	switch (xml_root(d)->tag) {
+	case TAG_R:
+		send_ack(p);
+		break;
+	case TAG_A:
+		on_ack(p, d);
+		break;
+	case TAG_ENABLED:
+		on_enabled(p, d);
+		break;
+	case TAG_RESUMED:
+		on_resumed(p, d);
+		break;
+	default:
+		fail(p, p->resuming ? "the session was not resumed"
+				    : "stream management was refused");
+	}
+}
+
+/* ---- features ---- */
+
 static void read_mechanisms(struct peer *p, const struct xml_doc *d, const struct xml_node *el)
 {
 	p->mechs = 0;
@@ -157,6 +276,7 @@ static void read_binding_types(struct peer *p, const struct xml_doc *d, const st
 static void read_features(struct peer *p, const struct xml_doc *d)
 {
 	p->features = 0;
+	p->offers_sm = false;
 	for (const struct xml_node *f = xml_first(d, xml_root(d)); f; f = xml_next(d, f)) {
 		if (xml_is(f, NS_TLS, TAG_STARTTLS))
 			p->features |= NEGO_HAS_STARTTLS;
@@ -166,6 +286,21 @@ static void read_features(struct peer *p, const struct xml_doc *d)
 			read_binding_types(p, d, f);
 		else if (xml_is(f, NS_BIND, TAG_BIND))
 			p->features |= NEGO_HAS_BIND;
+		else if (f->ns == NS_SM)
+			p->offers_sm = true;
+	}
+}
+
+/* The last step: bind, or go on with the session of the connection before. */
+static void begin_session(struct peer *p)
+{
+	if (p->target->sm && !p->offers_sm) {
+		p->lacks = "XEP-0198";
+		fail(p, "the server offers no stream management");
+	} else if (p->resuming) {
+		send_resume(p);
+	} else {
+		send_bind(p);
 	}
 }
 
@@ -191,7 +326,7 @@ static void on_features(struct peer *p, const struct xml_doc *d)
 		start_auth(p);
 		break;
 	case NEGO_DO_BIND:
-		send_bind(p);
+		begin_session(p);
 		break;
 	default:
 		fail(p, "the server's features do not fit");
@@ -241,7 +376,16 @@ static void on_bound(struct peer *p, const struct xml_doc *d)
 	}
 	nego_enter(&p->nego, NEGO_READY);
 	arena_clear(&p->mem);
-	p->ops->ready(p);
+	if (p->target->sm)
+		send_enable(p);
+	else
+		p->ops->ready(p);
+}
+
+static void on_stanza(struct peer *p, const struct xml_doc *d)
+{
+	p->sm.handled += p->sm.on;
+	p->ops->stanza(p, d);
 }
 
 static void on_element(struct peer *p, const struct xml_doc *d)
@@ -256,10 +400,12 @@ static void on_element(struct peer *p, const struct xml_doc *d)
 		start_tls(p);
 	else if (root->ns == NS_SASL)
 		on_sasl(p, d);
+	else if (root->ns == NS_SM)
+		on_sm(p, d);
 	else if (p->nego.phase == NEGO_BIND)
 		on_bound(p, d);
 	else
-		p->ops->stanza(p, d);
+		on_stanza(p, d);
 }
 
 static bool on_scanned(void *user, enum scan_status status, const struct xml_doc *d)

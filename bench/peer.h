@@ -20,6 +20,8 @@ struct target {
 	unsigned mechs;          /* bits of enum sasl_mech_id that may be picked */
 	bool resume_tls;         /* offer the session of the connection before */
 	bool floor;              /* bench-floor, which speaks no XMPP: ready once it answers */
+	bool sm;                 /* stream management that can be resumed (XEP-0198) */
+	unsigned ack_every;      /* ask for an acknowledgement after so many stanzas */
 };
 
 #define PEER_RESOURCE "bench"
@@ -31,8 +33,23 @@ struct peer_ops {
 	void (*stanza)(struct peer *p, const struct xml_doc *d);
 	void (*failed)(struct peer *p, const char *why); /* at any time; the connection is gone */
 	void (*ended)(struct peer *p);  /* after peer_end(): the connection is gone */
+	/* Of stream management, may be NULL. So many stanzas more are acknowledged; the session
+	 * goes on over a new connection, and what is not acknowledged has to be sent again. */
+	void (*acked)(struct peer *p, uint32_t n);
+	void (*resumed)(struct peer *p);
 	/* Not NULL: called instead of SASL once features are there (registration). */
 	void (*features)(struct peer *p);
+};
+
+#define PEER_PREVID_MAX 256
+
+/* Stream management of one session (XEP-0198). Counters go round at 2^32 (section 4). */
+struct peer_sm {
+	bool on;
+	uint32_t sent, acked;    /* stanzas of the client's */
+	uint32_t handled;        /* of the server's */
+	unsigned unasked;        /* sent since the last question */
+	char previd[PEER_PREVID_MAX];
 };
 
 struct peer {
@@ -51,6 +68,11 @@ struct peer {
 	unsigned features, mechs;
 	bool names_exporter, names_end_point;
 	bool connected, ending;
+	bool offers_sm;
+	bool resuming;               /* the session goes on at the next connection */
+	int broken;                  /* socket of a connection that was left, not closed; or -1 */
+	struct peer_sm sm;
+	const char *lacks;           /* the specification that made it fail, or NULL */
 	char user[24], password[24];
 };
 
@@ -66,6 +88,23 @@ static inline struct buf *peer_out(struct peer *p)
 {
 	return conn_out(&p->conn);
 }
+
+/* Stanzas can be sent. */
+static inline bool peer_is_up(const struct peer *p)
+{
+	return p->connected && !p->ending && p->nego.phase == NEGO_READY && !p->resuming;
+}
+
+/* A stanza was written: counts it, and asks for an acknowledgement when it is time. */
+void peer_sent(struct peer *p);
+
+/* Asks for an acknowledgement. */
+void peer_ask(struct peer *p);
+
+/* Leaves the connection without a word, as a network does that is gone; peer_connect() then
+ * resumes the session. in_silence: the old socket stays open until that is done, so that the
+ * server cannot know. */
+void peer_break(struct peer *p, bool in_silence);
 
 /* Ends the stream in order; ops->ended follows. */
 void peer_end(struct peer *p);

@@ -82,7 +82,9 @@ void report_text(const struct bench *b)
 	if (b->tls[0])
 		printf("TLS        %s, %llu sessions resumed\n", b->tls,
 			(unsigned long long)b->resumed);
-	if (b->errors)
+	if (b->lacks)
+		printf("LACKS      %s is not offered by this server\n", b->lacks);
+	else if (b->errors)
 		printf("FAILED     %llu errors; the first: %s\n", (unsigned long long)b->errors,
 			b->first_error);
 }
@@ -161,7 +163,9 @@ void report_json(const struct bench *b)
 		printf("%s", i ? "," : "");
 		json_phase(&b->phases[i]);
 	}
-	printf("],\"errors\":%llu,\"first_error\":", (unsigned long long)b->errors);
+	printf("],\"lacks\":");
+	json_string(b->lacks ? b->lacks : "");
+	printf(",\"errors\":%llu,\"first_error\":", (unsigned long long)b->errors);
 	json_string(b->first_error);
 	printf("}\n");
 }

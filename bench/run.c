@@ -9,6 +9,7 @@
 #define QUIET_NS     200000000u  /* a look at the server's CPU */
 #define QUIET_SHARE  50          /* less than a 50th of a core is rest */
 #define QUIET_LOOKS  100         /* at most */
+#define LONGEST_SECONDS 30       /* beyond the time of measuring */
 #define STILL_BYTES  65536       /* memory that changes by less is at rest */
 
 void bench_error(struct bench *b, const char *fmt, ...)
@@ -20,6 +21,12 @@ void bench_error(struct bench *b, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(b->first_error, sizeof b->first_error, fmt, ap);
 	va_end(ap);
+}
+
+void bench_lacks(struct bench *b, const char *what)
+{
+	b->lacks = what;
+	bench_error(b, "the server does not offer %s", what);
 }
 
 bool bench_run(struct bench *b, bool (*done)(struct bench *), double seconds, const char *what)
@@ -68,6 +75,21 @@ void bench_end(struct bench *b)
 	if (p->end.gone)
 		bench_error(b, "the server is gone");
 	b->now = &b->unmeasured;
+}
+
+static bool has_enough(struct bench *b)
+{
+	return b->now->units >= b->now->least;
+}
+
+void bench_measure(struct bench *b, uint64_t least, const char *what)
+{
+	b->now->least = least;
+	bench_run(b, NULL, bench_seconds(b), what);
+	bench_run(b, has_enough, LONGEST_SECONDS, what);
+	if (!b->now->units)
+		bench_error(b, "%s: the server did nothing for %.0f s", b->now->name,
+			bench_seconds(b) + LONGEST_SECONDS);
 }
 
 static bool is_near(uint64_t a, uint64_t b)

@@ -10,6 +10,7 @@
 
 #define PATIENCE_SECONDS 300
 #define AGAIN_SECONDS    0.5
+#define MESSAGES         20
 
 struct mailing {
 	struct message_line line;
@@ -130,6 +131,8 @@ static bool deliver(struct bench *b)
 
 void run_offline(struct bench *b)
 {
+	if (!b->o.messages)
+		b->o.messages = MESSAGES;
 	offline.n = b->o.users / 2;
 	offline.want = (uint64_t)offline.n * b->o.messages;
 	crowd_make(b, 2 * offline.n, &offline_ops);

@@ -1,5 +1,6 @@
 """The course of a comparison."""
 import argparse
+import fnmatch
 import json
 import shutil
 import subprocess
@@ -12,19 +13,37 @@ from comparing import plan, processes, report, servers, setup
 RUN_SECONDS = 900  # at most, for one run of stentor-bench
 
 
+class Lacks:
+    """A specification that a server does not have: no fault."""
+
+    def __init__(self, what):
+        self.what = what
+
+
 class Comparison:
     """Runs, and keeps what they found: results[key of the run][server] is a list of JSON objects,
-    one a round; faults says which failed and why."""
+    one a round; faults says which failed and why; lacking[key of the run][server] which
+    specification a server does not have, and absent which variants of the servers."""
 
-    def __init__(self, size, build, folder, only):
+    def __init__(self, size, build, folder, only, patterns):
         self.size = size
+        self.with_shards = any(fnmatch.fnmatch('shards', p) for p in patterns)
+        self.runs = [run for run in plan.runs(size)
+                     if any(fnmatch.fnmatch(run.key, p) for p in patterns)]
         self.bench = build / 'bench/stentor-bench'
         certificate = setup.certificate(folder)
         self.folder = folder
-        wanted = [s for s in (servers.Stentor, *servers.PEERS) if not only or s.name in only]
-        self.servers = [s(folder, certificate, build) for s in wanted]
+        self.servers, self.archives = (
+            [kind(folder, certificate, build, archive) for kind, archive in kinds
+             if not only or kind.family in only]
+            for kinds in (servers.PLAIN, servers.ARCHIVE))
         self.floor = servers.Floor(folder, certificate, build)
-        self.results, self.faults, self.down = {}, [], set()
+        self.results, self.lacking, self.faults, self.absent = {}, {}, [], []
+        self.down = set()
+        for server in self.archives:
+            if why := server.lacks():
+                self.absent.append(f'{server.label}: {why}')
+                self.down.add(server.name)
 
     # ---- one run ----
 
@@ -42,9 +61,15 @@ class Comparison:
         if process.returncode and not out:
             return None, err.strip()[-200:] or f'exit code {process.returncode}'
         found = json.loads(out)
+        if found['lacks']:
+            return None, Lacks(found['lacks'])
         return found, found['first_error'] if found['errors'] else None
 
     def keep(self, run, server, found, error):
+        if isinstance(error, Lacks):
+            self.lacking.setdefault(run.key, {})[server.name] = error.what
+            print(f'    {server.label}: has no {error.what}', flush=True)
+            return
         if error:
             self.faults.append(f'{server.label}: {run.key}: {error}')
             print(f'    {server.label}: failed: {error}', flush=True)
@@ -62,6 +87,11 @@ class Comparison:
         args = list(run.args)
         if run.scenario == 'register':
             args += ['--first', plan.STORM_FIRST * 2 + round_number * plan.STORM_ROUND]
+        if run.half_of:
+            full = self.results.get(run.half_of, {}).get(server.name)
+            if not full:
+                return
+            args += ['--rate', min(plan.HALF_MOST, round(plan.rate()(full[-1]) / 2))]
         scenario = run.scenario if server.speaks_xmpp else 'floor'
         storm = self.start_storm(server, round_number) if run.storm else None
         found, error = self.call(server, scenario, run.tls, args)
@@ -92,11 +122,15 @@ class Comparison:
         return True
 
     def make_accounts(self):
-        for server in self.servers:
-            print(f'{self.size.accounts} accounts on {server.label}', flush=True)
+        chatting = any(run.archive for run in self.runs)
+        for server in [*self.servers, *(self.archives if chatting else [])]:
+            if server.name in self.down:
+                continue
+            accounts = 2 * plan.PAIRS if server.archive else self.size.accounts
+            print(f'{accounts} accounts on {server.label}', flush=True)
             if not self.start(server):
                 continue
-            _, error = self.call(server, 'register', 'none', ['--users', self.size.accounts])
+            _, error = self.call(server, 'register', 'none', ['--users', accounts])
             if error:
                 self.faults.append(f'{server.label}: making accounts: {error}')
                 self.down.add(server.name)
@@ -108,12 +142,16 @@ class Comparison:
         """Each scenario on one server after the other, each freshly started: what one scenario
         leaves behind is not to weigh on the next (Prosody gets slower with each connection that
         it has seen lately)."""
-        for run in plan.runs(self.size):
+        for run in self.runs:
+            if run.once and number:
+                continue
             print(f'round {number + 1}: {run.key}', flush=True)
             if run.floor and self.start(self.floor, tls=run.tls != 'none'):
                 self.run_on(run, self.floor, number)
                 self.floor.stop()
-            for server in self.servers:
+            for server in self.archives if run.archive else self.servers:
+                if run.only and server.family != run.only:
+                    continue
                 if server.name not in self.down and self.start(server):
                     self.run_on(run, server, number)
                     server.stop()
@@ -134,7 +172,8 @@ class Comparison:
         self.make_accounts()
         for number in range(self.size.rounds):
             self.round(number)
-            self.shards()
+            if self.with_shards:
+                self.shards()
 
 
 def options(doc):
@@ -144,6 +183,8 @@ def options(doc):
     parser.add_argument('--rounds', type=int, help='how often each scenario runs on each server')
     parser.add_argument('--only', action='append', metavar='SERVER',
                         choices=['stentor', 'prosody', 'ejabberd'], help='leave out the others')
+    parser.add_argument('--run', action='append', metavar='KEY',
+                        help='only runs whose key (as it is printed) matches, with * and ?')
     parser.add_argument('--out', type=Path, help='folder for the results')
     return parser.parse_args()
 
@@ -159,12 +200,12 @@ def main(doc):
     build = setup.build()
     if not o.only or set(o.only) & {'prosody', 'ejabberd'}:
         setup.install_peers()
-    whole = not (o.quick or o.only)
+    whole = not (o.quick or o.only or o.run)
     out = o.out or (setup.ROOT / 'bench/results' if whole else build / 'quick')
     begun = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix='stentor-compare-'))
     try:
-        comparison = Comparison(size, build, folder, o.only)
+        comparison = Comparison(size, build, folder, o.only, o.run or ['*'])
         facts = {**setup.machine(), 'rounds': size.rounds, 'seconds': size.seconds,
                  'versions': {s.label: s.version()
                               for s in (*comparison.servers, comparison.floor)}}

@@ -2,21 +2,32 @@
 from collections import namedtuple
 
 # One run of stentor-bench on every server. args: its options but for where the server is. floor:
-# bench-floor can do it too. Servers that have no part in it are left out by `only`.
-Run = namedtuple('Run', 'key scenario tls args floor figures only storm', defaults=(None, False))
+# bench-floor can do it too. storm: while accounts are registered. archive: on the servers with
+# their archives on, not on those without. only: on this server alone. once: in the first round
+# alone, since it takes long. half_of: at half the rate that a server carried in the run of this
+# key, or HALF_MOST.
+Run = namedtuple('Run', 'key scenario tls args floor figures storm archive only once half_of',
+                 defaults=(False, False, None, False, None))
 
 # A figure of a run. read: from the run's JSON. digits: behind the point. targets: pairs of what
-# it is held against ('floor', 'peer': a ratio to these; 'most': the figure itself) and the bound.
-Figure = namedtuple('Figure', 'key title unit read digits targets')
+# it is held against ('floor', 'peer': a ratio to these; 'most', 'least': the figure itself) and
+# the bound. more: more is better.
+Figure = namedtuple('Figure', 'key title unit read digits targets more', defaults=(False,))
 
-Size = namedtuple('Size', 'seconds accounts idle presence contacts offline messages scale rounds')
+# page: messages in the archive that every server pages; big: the same for Stentor alone, or 0 to
+# leave out what takes long.
+Size = namedtuple('Size', 'seconds accounts idle presence contacts offline messages scale '
+                  'archive_pairs page big rounds')
 
-FULL = Size(seconds=5, accounts=10000, idle=5000, presence=500, contacts=20, offline=200,
-            messages=20, scale=(100, 1000, 10000), rounds=3)
-QUICK = Size(seconds=1, accounts=1000, idle=1000, presence=100, contacts=10, offline=100,
-             messages=10, scale=(1000,), rounds=1)
+FULL = Size(seconds=4, accounts=10000, idle=5000, presence=500, contacts=20, offline=200,
+            messages=20, scale=(100, 1000, 10000), archive_pairs=100, page=2000, big=1000000,
+            rounds=3)
+QUICK = Size(seconds=1, accounts=500, idle=500, presence=100, contacts=10, offline=100,
+             messages=10, scale=(500,), archive_pairs=20, page=200, big=0, rounds=1)
 
 PAIRS = 100
+MANY = 2000            # connections, to bring online again in each round
+HALF_MOST = 15000      # messages a second
 STORM_FIRST = 1000000  # number of the first user of a storm of registrations
 STORM_ROUND = 100000   # from one round to the next
 KIB = 1024
@@ -26,8 +37,18 @@ def cpu(phase=0):
     return lambda run: run['phases'][phase]['server_cpu_us_per_unit']
 
 
-def latency(name):
-    return lambda run: run['phases'][0]['latency_us'][name] / 1000
+def latency(name, phase=0):
+    return lambda run: run['phases'][phase]['latency_us'][name] / 1000
+
+
+def rate(phase=0):
+    return lambda run: run['phases'][phase]['rate']
+
+
+def cpu_beyond_chat(run):
+    """Of a resumption, without the messages that flow in both phases."""
+    chat, resume = run['phases']
+    return (resume['server_cpu_share'] - chat['server_cpu_share']) * 1e6 / resume['rate']
 
 
 def bytes_a_connection(run):
@@ -71,7 +92,8 @@ def idles(size):
     for tls, most in (('none', 3), ('starttls', 13)):
         title = f'idle connection, {words(tls)}: memory of the process'
         yield Run(f'idle-{tls}', 'idle', tls, ['--users', size.idle, '--seconds', 1], False,
-                  [Figure(f'idle-{tls}', title, 'KiB', bytes_a_connection, 1, [('most', most)])])
+                  [Figure(f'idle-{tls}', title, 'KiB', bytes_a_connection, 1, [('most', most)])],
+                  once=size.idle > MANY)
 
 
 def others(size):
@@ -95,7 +117,66 @@ def others(size):
     yield Run('storm', 'chat', 'none',
               ['--users', 2 * PAIRS, '--rate', 500, '--seconds', size.seconds], False,
               [Figure('storm', 'chat at 500 a second while accounts are registered: p99', 'ms',
-                      latency('p99'), 2, [('most', 5)])], None, True)
+                      latency('p99'), 2, [('most', 5)])], storm=True)
+
+
+def acks(size):
+    title = f'chat, {PAIRS} pairs, window 8, plain, acks asked for after 4: CPU a message'
+    yield Run('chat-acks', 'chat', 'none',
+              ['--users', 2 * PAIRS, '--seconds', size.seconds, '--window', 8, '--ack-every', 4],
+              False, [Figure('chat-acks', title, 'us', cpu(), 2, [('peer', 1 / 10)])])
+
+
+def resumes(size, archive):
+    key = 'archive-resume' if archive else 'resume'
+    yield Run(key, 'resume', 'none',
+              ['--users', 2 * PAIRS, '--seconds', size.seconds, '--rate', 50, '--breaks', 50],
+              False,
+              [Figure(key, '50 broken connections a second resumed: CPU each', 'us',
+                      cpu_beyond_chat, 0, []),
+               Figure(f'{key}-p99', 'the same: p99 from the connection to <resumed/>', 'ms',
+                      latency('p99', 1), 1, [])], archive=archive)
+
+
+def archives(size):
+    """With the archive on. Writing: the next message when one is acknowledged; durable, where the
+    server promises that."""
+    pairs = size.archive_pairs
+    users = ['--users', 2 * pairs, '--seconds', size.seconds]
+    title = f'chat, {pairs} pairs, window 8, plain'
+    yield Run('archive-chat', 'chat', 'none', [*users, '--window', 8], False,
+              [Figure('archive-chat', f'{title}: CPU a message', 'us', cpu(), 2,
+                      [('peer', 1 / 30)]),
+               Figure('archive-chat-rate', f'{title}: messages a second', '', rate(), 0,
+                      [('least', 30000)], True)], archive=True)
+    title = f'{pairs} pairs, 8 without ack, acks asked for after 4'
+    yield Run('archive-write', 'archive', 'none', [*users, '--window', 8, '--messages', size.page],
+              False,
+              [Figure('archive-write', f'{title}: CPU a message', 'us', cpu(), 2,
+                      [('peer', 1 / 30)]),
+               Figure('archive-write-rate', f'{title}: acknowledged a second', '', rate(), 0,
+                      [('least', 30000)], True),
+               Figure('archive-write-p99', f'{title}: p99 to the ack', 'ms', latency('p99'), 2, []),
+               Figure('archive-back', f'page of 50 backwards, of {size.page:,}: CPU a page', 'us',
+                      cpu(1), 0, [('most', 1000)]),
+               Figure('archive-back-p50', 'the same: p50', 'ms', latency('p50', 1), 2, []),
+               Figure('archive-on', f'page of 50 forwards, of {size.page:,}: CPU a page', 'us',
+                      cpu(2), 0, [('most', 1000)])], archive=True)
+    yield Run('archive-half', 'archive', 'none', [*users, '--messages', 1], False,
+              [Figure('archive-half',
+                      f'at half of that rate, {HALF_MOST:,} at most: p99 to the ack', 'ms',
+                      latency('p99'), 2, [('most', 10)])],
+              archive=True, half_of='archive-write')
+    if size.big:
+        yield from resumes(size, True)
+        title = f'page of 50 out of {size.big:,}'
+        yield Run('archive-big', 'archive', 'none',
+                  ['--users', 2, '--window', 8, '--seconds', 20, '--messages', size.big], False,
+                  [Figure('archive-big-back', f'{title}, backwards: CPU a page', 'us', cpu(1), 0,
+                          [('most', 1000)]),
+                   Figure('archive-big-on', f'{title}, forwards: CPU a page', 'us', cpu(2), 0,
+                          [('most', 1000)])],
+                  archive=True, only='stentor', once=True)
 
 
 def scales(size):
@@ -103,16 +184,19 @@ def scales(size):
         yield Run(f'scale-{n}', 'chat', 'none',
                   ['--users', n, '--window', 1, '--at-once', 100, '--seconds', size.seconds], True,
                   [Figure(f'scale-{n}', f'chat, window 1, {n:,} connections: CPU a message', 'us',
-                          cpu(), 2, [])])
+                          cpu(), 2, [])], once=n > MANY)
 
 
 def runs(size):
     """In this order; memory first, of servers that have done little."""
     yield from idles(size)
     yield from chats(size)
+    yield from acks(size)
     yield from logins(size)
     yield from others(size)
+    yield from resumes(size, False)
     yield from scales(size)
+    yield from archives(size)
 
 
 # Stentor alone: how much more two shards on two cores carry than one on one. What a core carries

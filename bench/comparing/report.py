@@ -9,26 +9,42 @@ from comparing import plan, setup
 PAGE = setup.ROOT / 'docs/performance.md'
 BEGIN, END = '<!-- last run: begin -->', '<!-- last run: end -->'
 
-COLUMNS = ['stentor', 'prosody', 'ejabberd', 'floor']
-COLOURS = {'stentor': '#2b6cb0', 'prosody': '#b7791f', 'ejabberd': '#822727', 'floor': '#718096'}
+# Servers in the order of the tables, by the names of comparing/servers.py: what they are called in
+# the heads of tables and beside bars.
+PLAIN = {'stentor': 'Stentor', 'prosody': 'Prosody', 'ejabberd': 'ejabberd', 'floor': 'floor'}
+ARCHIVE = {'stentor-archive': 'Stentor', 'prosody-files': 'Prosody, files',
+           'prosody-sqlite': 'Prosody, SQLite', 'ejabberd-mnesia': 'ejabberd, Mnesia',
+           'ejabberd-sqlite': 'ejabberd, SQLite'}
+OURS = ('stentor', 'stentor-archive')
+COLOURS = {'stentor': '#2b6cb0', 'prosody': '#b7791f', 'ejabberd': '#822727', 'floor': '#718096',
+           'stentor-archive': '#2b6cb0', 'prosody-files': '#b7791f', 'prosody-sqlite': '#d69e2e',
+           'ejabberd-mnesia': '#822727', 'ejabberd-sqlite': '#c53030'}
 
 NOTE = '''\
 Medians of {rounds} rounds of {seconds} s each. "To peers": Stentor's figure as a part of the
-better peer's. "To floor": as a multiple of `bench-floor`, which relays the same bytes with epoll
-and nothing else. Registration, rosters, presence and offline messages are on everywhere; stream
-management, carbons and the archive are off ("archive off"), since Stentor does not have them yet;
-all limits on rates are off.'''
+better peer's, or as a multiple where more is better. "To floor": as a multiple of `bench-floor`,
+which relays the same bytes with epoll and nothing else. Registration, rosters, presence, offline
+messages, stream management and carbons are on everywhere; all limits on rates are off.'''
+NOTE_ARCHIVE = '''\
+The same with the archive on, for each server in every store that it offers by itself, and with
+rooms. What Stentor acknowledges is on disk; the peers promise no such thing.'''
 
 
 class Line:
-    """A figure of all servers."""
+    """A figure of all servers. lacking: what these do not have, by their names."""
 
-    def __init__(self, figure, values):
-        self.figure, self.values = figure, values
-        peers = [v for name, v in values.items() if name in ('prosody', 'ejabberd')]
-        self.ours = values.get('stentor')
-        self.to_peer = self.ratio(min(peers, default=None))
+    def __init__(self, run, figure, values, lacking):
+        self.run, self.figure, self.values, self.lacking = run, figure, values, lacking
+        self.names = ARCHIVE if run.archive else PLAIN
+        peers = [v for name, v in values.items() if name not in (*OURS, 'floor')]
+        self.ours = next((values[name] for name in OURS if name in values), None)
+        self.to_peer = self.ratio((max if figure.more else min)(peers, default=None))
         self.to_floor = self.ratio(values.get('floor'))
+
+    def cell(self, name):
+        if name in self.lacking:
+            return f'no {self.lacking[name]}'
+        return number(self.values.get(name), self.figure.digits)
 
     def ratio(self, other):
         return self.ours / other if self.ours is not None and other else None
@@ -37,27 +53,33 @@ class Line:
         """The targets in words, and whether each is met."""
         said, met = [], []
         for against, bound in self.figure.targets:
+            if against == 'least':
+                said.append(f'{bound:,} at least')
+                met.append(self.ours is not None and self.ours >= bound)
+                continue
             if against == 'peer':
                 value, words = self.to_peer, f'1/{round(1 / bound)} of the better peer'
             elif against == 'floor':
                 value, words = self.to_floor, f'{bound:g} x the floor'
             else:
-                value, words = self.ours, f'{bound:g} {self.figure.unit}'
+                value, words = self.ours, f'{bound:,} {self.figure.unit}'
             said.append(words)
             met.append(value is not None and value <= bound)
         if not said:
             return '', ''
+        if self.ours is None:
+            return ', '.join(said), ''
         return ', '.join(said), 'met' if all(met) else 'missed'
 
 
 def lines_of(comparison):
     found = []
-    for run in plan.runs(comparison.size):
+    for run in comparison.runs:
         results = comparison.results.get(run.key, {})
         for figure in run.figures:
             values = {name: median(figure.read(r) for r in each)
                       for name, each in results.items()}
-            found.append(Line(figure, values))
+            found.append(Line(run, figure, values, comparison.lacking.get(run.key, {})))
     return found
 
 
@@ -85,15 +107,15 @@ def ratio(value):
     return f'1/{1 / value:.1f}' if 0 < value < 1 else f'{value:.2f}'
 
 
-def table(lines):
-    head = ['scenario', 'unit', 'Stentor', 'Prosody', 'ejabberd', 'floor', 'to peers', 'to floor',
-            'target', '']
-    rows = [head, ['---', '---', *['---:'] * 6, '---', '---']]
+def table(lines, names):
+    floor = 'floor' in names
+    ratios = ['to peers', *(['to floor'] if floor else [])]
+    rows = [['scenario', 'unit', *names.values(), *ratios, 'target', ''],
+            ['---', '---', *['---:'] * (len(names) + len(ratios)), '---', '---']]
     for line in lines:
-        f = line.figure
-        values = [number(line.values.get(name), f.digits) for name in COLUMNS]
-        rows.append([f.title, f.unit, *values, ratio(line.to_peer), ratio(line.to_floor),
-                     *line.verdict()])
+        found = [ratio(line.to_peer), *([ratio(line.to_floor)] if floor else [])]
+        rows.append([line.figure.title, line.figure.unit, *(line.cell(name) for name in names),
+                     *found, *line.verdict()])
     return '\n'.join('| ' + ' | '.join(row) + ' |' for row in rows)
 
 
@@ -104,17 +126,30 @@ def facts_text(facts):
             f'{facts["load_before"]}; it took {facts["minutes"]} minutes.')
 
 
-def markdown(facts, lines, shards, faults):
-    parts = [facts_text(facts), NOTE.format(**facts), table(lines)]
+def markdown(facts, lines, shards, comparison):
+    plain = [line for line in lines if not line.run.archive]
+    archive = [line for line in lines if line.run.archive]
+    parts = [facts_text(facts), NOTE.format(**facts)]
+    if plain:
+        parts.append(table(plain, PLAIN))
     if shards:
         parts.append(f'Stentor, window 8, plain: {shards["one_us"]:.2f} us of CPU a message with '
                      f'one shard on one core, {shards["two_us"]:.2f} us with two shards on two '
                      f'cores and every pair across them. Two cores so carry '
                      f'{shards["ratio"]:.2f} times what one carries (target: '
                      f'{plan.SHARDS_TARGET}).')
-    if faults:
-        parts.append('What failed or was refused:\n\n' + '\n'.join(f'* {f}' for f in faults))
+    if archive:
+        parts += [NOTE_ARCHIVE, table(archive, ARCHIVE)]
+    for title, items in notes(comparison):
+        parts.append(f'{title}:\n\n' + '\n'.join(f'* {item}' for item in items))
     return '\n\n'.join(parts) + '\n'
+
+
+def notes(comparison):
+    """What is to be said besides the figures: titles and items."""
+    found = [('What was left out', comparison.absent),
+             ('What failed or was refused', comparison.faults)]
+    return [(title, items) for title, items in found if items]
 
 
 def put_into_page(text):
@@ -131,9 +166,12 @@ h2{margin-top:2em}svg{display:block}text{font:12px sans-serif}.t{font-size:10px;
 .p{color:#555}'''
 
 
+SIDE = 120 # px for the names of servers
+
+
 def bars(line):
     """A bar for each server, the widest to the full width."""
-    shown = [(n, line.values[n]) for n in COLUMNS if n in line.values]
+    shown = [(n, line.values[n]) for n in line.names if n in line.values]
     if not shown:
         return ''
     widest = max(v for _, v in shown) or 1
@@ -142,10 +180,10 @@ def bars(line):
     for i, (name, value) in enumerate(shown):
         width = max(1, 560 * max(value, 0) / widest)
         text = f'{number(value, line.figure.digits)} {line.figure.unit}'
-        out.append(f'<text x="0" y="{22 * i + 14}">{name}</text>'
-                   f'<rect x="80" y="{22 * i + 2}" width="{width:.1f}" height="16" '
+        out.append(f'<text x="0" y="{22 * i + 14}">{line.names[name]}</text>'
+                   f'<rect x="{SIDE}" y="{22 * i + 2}" width="{width:.1f}" height="16" '
                    f'fill="{COLOURS[name]}"/>'
-                   f'<text x="{86 + width:.1f}" y="{22 * i + 14}">{text}</text>')
+                   f'<text x="{SIDE + 6 + width:.1f}" y="{22 * i + 14}">{text}</text>')
     return ''.join(out) + '</svg>'
 
 
@@ -164,24 +202,25 @@ def histograms(run, results):
     """The latencies of each server, on one axis from 10 us to 10 s."""
     from_exp, to_exp, steps = 1, 7, 120
     width, high = 640, 60
-    shown = [n for n in COLUMNS if results.get(n)]
+    names = ARCHIVE if run.archive else PLAIN
+    shown = [n for n in names if results.get(n)]
     out = [f'<h3>{html.escape(run.figures[0].title.rsplit(":", 1)[0])}: latency</h3>'
            f'<svg width="800" height="{(high + 8) * len(shown) + 20}">']
     for i, name in enumerate(shown):
         base = (high + 8) * i + high
         shares = joined_histogram(results[name], from_exp, to_exp, steps)
         most = max(shares) or 1
-        out.append(f'<text x="0" y="{base}">{name}</text>'
-                   f'<path d="M80 {base}h{width}" stroke="#999"/>')
+        out.append(f'<text x="0" y="{base}">{names[name]}</text>'
+                   f'<path d="M{SIDE} {base}h{width}" stroke="#999"/>')
         for k, share in enumerate(shares):
             if share:
                 tall = high * share / most
-                out.append(f'<rect x="{80 + width * k / steps:.1f}" y="{base - tall:.1f}" '
+                out.append(f'<rect x="{SIDE + width * k / steps:.1f}" y="{base - tall:.1f}" '
                            f'width="{width / steps:.1f}" height="{tall:.1f}" '
                            f'fill="{COLOURS[name]}"/>')
     foot = (high + 8) * len(shown) + 8
     for e, label in enumerate(['10 us', '100 us', '1 ms', '10 ms', '100 ms', '1 s', '10 s']):
-        out.append(f'<text class="t" x="{80 + width * e / 6:.0f}" y="{foot}" '
+        out.append(f'<text class="t" x="{SIDE + width * e / 6:.0f}" y="{foot}" '
                    f'text-anchor="middle">{label}</text>')
     return ''.join(out) + '</svg>'
 
@@ -191,15 +230,18 @@ def page(facts, lines, comparison):
              f'<style>{STYLE}</style><h1>Stentor and its peers</h1>',
              f'<p class="p">{html.escape(facts_text(facts))}</p>',
              f'<p class="p">{html.escape(NOTE.format(**facts))}</p><h2>Figures</h2>']
-    parts += [bars(line) for line in lines]
+    parts += [bars(line) for line in lines if not line.run.archive]
+    if any(line.run.archive for line in lines):
+        parts.append(f'<h2>With the archive on</h2><p class="p">{html.escape(NOTE_ARCHIVE)}</p>')
+        parts += [bars(line) for line in lines if line.run.archive]
     parts.append('<h2>Latencies</h2>')
-    for run in plan.runs(comparison.size):
+    for run in comparison.runs:
         results = comparison.results.get(run.key, {})
-        if run.scenario == 'chat' and results:
+        if run.scenario in ('chat', 'archive') and results:
             parts.append(histograms(run, results))
-    if comparison.faults:
-        items = ''.join(f'<li>{html.escape(f)}' for f in comparison.faults)
-        parts.append(f'<h2>What failed or was refused</h2><ul>{items}</ul>')
+    for title, said in notes(comparison):
+        items = ''.join(f'<li>{html.escape(item)}' for item in said)
+        parts.append(f'<h2>{title}</h2><ul>{items}</ul>')
     return '\n'.join(parts) + '\n'
 
 
@@ -213,17 +255,18 @@ def without_histograms(run):
 def data(facts, lines, shards, comparison):
     figures = [{'key': line.figure.key, 'title': line.figure.title, 'unit': line.figure.unit,
                 'medians': line.values, 'to_peer': line.to_peer, 'to_floor': line.to_floor,
-                'target': line.verdict()[0], 'verdict': line.verdict()[1]} for line in lines]
+                'lacking': line.lacking, 'target': line.verdict()[0],
+                'verdict': line.verdict()[1]} for line in lines]
     runs = {key: {name: [without_histograms(r) for r in each] for name, each in results.items()}
             for key, results in comparison.results.items()}
-    return {'facts': facts, 'figures': figures, 'shards': shards, 'faults': comparison.faults,
-            'runs': runs}
+    return {'facts': facts, 'figures': figures, 'shards': shards, 'absent': comparison.absent,
+            'faults': comparison.faults, 'runs': runs}
 
 
 def write(out, facts, comparison, whole):
     out.mkdir(parents=True, exist_ok=True)
     lines, shards = lines_of(comparison), shards_line(comparison)
-    text = markdown(facts, lines, shards, comparison.faults)
+    text = markdown(facts, lines, shards, comparison)
     (out / 'comparison.md').write_text(f'# Stentor and its peers\n\n{text}')
     (out / 'comparison.json').write_text(
         json.dumps(data(facts, lines, shards, comparison), indent=1) + '\n')

@@ -1,15 +1,17 @@
 """The servers that are compared: how each is configured, started and asked for its version.
 
-Features are equal: registration, rosters, presence, offline messages, ping. Every limit on rates is
-off. All have the same ECDSA certificate and lie in a temporary folder on the same disk."""
+Features are equal: registration, rosters, presence, offline messages, ping, stream management and
+carbons (Stentor has these as soon as it can); with the archive on, rooms as well. Every limit on
+rates is off. All have the same ECDSA certificate and lie in a temporary folder on the same disk."""
 import os
 import re
 import socket
+import sqlite3
 import subprocess
 import time
 from pathlib import Path
 
-from comparing import processes
+from comparing import processes, setup
 
 START_SECONDS = 60
 
@@ -30,12 +32,16 @@ def output_of(*command):
 
 
 class Server:
-    """One server with its data, which stay between starts."""
+    """One server with its data, which stay between starts. archive: the store that its archive is
+    kept in, or None for a server without."""
 
-    label = name = None
+    program = family = None
     speaks_xmpp = True
 
-    def __init__(self, folder, certificate, build):
+    def __init__(self, folder, certificate, build, archive=None):
+        self.archive = archive
+        self.name = f'{self.family}-{archive.lower()}' if archive else self.family
+        self.label = f'{self.program}, {archive}' if archive else self.program
         self.folder = folder / self.name
         self.folder.mkdir()
         self.certificate, self.key, self.pem = certificate
@@ -52,6 +58,10 @@ class Server:
 
     def environment(self):
         return dict(os.environ)
+
+    def lacks(self):
+        """Why this variant cannot be run here, or nothing."""
+        return ''
 
     def wait_until_up(self):
         deadline = time.monotonic() + START_SECONDS
@@ -92,6 +102,7 @@ host "localhost" {{
 	certificate = "{certificate}"
 	key = "{key}"
 	registration = true
+	{archive}
 }}
 listener {{ type = c2s address = "127.0.0.1" port = {port} }}
 listener {{ type = c2s_direct_tls address = "127.0.0.1" port = {direct_port} }}
@@ -104,30 +115,55 @@ limits {{
 
 
 class Stentor(Server):
-    name, label = 'stentor', 'Stentor'
+    family, program = 'stentor', 'Stentor'
 
-    def command(self, shards=None):
+    @property
+    def server(self):
+        return self.build / 'src/server/stentord'
+
+    def configure(self, archive, shards=None):
         config = self.folder / 'stentor.conf'
         config.write_text(STENTOR.format(
             shards=shards or os.cpu_count(), certificate=self.certificate, key=self.key,
-            port=self.port, direct_port=self.direct_port))
-        return [self.build / 'src/server/stentord', '-c', config]
+            port=self.port, direct_port=self.direct_port, archive=archive))
+        return config
+
+    def has_archive(self):
+        """Builds from before the archive refuse the option."""
+        config = self.configure('archive = true')
+        return subprocess.run([self.server, '--check', '-c', config],
+                              capture_output=True).returncode == 0
+
+    def lacks(self):
+        return '' if self.has_archive() or not self.archive else 'this build has no archive'
+
+    def command(self, shards=None):
+        archive = f'archive = {"true" if self.archive else "false"}' if self.has_archive() else ''
+        return [self.server, '-c', self.configure(archive, shards)]
 
     def version(self):
-        said = output_of(self.build / 'src/server/stentord', '--version').strip()
+        said = output_of(self.server, '--version').strip()
         commit = output_of('git', '-C', Path(__file__).parent, 'describe', '--always', '--dirty')
         return f'{said} ({commit.strip()})'
 
 
-# prosody.im/doc/network_backend, /doc/modules/mod_limits (not loaded), /doc/storage.
+# prosody.im/doc/network_backend, /doc/modules/mod_limits (not loaded), /doc/storage,
+# /doc/modules/mod_mam (totals cost a count over the archive for each page), mod_storage_internal
+# (which cuts an archive at 10,000 messages).
 PROSODY = '''\
 run_as_root = true
 data_path = "{folder}/data"
 log = {{ warn = "{folder}/log" }}
 network_backend = "epoll"
-storage = "internal"
+default_storage = "internal"
+storage = {{ archive = "{store}" }}
+sql = {{ driver = "SQLite3", database = "{folder}/data/prosody.sqlite" }}
+archive_expires_after = "never"
+storage_archive_item_limit = 100000000
+mam_include_total = false
 authentication = "internal_hashed"
-modules_enabled = {{ "disco", "roster", "saslauth", "tls", "ping", "register_ibr", "posix" }}
+modules_enabled = {{ "disco", "roster", "saslauth", "tls", "ping", "register_ibr", "posix",
+    "smacks", "carbons"{modules} }}
 modules_disabled = {{ "s2s" }}
 allow_registration = true
 c2s_require_encryption = false
@@ -141,19 +177,27 @@ VirtualHost "localhost"
 
 
 class Prosody(Server):
-    name, label = 'prosody', 'Prosody'
+    family, program = 'prosody', 'Prosody'
+    stores = {'files': 'internal', 'SQLite': 'sql'}
 
     def command(self):
         (self.folder / 'data').mkdir(exist_ok=True)
         (self.folder / 'certs').mkdir(exist_ok=True)
         config = self.folder / 'prosody.cfg.lua'
-        config.write_text(PROSODY.format(
+        text = PROSODY.format(
             folder=self.folder, certificate=self.certificate, key=self.key, port=self.port,
-            direct_port=self.direct_port))
+            direct_port=self.direct_port, store=self.stores.get(self.archive, 'internal'),
+            modules=', "mam"' if self.archive else '')
+        if self.archive:
+            text += 'Component "rooms.localhost" "muc"\n'
+        config.write_text(text)
         return ['prosody', '-F', '--config', config]
 
     def version(self):
         return package_version('prosody')
+
+    def lacks(self):
+        return without_package('lua-dbi-sqlite3') if self.archive == 'SQLite' else ''
 
 
 # docs.ejabberd.im: listen options, shapers, modules. Without a larger backlog the kernel drops
@@ -179,6 +223,15 @@ modules:
   mod_ping: {{}}
   mod_register: {{ ip_access: all }}
   mod_roster: {{}}
+  mod_stream_mgmt: {{}}
+  mod_carboncopy: {{}}
+'''
+
+EJABBERD_ARCHIVE = '''\
+  mod_mam: {{ default: always, db_type: {store} }}
+  mod_muc: {{ host: rooms.localhost }}
+sql_type: sqlite
+sql_database: "{database}"
 '''
 
 
@@ -187,16 +240,35 @@ class Ejabberd(Server):
     ejabberdctl gives, and three that keep idle schedulers from spinning, which would count as
     CPU of the work."""
 
-    name, label = 'ejabberd', 'ejabberd'
+    family, program = 'ejabberd', 'ejabberd'
+    stores = {'Mnesia': 'mnesia', 'SQLite': 'sql'}
+    SCHEMA = Path('/usr/share/ejabberd/sql/lite.sql')
 
     def command(self):
         for name in ('data', 'logs'):
             (self.folder / name).mkdir(exist_ok=True)
-        (self.folder / 'ejabberd.yml').write_text(EJABBERD.format(
-            pem=self.pem, port=self.port, direct_port=self.direct_port))
+        text = EJABBERD.format(pem=self.pem, port=self.port, direct_port=self.direct_port)
+        if self.archive:
+            database = self.folder / 'data/ejabberd.sqlite'
+            text += EJABBERD_ARCHIVE.format(store=self.stores[self.archive], database=database)
+            if self.archive == 'SQLite' and not database.exists():
+                self.make_tables(database)
+        (self.folder / 'ejabberd.yml').write_text(text)
         return ['erl', '-noinput', '+K', 'true', '+P', '250000', '+sbwt', 'none', '+sbwtdcpu',
                 'none', '+sbwtdio', 'none', '-mnesia', 'dir', f'"{self.folder}/data"',
                 '-s', 'ejabberd']
+
+    def make_tables(self, database):
+        """With the schema of its package."""
+        with sqlite3.connect(database) as tables:
+            tables.executescript(self.SCHEMA.read_text())
+
+    def lacks(self):
+        if self.archive != 'SQLite':
+            return ''
+        if not self.SCHEMA.exists():
+            return 'its package has no schema for SQLite'
+        return without_package('erlang-p1-sqlite3')
 
     def environment(self):
         libraries = subprocess.run(['dpkg', '-L', 'ejabberd'], capture_output=True, text=True)
@@ -215,7 +287,7 @@ class Ejabberd(Server):
 class Floor(Server):
     """bench-floor, once plain and once under TLS."""
 
-    name, label = 'floor', 'floor'
+    family, program = 'floor', 'floor'
     speaks_xmpp = False
 
     def command(self, tls=False):
@@ -231,4 +303,12 @@ def package_version(name):
     return f'{name} {said}'
 
 
-PEERS = (Prosody, Ejabberd)
+def without_package(name):
+    """Nothing when it is installed, else what to say."""
+    return '' if setup.is_installed(name) else f'the package {name} is not installed'
+
+
+# Without an archive, and with it in each store that the server offers by itself.
+PLAIN = ((Stentor, None), (Prosody, None), (Ejabberd, None))
+ARCHIVE = ((Stentor, 'archive'), (Prosody, 'files'), (Prosody, 'SQLite'), (Ejabberd, 'Mnesia'),
+           (Ejabberd, 'SQLite'))

@@ -2,7 +2,6 @@
 import os
 import platform
 import re
-import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -10,7 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUILD = ROOT / 'build-bench'
 POLICY = Path('/usr/sbin/policy-rc.d')
-PACKAGES = {'prosody': 'prosody', 'ejabberd': 'ejabberdctl'}
+SERVICES = ('prosody', 'ejabberd')
+PACKAGES = (*SERVICES, 'lua-dbi-sqlite3', 'erlang-p1-sqlite3')  # and what their archives need
 
 
 def run(*command, env=None):
@@ -30,11 +30,16 @@ def build():
     return BUILD
 
 
+def is_installed(package):
+    said = subprocess.run(['dpkg-query', '-W', '-f', '${db:Status-Status}', package],
+                          capture_output=True, text=True)
+    return said.stdout == 'installed'
+
+
 def install_peers():
     """Installs what is missing. A policy of Debian's keeps the packages from starting services;
     one that the machine has already is left alone."""
-    missing = [p for p, program in PACKAGES.items()
-               if not shutil.which(program) and not Path(f'/usr/sbin/{program}').exists()]
+    missing = [p for p in PACKAGES if not is_installed(p)]
     if not missing:
         return
     print(f'installing {", ".join(missing)}')
@@ -49,7 +54,7 @@ def install_peers():
     finally:
         if ours:
             run(*sudo, 'rm', '-f', POLICY)
-    stop_services(sudo, missing)
+    stop_services(sudo, [s for s in SERVICES if s in missing])
 
 
 def stop_services(sudo, names):

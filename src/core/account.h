@@ -37,6 +37,7 @@ struct account {
 	struct timer idle;
 	uint64_t last_us;           /* wall clock of the last end of presence, 0: never */
 	char *last_status;          /* with it, or NULL */
+	char avatar[41];            /* XEP-0153: hash of the vCard's photo, or empty; its module's */
 };
 
 /* Something that waits for an account to be loaded. run() is called once, on the owner, with

@@ -4,21 +4,26 @@ _Static_assert(STORE_HASHES == DIGEST_COUNT, "the store keeps a key for each has
 
 bool keys_from_store(const struct store_key in[STORE_HASHES], struct scram_keys *out)
 {
+	bool any = false;
+
 	*out = (struct scram_keys){ 0 };
 	for (unsigned d = 0; d < DIGEST_COUNT; d++) {
 		const struct store_key *k = &in[d];
 		struct scram_key *to = &out->of[d];
 		size_t n = digest_len((enum digest)d);
-		if (!k->rounds || !k->salt.n || k->salt.n > SCRAM_SALT_MAX || k->stored.n != n ||
+		if (!k->rounds)
+			continue;
+		if (!k->salt.n || k->salt.n > SCRAM_SALT_MAX || k->stored.n != n ||
 			k->server.n != n)
 			return false;
+		any = true;
 		to->rounds = k->rounds;
 		to->n_salt = (uint8_t)k->salt.n;
 		memcpy(to->salt, k->salt.p, k->salt.n);
 		memcpy(to->stored, k->stored.p, n);
 		memcpy(to->server, k->server.p, n);
 	}
-	return true;
+	return any;
 }
 
 void keys_to_store(const struct scram_keys *in, struct store_key out[STORE_HASHES])

@@ -5,7 +5,8 @@
 #include "store/store.h"
 #include "xmpp/sasl.h"
 
-/* False when what the store has is no set of keys. */
+/* False when what the store has is no set of keys. An account that came from another server may
+ * have keys of some hashes alone: the others get no rounds. */
 bool keys_from_store(const struct store_key in[STORE_HASHES], struct scram_keys *out);
 
 /* Views into `in`. */

@@ -260,14 +260,25 @@ static void directed(struct session *s, struct stanza *st)
 
 /* ---- out and in ---- */
 
+static void available_out(struct session *s, struct stanza *st)
+{
+	struct stanza *out = stanza_ref(st);
+
+	for (const struct module *const *m = s->account->shard->core->modules; *m; m++)
+		if ((*m)->presence_sent)
+			(*m)->presence_sent(s, &out);
+	if (jid_is_set(out->to))
+		directed(s, out);
+	else
+		available(s, out);
+	stanza_unref(&out);
+}
+
 void presence_out(struct session *s, struct stanza *st)
 {
 	switch ((enum stanza_type)st->type) {
 	case PRESENCE_AVAILABLE:
-		if (jid_is_set(st->to))
-			directed(s, st);
-		else
-			available(s, st);
+		available_out(s, st);
 		break;
 	case PRESENCE_UNAVAILABLE:
 		if (jid_is_set(st->to))

@@ -1,12 +1,17 @@
-/* XEP-0054 vcard-temp, version 1.3.0
+/* XEP-0054 vcard-temp, version 1.3.0,
+ * with XEP-0153 vCard-Based Avatars 1.1.1: the hash of the photo in presence.
  *
  * Everybody may see everybody's vCard, its owner may change it. Where there is none, a stranger
  * is told the same as where there is no account (section 3.3). A vCard that says nothing takes
- * the old one out. With it goes the hash of its photo, for XEP-0153. The host has none of its
- * own. Options: vcard_bytes of the limits. Stores: data of the account, in the spaces "Vcard"
- * and "avatar". */
+ * the old one out. The host has none of its own.
+ *
+ * The hash of the photo stands in available presence of which the client has not said itself
+ * which photo it shows, or that it shows none; so clients need not fetch the vCard to learn it.
+ * When the photo changes, presence with the old hash goes out again with the new one. Options:
+ * vcard_bytes of the limits. Stores: data of the account, in the spaces "Vcard" and "avatar". */
 #include "core/module.h"
 #include "core/personal.h"
+#include "core/presence.h"
 #include "xml/extract.h"
 
 /* ---- get ---- */
@@ -45,16 +50,116 @@ static enum outcome on_get(struct ctx *c, const struct stanza *iq)
 	return LATER;
 }
 
+/* ---- the photo in presence (XEP-0153) ---- */
+
+static const struct xml_node *find_update(const struct stanza *presence)
+{
+	return xml_child(&presence->doc, stanza_root(presence), NS_VCARD_UPDATE, TAG_X);
+}
+
+/* The presence with this hash (empty: with the word that there is no photo) in place of what it
+ * has of the kind. NULL where that makes it too large. */
+static struct stanza *with_photo(struct shard *s, const struct stanza *presence, const char *hash)
+{
+	const struct xml_node *x = find_update(presence);
+	uint32_t end = stanza_root(presence)->end;
+	struct arena *turn = &s->loop.turn;
+	struct str text, update = str_printf(turn,
+		"<x xmlns='vcard-temp:x:update'><photo>%s</photo></x>", hash);
+
+	buf_reset(&s->scratch);
+	if (x) { /* what is written ends with the bytes as they came */
+		stanza_write(&s->scratch, presence, presence->from, presence->to, NS_NONE);
+		text = buf_str(&s->scratch);
+		text = str_printf(turn, "%.*s%.*s%.*s",
+			STR_FMT(str_head(text, text.n - (end - x->start))), STR_FMT(update),
+			STR_FMT(str_skip(text, text.n - (end - x->end))));
+	} else {
+		stanza_write_with(&s->scratch, presence, presence->from, presence->to, NS_NONE,
+			update);
+		text = buf_str(&s->scratch);
+	}
+	return stanza_scan(&s->scratch_table, text, turn);
+}
+
+/* Section 4.1: an empty element says that the client does not know yet. */
+static void presence_sent(struct session *s, struct stanza **presence)
+{
+	const struct xml_node *x = find_update(*presence);
+
+	if (!s->account->avatar[0] || (x && xml_first(&(*presence)->doc, x)))
+		return;
+	struct stanza *out = with_photo(s->account->shard, *presence, s->account->avatar);
+	if (out) {
+		stanza_unref(presence);
+		*presence = out;
+	}
+}
+
+/* Whether the session shows this photo, or leaves it to the server what it shows. */
+static bool shows(const struct session *s, const char *hash, struct arena *a)
+{
+	const struct xml_doc *d = &s->presence->doc;
+	const struct xml_node *x = find_update(s->presence), *photo = x ? xml_first(d, x) : NULL;
+
+	return !photo || (hash[0] && str_eq_nocase(str_trim(xml_text(d, photo, a)), str_c(hash)));
+}
+
+static void set_avatar(struct account *a, struct str hash)
+{
+	memcpy(a->avatar, hash.p, hash.n);
+	a->avatar[hash.n] = '\0';
+}
+
+static void photo_changed(struct account *a, struct str hash)
+{
+	struct shard *s = a->shard;
+	char old[sizeof a->avatar];
+
+	if (str_eq(str_c(a->avatar), hash))
+		return;
+	memcpy(old, a->avatar, sizeof old);
+	set_avatar(a, hash);
+	list_each(to, &a->sessions, struct session, link) {
+		if (!session_is_available(to) || !shows(to, old, &s->loop.turn))
+			continue;
+		struct stanza *out = with_photo(s, to->presence, a->avatar);
+		if (out) {
+			presence_out(to, out);
+			stanza_unref(&out);
+		}
+	}
+}
+
+static void loaded(struct account *a, const struct store_account *stored)
+{
+	set_avatar(a, STR(""));
+	for (size_t i = 0; i < stored->n_data; i++) {
+		const struct store_datum *datum = &stored->data[i];
+		if (str_eq(datum->space, SPACE_AVATAR) && datum->bytes.n < sizeof a->avatar)
+			set_avatar(a, datum->bytes);
+	}
+}
+
 /* ---- set ---- */
+
+struct write_ctx {
+	struct later *later;
+	struct str photo; /* in the operation */
+};
 
 static void write_done(struct store_op *op, void *receiver)
 {
-	struct later *later = *(struct later **)op->ctx;
+	struct write_ctx *k = op->ctx;
+	struct later *later = k->later;
 	struct ctx c = later_ctx(later);
+	struct account *a = account_get(c.shard, later->iq->from);
 
 	switch (op->status) {
 	case STORE_OK:
 		reply_ok(&c, later->iq);
+		if (a)
+			photo_changed(a, k->photo);
 		break;
 	case STORE_FULL:
 		refuse(&c, later->iq, ERR_RESOURCE_CONSTRAINT, STR("try again later"));
@@ -75,9 +180,10 @@ static void store_vcard(struct ctx *c, const struct stanza *iq, struct str vcard
 	struct jid j = c->account->jid;
 	const struct store_datum changes[] = { { SPACE_VCARD, STR(""), vcard },
 		{ SPACE_AVATAR, STR(""), photo } };
-	struct store_op *op = store_op_new(&s->loop.inbox, write_done, sizeof(struct later *));
+	struct store_op *op = store_op_new(&s->loop.inbox, write_done, sizeof(struct write_ctx));
+	struct write_ctx *k = op->ctx;
 
-	*(struct later **)op->ctx = later_new(c, iq);
+	*k = (struct write_ctx){ later_new(c, iq), str_dup(&op->mem, photo) };
 	store_set_data(s->core->store, op, jid_domain(j), jid_local(j), changes, 2);
 }
 
@@ -114,6 +220,8 @@ const struct module xep0054_vcard = {
 	.spec = "XEP-0054 1.3.0",
 	.features = (const char *const[]){ "vcard-temp", NULL },
 	.account_features = (const char *const[]){ "vcard-temp", NULL },
+	.loaded = loaded,
+	.presence_sent = presence_sent,
 	.iq = (const struct iq_rule[]){
 		{ IQ_GET, NS_VCARD, TAG_VCARD, AT_OWN | AT_ACCOUNT, on_get },
 		{ IQ_SET, NS_VCARD, TAG_VCARD, AT_OWN, on_set },

@@ -1,7 +1,9 @@
-/* stentorctl: one command to a running server, over its administration socket. */
+/* stentorctl: one command to a running server, over its administration socket; or one that
+ * works on its data (server/transfer.h). */
 #include "server/config.h"
 
 #include "base/buf.h"
+#include "server/transfer.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -30,6 +32,14 @@ static const char usage[] =
 	"  kick JID           end the sessions of an account, or one session by its full JID\n"
 	"  stats              print counters\n"
 	"  reload             read configuration and certificates again\n"
+	"  backup DIR         make a copy of the data that a server can be started on\n"
+	"  export [--host DOMAIN] [--user NAME] FILE\n"
+	"                     write the accounts with all their data to a file (XEP-0227);\n"
+	"                     the server may run\n"
+	"  import [--from prosody | --from ejabberd] [--host DOMAIN] [--user NAME]\n"
+	"         [--replace] [--check] PATH\n"
+	"                     take over accounts from such a file, or from the storage of\n"
+	"                     another server; the server must not run\n"
 	"\n"
 	"  -c, --config FILE  the server's configuration file (it names the socket)\n"
 	"  -s, --socket PATH  the socket itself\n"
@@ -101,7 +111,8 @@ static void get_password(char *line, size_t max)
 
 /* ---- the socket ---- */
 
-static int connect_to(const char *path)
+/* -1 with errno when nobody answers. */
+static int try_to_connect(const char *path)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 
@@ -109,7 +120,19 @@ static int connect_to(const char *path)
 		die(EXIT_USAGE, "%s: a socket's path is shorter", path);
 	memcpy(at.sun_path, path, strlen(path));
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&at, sizeof at) != 0)
+	if (fd < 0 || connect(fd, (struct sockaddr *)&at, sizeof at) == 0)
+		return fd;
+	int error = errno;
+	close(fd);
+	errno = error;
+	return -1;
+}
+
+static int connect_to(const char *path)
+{
+	int fd = try_to_connect(path);
+
+	if (fd < 0)
 		die(EXIT_FAILURE, "no server answers at %s (%s); is stentord running with this "
 			"configuration?", path, strerror(errno));
 	return fd;
@@ -129,8 +152,8 @@ static void send_all(int fd, const struct buf *b)
 	}
 }
 
-/* Prints the answer; the exit code. */
-static int show_answer(int fd)
+/* Prints the answer, to `out` where it is not an error; the exit code. */
+static int show_answer(int fd, FILE *out)
 {
 	FILE *f = fdopen(fd, "r");
 	char *line = NULL;
@@ -144,7 +167,7 @@ static int show_answer(int fd)
 		code = EXIT_FAILURE;
 	}
 	while (getline(&line, &cap, f) >= 0)
-		fputs(line, code == EXIT_SUCCESS ? stdout : stderr);
+		fputs(line, code == EXIT_SUCCESS ? out : stderr);
 	free(line);
 	fclose(f);
 	return code;
@@ -158,7 +181,20 @@ static void put_word(struct buf *b, const char *word)
 	buf_byte(b, '\n');
 }
 
-static int run(const char *socket_path, char **words)
+/* A path as the server finds it too, which works in another folder. */
+static void put_path(struct buf *b, const char *path)
+{
+	char *here = path[0] == '/' ? NULL : getcwd(NULL, 0);
+
+	if (here) {
+		buf_add(b, str_c(here));
+		buf_lit(b, "/");
+	}
+	free(here);
+	put_word(b, path);
+}
+
+static int run(const char *socket_path, char **words, FILE *out)
 {
 	char password[PASSWORD_MAX + 2];
 	struct buf b;
@@ -166,7 +202,10 @@ static int run(const char *socket_path, char **words)
 
 	buf_init(&b, 16 * 1024);
 	for (char **w = words; *w; w++)
-		put_word(&b, *w);
+		if (w != words && strcmp(words[0], "backup") == 0)
+			put_path(&b, *w);
+		else
+			put_word(&b, *w);
 	if (strcmp(words[0], "adduser") == 0 || strcmp(words[0], "passwd") == 0) {
 		if (!words[1])
 			die(EXIT_USAGE, "%s needs a JID", words[0]);
@@ -178,7 +217,34 @@ static int run(const char *socket_path, char **words)
 	send_all(fd, &b);
 	explicit_bzero(b.p, b.n);
 	buf_clear(&b);
-	return show_answer(fd);
+	return show_answer(fd, out);
+}
+
+/* ---- commands that work on the data ---- */
+
+static bool is_running(const struct config *c)
+{
+	int fd = try_to_connect(c->admin_socket.p);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+static int ask_server(const struct config *c, char **words)
+{
+	return run(c->admin_socket.p, words, stderr);
+}
+
+static int run_with(const struct config *c, char **words)
+{
+	const struct transfer t = { c, is_running, ask_server };
+
+	if (strcmp(words[0], "export") == 0)
+		return transfer_export(&t, words);
+	if (strcmp(words[0], "import") == 0)
+		return transfer_import(&t, words);
+	return run(c->admin_socket.p, words, stdout);
 }
 
 static int run_with_config(const char *file, char **words)
@@ -193,7 +259,7 @@ static int run_with_config(const char *file, char **words)
 		arena_clear(&a);
 		return EXIT_USAGE;
 	}
-	int code = run(c->admin_socket.p, words);
+	int code = run_with(c, words);
 	config_unref(&c);
 	arena_clear(&a);
 	return code;
@@ -235,6 +301,6 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	if (socket_path)
-		return run(socket_path, argv + optind);
+		return run(socket_path, argv + optind, stdout);
 	return run_with_config(file, argv + optind);
 }

@@ -1,5 +1,7 @@
+"""The command: what it takes, and the summary."""
 import argparse
 import asyncio
+import atexit
 import random
 import time
 
@@ -25,13 +27,14 @@ def arguments(description):
 
 def main(description):
     args = arguments(description)
-    processes.watch_over()
-    processes.raise_open_files()
     seed = args.seed if args.seed is not None else random.randrange(1 << 31)
     server = SERVERS[args.server]
-    print(f'{args.server}, {args.rounds} rounds, fault {args.fault}, seed {seed}', flush=True)
+    print(f'{server.version()}, {args.rounds} rounds, fault {args.fault}, seed {seed}', flush=True)
     start = time.monotonic()
     rounds = Rounds(server, FAULTS[args.fault](seed), seed, args.keep)
+    atexit.register(rounds.remove_folder)    # runs when watch_over() has ended the server
+    processes.watch_over()
+    processes.raise_open_files()
     asyncio.run(rounds.run(args.rounds))
     sums = rounds.sums
     print(f'{args.server}: {sums["rounds"]} rounds in {time.monotonic() - start:.0f} s, '

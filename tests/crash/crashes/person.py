@@ -59,7 +59,7 @@ class Person:
         self.partner_jid = None  # the full JID that the partner has written from
         self.place = None        # the last stanza id it knows in its archive
         self.catching = None     # the task that pages the archive
-        self.held = []           # what came live meanwhile
+        self.held = []           # what has come live meanwhile, with its session
         self.again = []          # messages of a session that was not resumed
 
     # ---- life ----
@@ -170,9 +170,6 @@ class Person:
             return
         self.again += self.session.end()
         self.catching.cancel()
-        for element in self.held:    # it did see them
-            self.show(element, self.session)
-        self.held = []
         self.session = None
 
     # ---- sending ----
@@ -245,9 +242,10 @@ class Person:
             if future and not future.done():
                 future.set_result(element)
             return
-        self.send(f"<iq type='error' id='{element.get('id')}' to='{element.get('from', self.bare)}'>"
-                  "<error type='cancel'><service-unavailable "
-                  "xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>")
+        to = element.get('from', self.bare)
+        self.send(f"<iq type='error' id='{element.get('id')}' to='{to}'><error type='cancel'>"
+                  "<service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>"
+                  '</error></iq>')
 
     def on_message(self, element):
         result = element.find(RESULT)
@@ -258,7 +256,7 @@ class Person:
         elif self.catching.done():
             self.show(element, self.session)
         else:
-            self.held.append(element)
+            self.held.append((element, self.session))
 
     def show(self, element, session):
         """A message that came live, or had waited for this person to come online."""
@@ -325,12 +323,15 @@ class Person:
             if key and sender != self.name:
                 self.reader.see(key, result.get('id'), None)
         held, self.held = self.held, []
-        for element in held:
-            self.show(element, session)
+        for element, came_in in held:
+            self.show(element, came_in)
 
     async def leaf(self):
         """Looks through the archive from its end (section 4.3: pages that follow each other)."""
         while True:
+            await asyncio.sleep(0.2)
+            if self.load.quiet:
+                continue
             ids, where = [], '<before/>'
             for _ in range(self.random.randrange(1, 5)):
                 session = self.session
@@ -341,8 +342,7 @@ class Person:
                 where = f"<before>{fin.findtext(f'{RSM}set/{RSM}first')}</before>"
             if len(set(ids)) < len(ids):
                 raise Refused(f'{self.bare}: pages that follow each other overlap')
-            self.load.counts['pages'] += 1
-            await asyncio.sleep(0.2)
+            self.load.counts['walks'] += 1
 
     async def read_archive(self):
         """All of it, for the verdict."""

@@ -15,7 +15,6 @@ from crashes.stream import Gone, Refused
 LOAD_SECONDS = (0.5, 3.0)    # before the crash
 TWICE = 0.25                 # how often a second crash comes while the clients come back
 TWICE_SECONDS = (0, 1.0)
-FOLDER_ROUNDS = 5            # before all begins with an empty folder
 SHOWN = 5                    # faults of a kind that a round tells in full
 
 
@@ -29,7 +28,7 @@ class Rounds:
         self.sums = Counter()
         self.faults = Counter()
         self.broken = 0
-        self.server = self.load = None
+        self.server = self.load = self.folder = None
         self.number = 0
 
     # ---- a folder ----
@@ -41,6 +40,7 @@ class Rounds:
         await self.server.start()
         self.load = Load(self.server.port, f'{self.seed} {self.number}')
         await self.load.register()
+        await self.fault.prepare(self.server)
         self.load.begin()
 
     async def end_folder(self):
@@ -49,7 +49,11 @@ class Rounds:
         if self.server and self.server.process:
             self.server.kill()
         self.server = self.load = None
-        if not self.keep:
+        self.fault.end()
+        self.remove_folder()
+
+    def remove_folder(self):
+        if self.folder and not self.keep:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     # ---- a round ----
@@ -64,7 +68,7 @@ class Rounds:
                 self.broken += 1
                 print(f'FAILED round-{self.number}: {type(e).__name__}: {e}', flush=True)
                 await self.end_folder()
-            if self.server and self.number % FOLDER_ROUNDS == 0:
+            if self.server and self.number % self.fault.folder_rounds == 0:
                 await self.end_folder()
         if self.server:
             await self.end_folder()
@@ -79,6 +83,7 @@ class Rounds:
         if not self.server.running:
             raise CannotStart(f'the server has ended by itself: {self.server.tail()}')
         back = await self.crash()
+        self.fault.at_rest()
         start = time.monotonic()
         await load.settle()
         rest = time.monotonic() - start
@@ -126,7 +131,7 @@ class Rounds:
               f'{times[0]:.1f} s of load, down {times[1]:.1f} s, at rest {times[2]:.1f} s later; '
               f'{tally["sent"]} sent, {tally["acknowledged"]} acknowledged, '
               f'{tally["refused"]} refused, {tally["resent"]} again; {counts["resumed"]} resumed, '
-              f'{counts["not resumed"]} not, {counts["anew"]} anew, {counts["pages"]} walks; '
+              f'{counts["not resumed"]} not, {counts["anew"]} anew, {counts["walks"]} walks; '
               + ', '.join(f'{len(texts)} {kind}' for kind, texts in faults.items()), flush=True)
         for kind, texts in {**faults, 'complaint': complaints}.items():
             for text in texts[:SHOWN]:

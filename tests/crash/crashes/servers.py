@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent.parent
 sys.path.insert(0, str(ROOT / 'bench'))
 
 from comparing import processes  # noqa: E402
-from comparing.servers import Ejabberd as ComparedEjabberd, free_port, package_version  # noqa: E402
+from comparing.servers import (Ejabberd as ComparedEjabberd, free_port, output_of,  # noqa: E402
+                               package_version)
 
 START_SECONDS = 60
 LOOK_AGAIN = 0.02
@@ -121,7 +122,11 @@ class Stentor(Server):
     def command(self):
         config = self.folder / 'stentor.conf'
         config.write_text(STENTOR.format(port=self.port))
-        return [os.environ.get('STENTORD', ROOT / 'build/src/server/stentord'), '-c', config]
+        return [self.program(), '-c', config]
+
+    @staticmethod
+    def program():
+        return Path(os.environ.get('STENTORD', ROOT / 'build/src/server/stentord')).resolve()
 
     def complaints(self, expected=()):
         """What is no line of the log is a sanitizer's report."""
@@ -136,9 +141,9 @@ class Stentor(Server):
                 found.append(line)
         return found
 
-    @staticmethod
-    def version():
-        return 'stentord'
+    @classmethod
+    def version(cls):
+        return output_of(cls.program(), '--version').strip()
 
 
 # prosody.im/doc/modules/mod_smacks, mod_mam, doc/storage. mod_limits is not loaded.

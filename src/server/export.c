@@ -1,0 +1,349 @@
+#include "server/export.h"
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "core/personal.h"
+#include "xml/writer.h"
+#include "xmpp/datetime.h"
+#include "xmpp/stanza.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#define USERS_PAGE 1000
+#define FLUSH_AT   (256 * 1024)
+#define OUT_MAX    (FLUSH_AT + 64 * 1024 * 1024) /* a whole element fits behind */
+
+struct out {
+	struct data *data;
+	const struct export_options *options;
+	struct export_counts *counts;
+	int fd;
+	struct buf buf;
+	struct xml_table table; /* scratch */
+	struct arena turn;      /* scratch of one stanza */
+	const char *failed;
+};
+
+/* ---- bytes ---- */
+
+static bool fail(struct out *o, const char *why)
+{
+	if (!o->failed)
+		o->failed = why;
+	return false;
+}
+
+static bool flush(struct out *o)
+{
+	size_t at = 0;
+
+	if (!buf_ok(&o->buf))
+		return fail(o, "an element is too large");
+	while (at < o->buf.n) {
+		ssize_t n = write(o->fd, o->buf.p + at, o->buf.n - at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fail(o, strerrordesc_np(errno));
+		at += (size_t)n;
+	}
+	buf_reset(&o->buf);
+	return true;
+}
+
+static bool flush_if_full(struct out *o)
+{
+	if (*o->options->stop)
+		return fail(o, "interrupted");
+	return o->buf.n < FLUSH_AT || flush(o);
+}
+
+/* ---- the account ---- */
+
+static void write_key(struct out *o, const char *mechanism, const struct store_key *k)
+{
+	struct writer w = w_on(&o->buf);
+
+	if (!k->rounds)
+		return;
+	w_open(&w, "scram-credentials");
+	w_attr(&w, "xmlns", STR("urn:xmpp:pie:0#scram"));
+	w_attr(&w, "mechanism", str_c(mechanism));
+	w_leaf(&w, "iter-count", str_printf(&o->turn, "%u", k->rounds));
+	w_leaf(&w, "salt", base64_str(&o->turn, k->salt));
+	w_leaf(&w, "server-key", base64_str(&o->turn, k->server));
+	w_leaf(&w, "stored-key", base64_str(&o->turn, k->stored));
+	w_close(&w);
+	buf_lit(&o->buf, "\n");
+}
+
+static void write_keys(struct out *o, const struct store_account *acc)
+{
+	static const char *const mechanisms[STORE_HASHES] = { "SCRAM-SHA-1", "SCRAM-SHA-256",
+		"SCRAM-SHA-512" };
+
+	for (unsigned i = 0; i < STORE_HASHES; i++)
+		write_key(o, mechanisms[i], &acc->keys[i]);
+}
+
+static void write_contact(struct out *o, const struct store_item *item)
+{
+	static const char *const words[] = { "none", "to", "from", "both" };
+	struct writer w = w_on(&o->buf);
+
+	w_open(&w, "item");
+	w_attr(&w, "jid", item->jid);
+	w_attr(&w, "name", item->name.n ? item->name : STR_NULL);
+	w_attr(&w, "subscription", str_c(words[item->subscription & 3]));
+	w_attr(&w, "ask", item->ask ? STR("subscribe") : STR_NULL);
+	w_attr(&w, "approved", item->approved ? STR("true") : STR_NULL);
+	for (struct str rest = item->groups; rest.n;) {
+		struct str name = str_c(rest.p);
+		w_leaf(&w, "group", name);
+		rest = str_skip(rest, name.n + 1);
+	}
+	w_close(&w);
+	buf_lit(&o->buf, "\n");
+	o->counts->contacts++;
+}
+
+static bool write_roster(struct out *o, const struct store_account *acc)
+{
+	if (!acc->n_items)
+		return true;
+	buf_lit(&o->buf, "<query xmlns='jabber:iq:roster'>\n");
+	for (size_t i = 0; i < acc->n_items; i++) {
+		write_contact(o, &acc->items[i]);
+		if (!flush_if_full(o))
+			return false;
+	}
+	buf_lit(&o->buf, "</query>\n");
+	return true;
+}
+
+/* ---- stanzas ---- */
+
+/* What was stored, as an element of jabber:client with `extra` at its end. */
+static bool write_stanza(struct out *o, struct str bytes, struct str extra)
+{
+	struct stanza *st = stanza_scan(&o->table, bytes, &o->turn);
+
+	if (!st)
+		return false;
+	stanza_write_with(&o->buf, st, st->from, st->to, NS_CLIENT, extra);
+	stanza_unref(&st);
+	return true;
+}
+
+static bool write_requests(struct out *o, const struct store_account *acc)
+{
+	for (size_t i = 0; i < acc->n_pending; i++) {
+		if (!write_stanza(o, acc->pending[i].stanza, STR("")))
+			continue;
+		buf_lit(&o->buf, "\n");
+		o->counts->requests++;
+		arena_reset(&o->turn);
+		if (!flush_if_full(o))
+			return false;
+	}
+	return true;
+}
+
+/* XEP-0082 with all of the microseconds, so that nothing is lost on the way. */
+static struct str stamp_text(struct arena *a, uint64_t us)
+{
+	struct str ms = datetime_format(a, us);
+
+	return str_printf(a, "%.*s%03uZ", STR_FMT(str_head(ms, ms.n - 1)), (unsigned)(us % 1000));
+}
+
+/* ---- messages that wait ---- */
+
+static void write_waiting(struct out *o, struct str host, const struct ledger_message *m)
+{
+	struct str delay = str_printf(&o->turn, "<delay xmlns='urn:xmpp:delay' from='%.*s' "
+		"stamp='%.*s'/>", STR_FMT(host), STR_FMT(stamp_text(&o->turn, m->stamp_us)));
+
+	if (!write_stanza(o, m->bytes, delay)) {
+		o->counts->broken++;
+		return;
+	}
+	buf_lit(&o->buf, "\n");
+	o->counts->offline++;
+}
+
+static bool write_offline(struct out *o, struct str host, struct str jid)
+{
+	struct ledger_op *op = data_ledger_read(o->data);
+	bool ok;
+
+	ledger_read_offline(o->data->ledger, op, jid, UINT32_MAX);
+	data_wait_ledger(o->data, op);
+	ok = op->status == STORE_OK || fail(o, data_status_text(op->status));
+	if (ok && op->n_messages)
+		buf_lit(&o->buf, "<offline-messages>\n");
+	for (size_t i = 0; ok && i < op->n_messages; i++) {
+		write_waiting(o, host, &op->messages[i]);
+		arena_reset(&o->turn);
+		ok = flush_if_full(o);
+	}
+	if (ok && op->n_messages)
+		buf_lit(&o->buf, "</offline-messages>\n");
+	ledger_op_free(op);
+	return ok;
+}
+
+/* ---- vCard and private storage ---- */
+
+/* The entries of a space of the account, or NULL when they cannot be read. */
+static struct store_op *read_space(struct out *o, struct str host, struct str user,
+	struct str space)
+{
+	struct store_op *op = data_store_read(o->data);
+
+	store_list_data(o->data->store, op, host, user, space);
+	data_wait_store(o->data, op);
+	if (op->status == STORE_OK)
+		return op;
+	fail(o, data_status_text(op->status));
+	store_op_free(op);
+	return NULL;
+}
+
+static bool write_vcard(struct out *o, struct str host, struct str user)
+{
+	struct store_op *op = read_space(o, host, user, SPACE_VCARD);
+
+	if (!op)
+		return false;
+	for (size_t i = 0; i < op->account.n_data; i++) {
+		buf_add(&o->buf, op->account.data[i].bytes);
+		buf_lit(&o->buf, "\n");
+		o->counts->vcards++;
+	}
+	store_op_free(op);
+	return flush_if_full(o);
+}
+
+static bool write_private(struct out *o, struct str host, struct str user)
+{
+	struct store_op *op = read_space(o, host, user, SPACE_PRIVATE);
+	bool ok = op != NULL;
+
+	if (ok && op->account.n_data)
+		buf_lit(&o->buf, "<query xmlns='jabber:iq:private'>\n");
+	for (size_t i = 0; ok && i < op->account.n_data; i++) {
+		buf_add(&o->buf, op->account.data[i].bytes);
+		buf_lit(&o->buf, "\n");
+		o->counts->private_xml++;
+		ok = flush_if_full(o);
+	}
+	if (ok && op->account.n_data)
+		buf_lit(&o->buf, "</query>\n");
+	if (op)
+		store_op_free(op);
+	return ok;
+}
+
+/* ---- the file ---- */
+
+static void open_with(struct out *o, const char *tag, const char *name, struct str value)
+{
+	buf_printf(&o->buf, "<%s %s='", tag, name);
+	xml_escape_value(&o->buf, value);
+	buf_lit(&o->buf, "'>\n");
+}
+
+static bool write_account(struct out *o, const struct store_op *op)
+{
+	struct arena mem;
+
+	arena_init(&mem, 4096);
+	struct str jid = str_printf(&mem, "%.*s@%.*s", STR_FMT(op->user), STR_FMT(op->host));
+	open_with(o, "user", "name", op->user);
+	write_keys(o, &op->account);
+	arena_reset(&o->turn);
+	bool ok = write_roster(o, &op->account) && write_requests(o, &op->account) &&
+		write_vcard(o, op->host, op->user) && write_private(o, op->host, op->user) &&
+		write_offline(o, op->host, jid);
+	buf_lit(&o->buf, "</user>\n");
+	arena_clear(&mem);
+	o->counts->accounts++;
+	return ok && flush_if_full(o);
+}
+
+static bool write_user(struct out *o, struct str host, struct str user)
+{
+	struct store_op *op = data_store_read(o->data);
+	bool ok = true;
+
+	if (o->options->user.n && !str_eq(o->options->user, user)) {
+		store_op_free(op);
+		return true;
+	}
+	store_load(o->data->store, op, host, user);
+	data_wait_store(o->data, op);
+	if (op->status == STORE_OK)
+		ok = write_account(o, op);
+	else
+		ok = fail(o, data_status_text(op->status));
+	store_op_free(op);
+	return ok;
+}
+
+/* Page after page of accounts. */
+static bool write_users(struct out *o, struct str host)
+{
+	struct store_op *op = NULL, *before;
+	bool ok = true;
+
+	do {
+		before = op;
+		op = data_store_read(o->data);
+		store_users(o->data->store, op, host,
+			before ? before->users[before->n_users - 1] : STR(""), USERS_PAGE);
+		data_wait_store(o->data, op);
+		if (before)
+			store_op_free(before);
+		ok = op->status == STORE_OK || fail(o, data_status_text(op->status));
+		for (size_t i = 0; ok && i < op->n_users; i++)
+			ok = write_user(o, host, op->users[i]);
+	} while (ok && op->n_users == USERS_PAGE);
+	store_op_free(op);
+	return ok;
+}
+
+static bool write_all(struct out *o, const struct config *c)
+{
+	buf_lit(&o->buf, "<?xml version='1.0' encoding='UTF-8'?>\n"
+		"<server-data xmlns='urn:xmpp:pie:0'>\n");
+	for (size_t i = 0; i < c->n_hosts; i++) {
+		struct str host = c->hosts[i].domain;
+		if (o->options->host.n && !str_eq(o->options->host, host))
+			continue;
+		open_with(o, "host", "jid", host);
+		if (!write_users(o, host))
+			return false;
+		buf_lit(&o->buf, "</host>\n");
+	}
+	buf_lit(&o->buf, "</server-data>\n");
+	return flush(o);
+}
+
+bool export_data(struct data *d, const struct config *c, const struct export_options *options,
+	int fd, struct export_counts *counts, struct arena *a, struct str *error)
+{
+	struct out o = { .data = d, .options = options, .counts = counts, .fd = fd };
+
+	*counts = (struct export_counts){ 0 };
+	buf_init(&o.buf, OUT_MAX);
+	arena_init(&o.turn, 64 * 1024);
+	bool ok = write_all(&o, c);
+	if (!ok)
+		*error = str_printf(a, "%s", o.failed);
+	buf_clear(&o.buf);
+	arena_clear(&o.turn);
+	xml_table_clear(&o.table);
+	return ok;
+}

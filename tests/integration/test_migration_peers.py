@@ -1,0 +1,66 @@
+"""Accounts that real servers made are taken over with their passwords and their data."""
+import pytest
+
+from harness import moved
+from harness.peers import Ejabberd, Prosody, fill
+
+PASSWORD = 'O Romeo, Romeo! ü'
+
+
+@pytest.fixture
+def make_peer():
+    made = []
+
+    def make(kind, **options):
+        if kind.missing():
+            pytest.skip(kind.missing())
+        made.append(kind(**options))
+        return made[-1]
+
+    yield make
+    for peer in made:
+        peer.remove()
+
+
+def people(peer):
+    return peer.account('juliet', PASSWORD), peer.account('romeo', 's3cret')
+
+
+def check_moved(server, juliet, romeo, mechanism):
+    server.start()
+    hers = moved.log_in(server, juliet, mechanism)
+    his = moved.log_in(server, romeo, mechanism)
+    moved.log_in_plain(server, juliet)
+    moved.has_contacts(hers, his)
+    moved.has_documents(hers)
+    moved.has_waiting(hers)
+
+
+@pytest.mark.parametrize('storage, hash, mechanism', [
+    ('internal', 'SHA-1', 'SCRAM-SHA-1'),
+    ('sql', 'SHA-256', 'SCRAM-SHA-256'),
+    ('internal', None, 'SCRAM-SHA-512')])
+def test_prosody(make_server, make_peer, storage, hash, mechanism):
+    """Its internal storage and its database; keys of either hash, or plain passwords."""
+    server, peer = make_server(start=False), make_peer(Prosody, storage=storage, hash=hash)
+    juliet, romeo = people(peer)
+    fill(peer.start(), juliet, romeo)
+    peer.stop()
+    path = peer.database if storage == 'sql' else peer.data
+    said = server.ctl('import', '--from', 'prosody', str(path)).stdout
+    assert said.startswith('imported: 2 accounts, 3 contacts, 1 requests to subscribe, 1 vCards')
+    assert 'PEP node http://jabber.org/protocol/nick' in said
+    check_moved(server, juliet, romeo, mechanism)
+
+
+@pytest.mark.parametrize('passwords, mechanism', [
+    ('scram', 'SCRAM-SHA-1'), ('plain', 'SCRAM-SHA-256')])
+def test_ejabberd_export(make_server, make_peer, passwords, mechanism):
+    """What `ejabberdctl export_piefxis` writes: XEP-0227 with XInclude, and keys that are
+    encoded twice."""
+    server, peer = make_server(start=False), make_peer(Ejabberd, passwords=passwords)
+    juliet, romeo = people(peer.start())
+    fill(peer, juliet, romeo)
+    said = server.ctl('import', str(peer.export(last='hello?'))).stdout
+    assert said.startswith('imported: 2 accounts, 3 contacts, 1 requests to subscribe, 1 vCards')
+    check_moved(server, juliet, romeo, mechanism)
