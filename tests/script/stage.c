@@ -398,6 +398,23 @@ static bool cmd_auth(struct stage *s, struct str args)
 	       wrong(s, STR("the exchange went wrong"));
 }
 
+/* authed NAME HOST USER: up to the features behind SASL */
+static bool cmd_authed(struct stage *s, struct str args)
+{
+	struct player *p;
+	struct str rest = args;
+
+	if (!cmd_raw(s, args) || !take_player(s, &rest, &p))
+		return false;
+	struct str host = word_next(&rest), user = word_next(&rest);
+	player_open(p, host);
+	if (!player_auth(p, MECH_PLAIN, user, STR(PASSWORD)))
+		return wrong(s, STR("the exchange went wrong"));
+	player_open(p, host);
+	player_forget(p);
+	return true;
+}
+
 static bool cmd_drop(struct stage *s, struct str args)
 {
 	struct player *p;
@@ -455,6 +472,7 @@ static const struct command {
 	{ STR_INIT("account"), cmd_account, false },
 	{ STR_INIT("apart"), cmd_apart, true },
 	{ STR_INIT("auth"), cmd_auth, false },
+	{ STR_INIT("authed"), cmd_authed, false },
 	{ STR_INIT("contact"), cmd_contact, false },
 	{ STR_INIT("define"), cmd_define, false },
 	{ STR_INIT("differ"), cmd_differ, false },
