@@ -141,6 +141,21 @@ bool delivery_reached(const struct delivery *d, const struct session *s)
 	return d->best >= 0 && session_is_available(s) && s->priority == d->best;
 }
 
+/* Its sender needs none, and what waits for a resource to be available comes to it then. */
+bool delivery_is_copied(const struct delivery *d, const struct session *s)
+{
+	return d->copied && s->carbons && !delivery_reached(d, s) &&
+	       (!d->waits || session_is_available(s)) && !jid_eq(s->full, d->stanza->from);
+}
+
+static bool is_copied(const struct delivery *d)
+{
+	for (const struct module *const *m = d->account->shard->core->modules; *m; m++)
+		if ((*m)->copies && (*m)->copies(d))
+			return true;
+	return false;
+}
+
 /* RFC 6121 section 8.5.2: the resources with the highest priority that is not negative. */
 static int best_priority(struct account *a)
 {
@@ -152,13 +167,13 @@ static int best_priority(struct account *a)
 	return best;
 }
 
-/* Whether one session alone gets it, carbons included. */
+/* Whether one session alone gets it, copies included. */
 static bool is_alone(const struct delivery *d)
 {
 	unsigned n = 0;
 
 	list_each(s, &d->account->sessions, struct session, link)
-		n += delivery_reached(d, s) || s->carbons;
+		n += delivery_reached(d, s) || delivery_is_copied(d, s);
 	return n == 1;
 }
 
@@ -199,6 +214,7 @@ static void deliver(struct delivery *d)
 		refuse_message(d);
 		return;
 	}
+	d->copied = is_copied(d);
 	if (reached)
 		hand_out(d, 0);
 	if (!keep(d))

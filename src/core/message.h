@@ -19,10 +19,14 @@ struct delivery {
 	int best;                /* no match: the priority whose resources get it; below 0: none */
 	bool archived;           /* in the account's archive */
 	bool waits;              /* nobody got it, and it is kept for later */
+	bool copied;             /* others get copies (XEP-0280) */
 };
 
 /* Whether this session got the message itself. */
 bool delivery_reached(const struct delivery *d, const struct session *s);
+
+/* Whether it gets a copy. */
+bool delivery_is_copied(const struct delivery *d, const struct session *s);
 
 /* What an account wants kept of a message, as bits. */
 enum keep {

@@ -86,6 +86,10 @@ struct module {
 	unsigned (*keeps)(struct account *a, const struct stanza *message, struct jid partner,
 		bool sent);
 
+	/* Whether those who wish for copies get one of a message that is about to be delivered
+	 * (XEP-0280). Changes nothing. */
+	bool (*copies)(const struct delivery *d);
+
 	/* A message for an account was given to its resources, or kept for later. */
 	void (*delivered)(const struct delivery *d);
 

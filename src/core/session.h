@@ -7,6 +7,7 @@
 
 struct account;
 struct client;
+struct copied;
 struct csi;
 struct sm;
 
@@ -24,6 +25,7 @@ struct session {
 	int8_t priority;
 	bool interested;            /* asked for the roster: gets pushes (RFC 6121 section 2.2) */
 	bool carbons;               /* XEP-0280: gets copies */
+	struct copied *copied;      /* what others got copies of, or NULL; its module's */
 	bool inactive;              /* XEP-0352: the client said that nobody looks at it */
 	uint64_t since_us;          /* bound at; wall clock */
 	struct csi *csi;            /* XEP-0352: what is held back, or NULL; its module's */
