@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "core/account.h"
 #include "core/client.h"
+#include "core/sm.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -177,6 +178,7 @@ static void shard_free(struct shard *s)
 	xml_table_clear(&s->scratch_table);
 	buf_clear(&s->scratch);
 	free(s->out);
+	free(s->past);
 	loop_clear(&s->loop);
 	settings_unref(&s->settings);
 	free(s);
@@ -269,8 +271,12 @@ static void run_stop(struct mail *m, void *receiver)
 	for (unsigned i = 0; i < s->n_listeners; i++)
 		listener_clear(&s->listeners[i]);
 	s->n_listeners = 0;
-	list_each(c, &s->clients, struct client, link)
+	list_each(c, &s->clients, struct client, link) {
+		struct sm *sm = c->session ? c->session->sm : NULL;
+		if (sm && sm->resumable) /* it goes on after the restart */
+			sm_leave(sm);
 		client_close(c, STREAM_SYSTEM_SHUTDOWN, "the server stops");
+	}
 	timer_set(&s->loop.wheel, &s->stop, s->loop.now, STOP_MS);
 }
 

@@ -84,6 +84,8 @@ struct shard {
 	struct timer stop;               /* while stopping: the end of patience */
 	bool stopping;
 	bool dead;                       /* its thread has ended: nothing is routed any more */
+	struct sm_past *past;            /* a ring of SM_PAST_MAX, or NULL (core/sm.h) */
+	uint32_t n_past;                 /* that there ever were */
 	uint64_t sessions_made;          /* numbers of sessions */
 	uint64_t last_id;                /* the newest archive id that was made here */
 	uint64_t check_window;           /* second in which checks were counted */

@@ -267,6 +267,33 @@ void sm_handled(struct sm *sm, uint32_t number)
 
 /* ---- on, off ---- */
 
+struct sm_past {
+	char id[SM_ID_LEN];
+	uint32_t h;
+};
+
+static void note_past(struct sm *sm)
+{
+	struct shard *s = shard_of_sm(sm);
+
+	if (!s->past)
+		s->past = xcalloc(SM_PAST_MAX, sizeof *s->past);
+	struct sm_past *p = &s->past[s->n_past++ % SM_PAST_MAX];
+	memcpy(p->id, sm->id, SM_ID_LEN);
+	p->h = ack_in_h(&sm->in);
+}
+
+bool sm_past(struct shard *s, struct str id, uint32_t *h)
+{
+	for (uint32_t i = 0; i < SM_PAST_MAX && i < s->n_past; i++) {
+		if (!str_eq(id, str_from(s->past[i].id, SM_ID_LEN)))
+			continue;
+		*h = s->past[i].h;
+		return true;
+	}
+	return false;
+}
+
 static void away_fired(struct timer *t)
 {
 	session_end(container_of(t, struct sm, away)->session);
@@ -334,6 +361,8 @@ void sm_end(struct sm *sm)
 	give_up_coming(sm);
 	if (sm->away_us)
 		uncount(s, COUNT_AWAY);
+	if (sm->resumable)
+		note_past(sm);
 	stop_timer(sm, &sm->ask);
 	stop_timer(sm, &sm->answer);
 	stop_timer(sm, &sm->away);
@@ -358,9 +387,14 @@ void sm_leave(struct sm *sm)
 	stop_timer(sm, &sm->answer);
 	sm->asked = sm->held = sm->requested = false;
 	sm->since_request = 0;
-	sm->away_us = clock_wall_us();
 	s->client->session = NULL;
 	s->client = NULL;
+	sm_wait(sm);
+}
+
+void sm_wait(struct sm *sm)
+{
+	sm->away_us = clock_wall_us();
 	count(shard_of_sm(sm), COUNT_AWAY);
 	if (sm->full)
 		set_timer(sm, &sm->ask, 0);

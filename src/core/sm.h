@@ -19,6 +19,7 @@
 #define SM_ASK_AFTER   16   /* stanzas after which the client is asked */
 #define SM_ASK_MS      1000 /* or so long after one that it has not acknowledged */
 #define SM_ANSWER_MS   1000 /* an <r/> waits so long for what came before it to be handled */
+#define SM_PAST_MAX    256  /* sessions of a shard that are over and of which `h` is known */
 #define SM_SILENCE_MS  (120 * 1000) /* a client that does not answer an <r/> is gone */
 
 /* A stanza that the client has not acknowledged. */
@@ -77,8 +78,24 @@ void sm_handled(struct sm *sm, uint32_t number);
 /* The connection is gone, and the session waits for another. */
 void sm_leave(struct sm *sm);
 
+/* It has no connection: it waits for one, as long as its client may be away. */
+void sm_wait(struct sm *sm);
+
 /* The session of the account with this SM-ID, or NULL. */
 struct sm *sm_find(struct account *a, struct str id);
+
+/* A session that is away as text, and back: for a restart (core/sm_state.c). */
+#define SM_SPACE "session" /* of the accounts' data; the key is the SM-ID */
+void sm_save(struct sm *sm, struct buf *out);
+bool sm_restore(struct account *a, struct str text);
+
+/* The same for all sessions that are away, at the end of the server: with the threads ended. And
+ * at its start: loads the accounts that have some, so that they are there for their contacts. */
+void sm_save_all(struct core *c);
+void sm_restore_all(struct core *c);
+
+/* What had been received on a session that is over, if that is still known: for <failed/>. */
+bool sm_past(struct shard *s, struct str id, uint32_t *h);
 
 /* Another connection goes on for the session, now or when all that came before is handled. */
 void sm_resume(struct sm *sm, struct client *c);

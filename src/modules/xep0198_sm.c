@@ -108,7 +108,7 @@ static void on_resume(struct client *c, const struct xml_doc *d)
 	a = account_get(c->shard, jid_make(&c->shard->loop.turn, c->user, c->domain, STR("")));
 	struct sm *sm = a ? sm_find(a, id) : NULL;
 	if (!sm)
-		failed(c, ERR_ITEM_NOT_FOUND, NULL);
+		failed(c, ERR_ITEM_NOT_FOUND, sm_past(c->shard, id, &h) ? &h : NULL);
 	else if (!sm_acknowledged(sm, h))
 		too_high(c, h, sm->sent);
 	else
@@ -135,6 +135,27 @@ static void on_element(struct client *c, const struct xml_doc *d)
 		too_high(c, h, sm->sent);
 }
 
+/* ---- over a restart ---- */
+
+static void taken_out(struct store_op *op, void *receiver)
+{
+	store_op_free(op);
+}
+
+/* A session that the last run of the server left. It is taken out at once: should this run end
+ * badly, the session would be an old one. */
+static void load(struct account *a, struct str key, struct str bytes)
+{
+	struct shard *s = a->shard;
+	struct store_datum gone = { STR(SM_SPACE), key, STR("") };
+
+	if (!sm_restore(a, bytes))
+		log_error(&s->log, "session", F_STR("account", jid_str(a->jid)),
+			F_STR("error", STR("what was stored is no session")));
+	store_set_data(s->core->store, store_op_new(&s->loop.inbox, taken_out, 0),
+		jid_domain(a->jid), jid_local(a->jid), &gone, 1);
+}
+
 static void stream_features(struct shard *s, const struct host *h, struct writer *w, bool authed)
 {
 	if (!authed)
@@ -150,4 +171,6 @@ const struct module xep0198_sm = {
 		{ NS_SM, on_element },
 		{ NS_NONE } },
 	.stream_features = stream_features,
+	.space = SM_SPACE,
+	.load = load,
 };

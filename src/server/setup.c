@@ -3,6 +3,7 @@
 
 #include "base/bug.h"
 #include "base/digest.h"
+#include "core/sm.h"
 #include "core/client.h"
 #include "modules/table.h"
 
@@ -186,6 +187,8 @@ struct settings *server_settings(struct server *s)
 	set->roster_max = lim->roster_items;
 	set->resume_s = lim->resume_seconds;
 	set->unacked_max = lim->unacknowledged_bytes;
+	set->held_max = lim->held_bytes;
+	set->blocklist_max = lim->blocklist_items;
 	set->vcard_max = lim->vcard_bytes;
 	set->private_max = lim->private_bytes;
 	set->checks_per_second = lim->password_checks_per_second;
@@ -294,6 +297,8 @@ bool server_open(struct server *s)
 void server_close(struct server *s)
 {
 	core_drain(&s->core);
+	if (s->core.store)
+		sm_save_all(&s->core);
 	if (s->core.jobs)
 		jobs_free(&s->core.jobs);
 	core_drain(&s->core);
