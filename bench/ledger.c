@@ -25,7 +25,7 @@ struct run {
 	struct mailbox home;
 	unsigned out;
 	bool refill;             /* each that comes home is replaced */
-	uint64_t stored, refused;
+	uint64_t stored, refused, stamp;
 	uint32_t *us;            /* of each store, as many as SAMPLES */
 	size_t n_us;
 };
@@ -66,7 +66,8 @@ static void store_one(struct run *r)
 
 	*(uint64_t *)op->ctx = now_ns();
 	r->out++;
-	ledger_store_offline(r->l, op, str_from(name, (size_t)n), 1, str_from(message, BYTES));
+	struct ledger_entry e = { .archive = str_from(name, (size_t)n), .waits = true };
+	ledger_store(r->l, op, &e, 1, ledger_id(++r->stamp, 0), str_from(message, BYTES), STR_NULL);
 }
 
 static void came_home(struct ledger_op *op, void *receiver)

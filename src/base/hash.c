@@ -2,6 +2,7 @@
 
 #include "base/bug.h"
 
+#include <endian.h>
 #include <pthread.h>
 #include <sys/random.h>
 
@@ -32,16 +33,16 @@ static void sip_round(uint64_t v[4])
 	v[2] = rotl(v[2], 32);
 }
 
-uint64_t hash_keyed(struct str s)
+uint64_t hash_with(const uint64_t seed[2], struct str s)
 {
-	pthread_once(&key_once, make_key);
-	uint64_t v[4] = { key[0] ^ 0x736f6d6570736575, key[1] ^ 0x646f72616e646f6d,
-		key[0] ^ 0x6c7967656e657261, key[1] ^ 0x7465646279746573 };
+	uint64_t v[4] = { seed[0] ^ 0x736f6d6570736575, seed[1] ^ 0x646f72616e646f6d,
+		seed[0] ^ 0x6c7967656e657261, seed[1] ^ 0x7465646279746573 };
 	uint64_t m;
 	size_t i = 0;
 
 	for (; i + 8 <= s.n; i += 8) {
 		memcpy(&m, s.p + i, 8);
+		m = le64toh(m);
 		v[3] ^= m;
 		sip_round(v);
 		v[0] ^= m;
@@ -56,6 +57,12 @@ uint64_t hash_keyed(struct str s)
 	for (int k = 0; k < 3; k++)
 		sip_round(v);
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+uint64_t hash_keyed(struct str s)
+{
+	pthread_once(&key_once, make_key);
+	return hash_with(key, s);
 }
 
 uint64_t hash_fixed(struct str s)

@@ -45,6 +45,16 @@ static void the_keyed_hash_depends_on_every_byte_and_the_length(void **state)
 	}
 }
 
+/* A hash that was stored yesterday must be found tomorrow. */
+static void the_hash_with_a_key_is_the_same_for_ever(void **state)
+{
+	static const uint64_t key[2] = { 1, 2 }, other[2] = { 1, 3 };
+	struct str s = STR("romeo@example.org");
+
+	assert_true(hash_with(key, s) == 0x7a73304cce5c3ef7);
+	assert_true(hash_with(other, s) != hash_with(key, s));
+}
+
 /* 64,000 alike keys in 64 buckets: 1,000 each, and a share of 800 or 1,200 is out of all
  * probability (six standard deviations). */
 static void alike_keys_spread(void **state)
@@ -68,6 +78,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_fixed_hash_is_fnv_1a),
+		cmocka_unit_test(the_hash_with_a_key_is_the_same_for_ever),
 		cmocka_unit_test(the_keyed_hash_depends_on_every_byte_and_the_length),
 		cmocka_unit_test(alike_keys_spread),
 	};

@@ -120,10 +120,8 @@ static bool keep(const struct delivery *d)
 		e[n++] = (struct ledger_entry){ partner, jid_str(a->jid), true, false };
 	if (!n)
 		return false;
-	struct ledger_op *op = ledger_op_new(&home_of(s, st)->loop.inbox, kept,
-		sizeof(struct keeping));
+	struct ledger_op *op = shard_ledger_op(s, home_of(s, st), kept, sizeof(struct keeping));
 	*(struct keeping *)op->ctx = (struct keeping){ stanza_ref(st), d->waits };
-	op->batch = &s->to_ledger;
 	buf_reset(&s->scratch);
 	stanza_write(&s->scratch, st, st->from, d->to, NS_NONE);
 	ledger_store(s->core->ledger, op, e, n, st->archive_id, buf_str(&s->scratch), STR(""));
@@ -392,7 +390,7 @@ void message_undelivered(struct account *a, struct stanza *st, struct jid to, un
 		keep(&d);
 		return;
 	}
-	struct ledger_op *op = ledger_op_new(&a->shard->loop.inbox, done, 0);
+	struct ledger_op *op = shard_ledger_op(a->shard, a->shard, done, 0);
 	ledger_wait(a->shard->core->ledger, op, jid_str(a->jid), &st->archive_id, 1);
 }
 
@@ -404,7 +402,7 @@ void message_arrived(struct account *a, const uint64_t *places, size_t n)
 	a->taken -= (uint32_t)n;
 	while (n) {
 		size_t some = n < LEDGER_IDS_MAX ? n : LEDGER_IDS_MAX;
-		struct ledger_op *op = ledger_op_new(&a->shard->loop.inbox, done, 0);
+		struct ledger_op *op = shard_ledger_op(a->shard, a->shard, done, 0);
 		ledger_drop(a->shard->core->ledger, op, archive, places, some);
 		places += some;
 		n -= some;

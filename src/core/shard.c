@@ -87,6 +87,15 @@ static void stop_now(struct timer *t)
 	loop_stop(&container_of(t, struct shard, stop)->loop);
 }
 
+struct ledger_op *shard_ledger_op(struct shard *s, struct shard *home,
+	void (*done)(struct ledger_op *, void *), size_t ctx_size)
+{
+	struct ledger_op *op = ledger_op_new(&home->loop.inbox, done, ctx_size);
+
+	op->batch = &s->to_ledger;
+	return op;
+}
+
 static void flush_to_ledger(struct shard *s)
 {
 	if (s->to_ledger.first)

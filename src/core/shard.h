@@ -132,6 +132,11 @@ static inline bool shard_owns(const struct shard *s, struct jid j)
 /* Sends a mail to another shard at the end of the turn. mail->bytes is set. */
 void shard_post(struct shard *from, struct shard *to, struct mail *m);
 
+/* An operation on the ledger that is handed over by shard s, in order with its others, at the end
+ * of the turn; it comes home to the loop of `home`. */
+struct ledger_op *shard_ledger_op(struct shard *s, struct shard *home,
+	void (*done)(struct ledger_op *, void *), size_t ctx_size);
+
 static inline void count(struct shard *s, enum counter_id id)
 {
 	counter_add(&s->counters[id], 1);

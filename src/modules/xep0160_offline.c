@@ -160,7 +160,7 @@ static void page_read(struct ledger_op *op, void *receiver)
 
 static void read_page(struct account *a, uint64_t after)
 {
-	struct ledger_op *op = ledger_op_new(&a->shard->loop.inbox, page_read,
+	struct ledger_op *op = shard_ledger_op(a->shard, a->shard, page_read,
 		sizeof(struct page_ctx));
 	struct page_ctx *page = op->ctx;
 
@@ -197,7 +197,7 @@ static void erased(struct ledger_op *op, void *receiver)
 
 static void deleted(struct account *a)
 {
-	ledger_erase(a->shard->core->ledger, ledger_op_new(&a->shard->loop.inbox, erased, 0),
+	ledger_erase(a->shard->core->ledger, shard_ledger_op(a->shard, a->shard, erased, 0),
 		jid_str(a->jid));
 }
 

@@ -355,7 +355,8 @@ static enum outcome on_query(struct ctx *c, const struct stanza *iq)
 	memset(r, 0, sizeof *r);
 	if (!read_form(r, &iq->doc, query, turn) || !read_page(r, &iq->doc, query, turn))
 		return refuse(c, iq, r->error, str_c(r->text));
-	struct ledger_op *op = ledger_op_new(&c->shard->loop.inbox, page_read, sizeof(struct query));
+	struct ledger_op *op = shard_ledger_op(c->shard, c->shard, page_read,
+		sizeof(struct query));
 	struct query *q = op->ctx;
 	struct str queryid = xml_attr_str(&iq->doc, query, TAG_QUERYID, turn);
 	q->later = later_new(c, iq);
@@ -459,7 +460,7 @@ static void end_read(struct ledger_op *op, void *receiver)
 
 static void ask_end(struct shard *s, const struct metadata *from, bool newest)
 {
-	struct ledger_op *op = ledger_op_new(&s->loop.inbox, end_read, sizeof *from);
+	struct ledger_op *op = shard_ledger_op(s, s, end_read, sizeof *from);
 	struct metadata *m = op->ctx;
 	struct ledger_query q = { .max = 1, .newest = newest };
 

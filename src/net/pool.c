@@ -4,9 +4,9 @@
 
 #include <stdlib.h>
 
-#define KEPT       64          /* buffers */
+#define KEPT       512         /* buffers: as many as a turn has events */
 #define KEPT_BYTES (64 * 1024) /* each; bigger ones are freed */
-#define FIRST      4096        /* bytes of a new one */
+#define FIRST      1024        /* bytes of a new one */
 
 struct buf_pool {
 	unsigned n;

@@ -50,6 +50,7 @@ static struct str place_of(struct import *im, struct arena *a)
 }
 
 /* What comes from the input may hold anything: control characters are for no terminal. */
+__attribute__((format(printf, 2, 0)))
 static struct str text_of(struct arena *a, const char *fmt, va_list ap)
 {
 	char text[TEXT_MAX];

@@ -2,6 +2,7 @@
 
 #include "base/bug.h"
 #include "server/export.h"
+#include "server/import_ejabberd.h"
 #include "server/import_pie.h"
 #include "server/import_prosody.h"
 #include "xmpp/jid.h"
@@ -250,6 +251,8 @@ static source_fn *source_of(const struct words *w)
 		return import_pie;
 	if (strcmp(w->from, "prosody") == 0)
 		return import_prosody;
+	if (strcmp(w->from, "ejabberd") == 0)
+		return import_ejabberd;
 	return NULL;
 }
 

@@ -6,6 +6,8 @@
 #include "store/ledger_private.h"
 
 #include "base/bug.h"
+#include "base/digest.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "store/ledger_file.h"
 #include "store/ledger_recover.h"
@@ -18,6 +20,7 @@
 
 #define SEGMENT_DEFAULT ((uint64_t)64 << 20)
 #define OP_CHUNK        256 /* of an operation's arena: enough for most names */
+#define PAGE_CHUNK      16384 /* of one that brings messages */
 
 static struct str lock_folder(const char *dir, int *fd, struct arena *a)
 {
@@ -54,7 +57,7 @@ static void ledger_free(struct ledger *l)
 {
 	if (l->w.fd >= 0)
 		close(l->w.fd);
-	reader_close(l);
+	reader_clear(l);
 	ledger_state_clear(&l->state);
 	erase_set_clear(&l->w.erase_next);
 	buf_clear(&l->w.group);
@@ -74,8 +77,6 @@ static struct ledger *ledger_new(const char *dir, int fd, const struct ledger_op
 	l->dir = fd;
 	l->o = options_of(o);
 	l->w.fd = -1;
-	for (size_t i = 0; i < READER_FILES; i++)
-		l->files[i].fd = -1;
 	ledger_state_init(&l->state);
 	erase_set_init(&l->w.erase_next);
 	buf_init(&l->w.group, SIZE_MAX / 2);
@@ -116,6 +117,10 @@ static bool take_up(struct ledger *l, const struct ledger_found *found)
 	chores_count(l);
 	w->index_covers = found->covered;
 	w->look_for_garbage = true;
+	w->segments_changed = true;
+	while (!l->state.key[0])
+		random_bytes(&l->state.key[0], sizeof l->state.key[0]);
+	counter_set(&l->memory, ledger_state_memory(&l->state));
 	if (found->has_spare) {
 		w->spare = SPARE_READY;
 		w->spare_head = found->spare;
@@ -154,7 +159,7 @@ struct index_reach ledger_reach(const struct ledger *l)
 {
 	const struct segment *g = &l->state.segments[l->state.n_segments - 1];
 
-	return (struct index_reach){ g->base + g->end, l->w.last, g->salt };
+	return (struct index_reach){ g->base + g->end, l->w.last, g->form };
 }
 
 static void save_index(struct ledger *l)
@@ -218,54 +223,201 @@ void ledger_op_leave(struct ledger *l, struct ledger_op *op)
 	op->mail.run = came_home;
 }
 
-static void submit(struct ledger *l, struct ledger_op *op, enum ledger_kind kind,
-	struct str archive, struct str bytes)
+/* Sends it home at once. */
+static void refuse(struct ledger_op *op, enum store_status status)
 {
-	BUG_ON(archive.n == 0 || archive.n > LEDGER_NAME_MAX);
+	op->status = status;
+	op->mail.run = came_home;
+	mailbox_post_one(op->home, &op->mail);
+}
+
+/* Whether the operation, with so many bytes, is taken; sends it home where it is not. */
+static bool admit(struct ledger *l, struct ledger_op *op, enum ledger_kind kind, size_t bytes)
+{
 	op->kind = kind;
-	op->mail.bytes = (uint32_t)(sizeof *op + archive.n);
-	if (bytes.n > LEDGER_BYTES_MAX ||
+	op->mail.bytes = (uint32_t)(sizeof *op + bytes);
+	if (bytes > LEDGER_BYTES_MAX + 4 * LEDGER_NAME_MAX ||
 		atomic_load_explicit(&l->ops, memory_order_relaxed) >= STORE_WAITING_MAX ||
 		atomic_load_explicit(&l->op_bytes, memory_order_relaxed) >= LEDGER_QUEUE_BYTES) {
-		op->status = STORE_FULL;
-		op->mail.run = came_home;
-		mailbox_post_one(op->home, &op->mail);
-		return;
+		refuse(op, STORE_FULL);
+		return false;
 	}
-	op->archive = str_dup(&op->mem, archive);
-	op->bytes = str_dup(&op->mem, bytes);
-	op->mail.bytes += (uint32_t)bytes.n;
-	op->mail.run = writer_take;
 	atomic_fetch_add_explicit(&l->ops, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&l->op_bytes, op->mail.bytes, memory_order_relaxed);
-	mailbox_post_one(&l->writer.box, &op->mail);
+	return true;
 }
 
-void ledger_store_offline(struct ledger *l, struct ledger_op *op, struct str archive,
-	uint64_t stamp_us, struct str bytes)
+static void submit(struct ledger *l, struct ledger_op *op)
 {
-	op->stamp_us = stamp_us;
-	submit(l, op, LEDGER_STORE, archive, bytes);
+	op->mail.run = writer_take;
+	if (op->batch)
+		batch_add(op->batch, &op->mail);
+	else
+		mailbox_post_one(&l->writer.box, &op->mail);
 }
 
-void ledger_read_offline(struct ledger *l, struct ledger_op *op, struct str archive, uint32_t max)
+void ledger_flush(struct ledger *l, struct batch *b)
 {
-	op->max = max;
-	submit(l, op, LEDGER_READ_OFFLINE, archive, STR_NULL);
+	mailbox_post(&l->writer.box, b);
 }
 
-void ledger_drop_offline(struct ledger *l, struct ledger_op *op, struct str archive, uint64_t id)
+static bool is_name(struct str archive)
 {
+	return archive.n && archive.n <= LEDGER_NAME_MAX;
+}
+
+static uint64_t hash_partner(const struct ledger *l, struct str partner)
+{
+	uint64_t h = partner.n ? hash_with(l->state.key, partner) : 0;
+
+	return partner.n && !h ? 1 : h;
+}
+
+static char *append(char *to, struct str s)
+{
+	if (s.n)
+		memcpy(to, s.p, s.n);
+	return to + s.n;
+}
+
+void ledger_store(struct ledger *l, struct ledger_op *op, const struct ledger_entry *entries,
+	unsigned n_entries, uint64_t id, struct str head, struct str rest)
+{
+	size_t names = 0;
+
+	BUG_ON(!n_entries || n_entries > LEDGER_ARCHIVES || !id);
+	BUG_ON(n_entries == 2 && str_eq(entries[0].archive, entries[1].archive));
+	for (unsigned i = 0; i < n_entries; i++) {
+		BUG_ON(!is_name(entries[i].archive) || !(entries[i].archived || entries[i].waits));
+		names += entries[i].archive.n;
+	}
+	if (head.n + rest.n > LEDGER_BYTES_MAX) {
+		refuse(op, STORE_FULL);
+		return;
+	}
+	if (!admit(l, op, LEDGER_STORE, names + head.n + rest.n))
+		return;
+	struct ledger_store_part *p = arena_alloc(&op->mem,
+		sizeof *p + names + head.n + rest.n);
+	char *to = (char *)(p + 1);
+	*p = (struct ledger_store_part){ .n = n_entries, .bytes = { to, head.n + rest.n } };
+	to = append(append(to, head), rest);
+	for (unsigned i = 0; i < n_entries; i++) {
+		const struct ledger_entry *e = &entries[i];
+		p->slots[i] = (struct record_archive){ .partner = hash_partner(l, e->partner),
+			.name = { to, e->archive.n }, .archived = e->archived, .waits = e->waits };
+		to = append(to, e->archive);
+	}
+	op->archive = p->slots[0].name;
 	op->id = id;
-	submit(l, op, LEDGER_DROP_OFFLINE, archive, STR_NULL);
+	op->part.store = p;
+	submit(l, op);
+}
+
+/* An operation on one archive with a part of this size behind it, zeroed; or NULL. */
+static void *admit_archive(struct ledger *l, struct ledger_op *op, enum ledger_kind kind,
+	struct str archive, size_t part)
+{
+	BUG_ON(!is_name(archive));
+	if (!admit(l, op, kind, archive.n + part))
+		return NULL;
+	op->archive = str_dup(&op->mem, archive);
+	void *p = arena_alloc(&op->mem, part);
+	memset(p, 0, part);
+	return p;
+}
+
+/* A reading operation with room for so many ids. */
+static struct ledger_read_part *admit_read(struct ledger *l, struct ledger_op *op,
+	enum ledger_kind kind, struct str archive, size_t finds)
+{
+	struct ledger_read_part *p = admit_archive(l, op, kind, archive,
+		sizeof *p + finds * sizeof *p->finds);
+
+	if (!p)
+		return NULL;
+	p->finds = (struct find *)(p + 1);
+	op->part.read = p;
+	return p;
+}
+
+static void add_find(struct ledger_read_part *p, uint64_t id)
+{
+	if (id)
+		p->finds[p->n_finds++].id = id;
+}
+
+void ledger_read_waiting(struct ledger *l, struct ledger_op *op, struct str archive,
+	uint64_t after, uint32_t max)
+{
+	struct ledger_read_part *p = admit_read(l, op, LEDGER_READ_WAITING, archive, 0);
+
+	if (!p)
+		return;
+	p->behind = after;
+	p->q.max = max;
+	submit(l, op);
+}
+
+void ledger_drop(struct ledger *l, struct ledger_op *op, struct str archive,
+	const uint64_t *places, size_t n)
+{
+	BUG_ON(n > LEDGER_IDS_MAX);
+	struct ledger_list_part *p = admit_archive(l, op, LEDGER_DROP, archive,
+		sizeof *p + n * sizeof *p->v);
+	if (!p)
+		return;
+	p->n = n;
+	if (n)
+		memcpy(p->v, places, n * sizeof *p->v);
+	op->part.list = p;
+	submit(l, op);
+}
+
+void ledger_drop_all(struct ledger *l, struct ledger_op *op, struct str archive)
+{
+	if (admit_archive(l, op, LEDGER_DROP_ALL, archive, 0))
+		submit(l, op);
+}
+
+void ledger_wait(struct ledger *l, struct ledger_op *op, struct str archive,
+	const uint64_t *ids, size_t n)
+{
+	BUG_ON(n > LEDGER_IDS_MAX);
+	struct ledger_read_part *p = admit_read(l, op, LEDGER_WAIT, archive, n);
+	if (!p)
+		return;
+	for (size_t i = 0; i < n; i++)
+		add_find(p, ids[i]);
+	submit(l, op);
+}
+
+void ledger_query(struct ledger *l, struct ledger_op *op, struct str archive,
+	const struct ledger_query *q)
+{
+	BUG_ON(q->n_ids > LEDGER_IDS_MAX || q->match_ctx_size > LEDGER_MATCH_MAX);
+	struct ledger_read_part *p = admit_read(l, op, LEDGER_QUERY, archive, q->n_ids + 2);
+	if (!p)
+		return;
+	op->mem.chunk_size = PAGE_CHUNK;
+	p->q = *q;
+	p->q.match_ctx = q->match_ctx_size ? str_dup(&op->mem,
+		str_from(q->match_ctx, q->match_ctx_size)).p : NULL;
+	p->partner = hash_partner(l, q->with);
+	for (size_t i = 0; i < q->n_ids; i++)
+		add_find(p, q->ids[i]);
+	add_find(p, q->after);
+	add_find(p, q->before);
+	submit(l, op);
 }
 
 void ledger_erase(struct ledger *l, struct ledger_op *op, struct str archive)
 {
-	submit(l, op, LEDGER_ERASE, archive, STR_NULL);
+	if (admit_archive(l, op, LEDGER_ERASE, archive, 0))
+		submit(l, op);
 }
 
-uint32_t ledger_offline_count(struct ledger *l, struct str archive)
+uint32_t ledger_waiting(struct ledger *l, struct str archive)
 {
 	return ledger_state_count(&l->state, archive);
 }
@@ -274,6 +426,6 @@ void ledger_stats(struct ledger *l, struct ledger_stats *out)
 {
 	*out = (struct ledger_stats){ counter_read(&l->records), counter_read(&l->groups),
 		counter_read(&l->bytes), counter_read(&l->segments), counter_read(&l->archives),
-		counter_read(&l->waiting), 0, counter_read(&l->failures),
+		counter_read(&l->waiting), counter_read(&l->memory), counter_read(&l->failures),
 		atomic_load_explicit(&l->ops, memory_order_relaxed) };
 }

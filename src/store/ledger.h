@@ -10,7 +10,8 @@
  *
  * Asynchronous like store/store.h: an operation is submitted and comes home, to op->home, when
  * it is done and durable. Those of one thread are carried out in the order of submission, reads
- * among them: a read sees what was submitted before it. */
+ * among them: a read sees what was submitted before it. But ledger_wait() and ledger_replace()
+ * have to look for something first: what is submitted before they are home may overtake them. */
 #ifndef STORE_LEDGER_H
 #define STORE_LEDGER_H
 
@@ -59,8 +60,7 @@ struct ledger_message {
 
 enum ledger_kind {
 	LEDGER_STORE, LEDGER_READ_WAITING, LEDGER_DROP, LEDGER_DROP_ALL, LEDGER_WAIT, LEDGER_QUERY,
-	LEDGER_REPLACE, LEDGER_ERASE, LEDGER_BACKUP,
-	LEDGER_READ_OFFLINE = LEDGER_READ_WAITING, LEDGER_DROP_OFFLINE = LEDGER_DROP
+	LEDGER_REPLACE, LEDGER_ERASE, LEDGER_BACKUP
 };
 
 /* What a message is to one archive. At least one of the two. */
@@ -116,10 +116,6 @@ struct ledger_op {
 		struct ledger_list_part *list;
 	} part;
 	void *ctx;                         /* of the caller, ctx_size bytes, zeroed */
-
-	struct str bytes;
-	uint64_t stamp_us;
-	uint32_t max;
 };
 
 /* Opens the folder (creating it), recovers: cuts a torn tail, rebuilds the index where it is
@@ -207,10 +203,18 @@ struct ledger_stats {
 void ledger_stats(struct ledger *l, struct ledger_stats *out);
 
 /* The first form of these calls. */
-void ledger_store_offline(struct ledger *l, struct ledger_op *op, struct str archive,
-	uint64_t stamp_us, struct str bytes);
-void ledger_read_offline(struct ledger *l, struct ledger_op *op, struct str archive, uint32_t max);
-void ledger_drop_offline(struct ledger *l, struct ledger_op *op, struct str archive, uint64_t id);
-uint32_t ledger_offline_count(struct ledger *l, struct str archive);
+static inline void ledger_store_offline(struct ledger *l, struct ledger_op *op, struct str archive,
+	uint64_t stamp_us, struct str bytes)
+{
+	struct ledger_entry e = { .archive = archive, .waits = true };
+
+	ledger_store(l, op, &e, 1, ledger_id(stamp_us, 1), bytes, STR_NULL);
+}
+
+static inline void ledger_read_offline(struct ledger *l, struct ledger_op *op, struct str archive,
+	uint32_t max)
+{
+	ledger_read_waiting(l, op, archive, 0, max);
+}
 
 #endif

@@ -83,8 +83,9 @@ void chore_make(struct ledger *l)
 	if (l->state.n_segments)
 		base = ledger_active(l)->base + ledger_active(l)->size;
 	m->head = (struct segment_head){ .base = base, .size = l->o.segment_bytes, .after = base,
-		.created_us = clock_wall_us() };
-	random_bytes(&m->head.salt, sizeof m->head.salt);
+		.created_us = clock_wall_us(), .form = { .version = LEDGER_VERSION },
+		.key = l->state.key[0] };
+	random_bytes(&m->head.form.salt, sizeof m->head.form.salt);
 	m->chore.work = make_work;
 	m->chore.after = make_after;
 	l->w.spare = SPARE_MAKING;
@@ -181,7 +182,7 @@ static void delete_after(struct chore *c)
 
 static void carry_one(void *ctx, struct archive *a)
 {
-	writer_append_drop(ctx, a->name, a->mark);
+	writer_append_waiting(ctx, a);
 }
 
 /* Deletes the segment, after what must be kept of it has been written anew and synced. */
@@ -205,6 +206,7 @@ static bool delete_segment(struct ledger *l, struct segment *g, uint64_t carry)
 	l->w.deleting++;
 	ledger_state_remove_segment(&l->state, g);
 	ledger_state_trim(&l->state);
+	l->w.segments_changed = true;
 	post_chore(l, &d->chore, &l->reader, &l->keeper);
 	return true;
 }

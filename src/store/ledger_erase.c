@@ -120,11 +120,14 @@ static void look_at(struct pass *p, struct record *r, size_t at)
 		gone[i] = now || r->archives[i].erased;
 		all = all && gone[i];
 		if (now)
-			add_change(p, at + record_erased_at(i), 4, true);
+			add_change(p, at + record_erased_at(r, i), 4, true);
 	}
-	for (unsigned i = 0; i < r->n_archives; i++)
+	for (unsigned i = 0; i < r->n_archives; i++) {
 		if (gone[i] && !all_zero(r->archives[i].name))
 			add_change(p, at + record_name_at(r, i), r->archives[i].name.n, false);
+		if (gone[i] && r->version > 1 && r->archives[i].partner)
+			add_change(p, at + record_talk_at(r, i), RECORD_TALK, false);
+	}
 	if (all && !all_zero(r->bytes))
 		add_change(p, at + record_bytes_at(r), r->bytes.n, false);
 }
@@ -158,7 +161,7 @@ static bool fail(struct ledger_fault *fault, const struct segment *g, size_t at,
 static bool find_changes(struct pass *p, const struct segment *g, struct str file,
 	struct ledger_fault *fault)
 {
-	struct segment_head h = { .base = g->base, .size = g->size, .salt = g->salt };
+	struct segment_head h = { .base = g->base, .size = g->size, .form = g->form };
 	struct segment_scan scan;
 	struct record r;
 

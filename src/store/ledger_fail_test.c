@@ -74,7 +74,7 @@ static void expect_recovery(struct rig *r)
 
 static void expect_all(struct rig *r, unsigned n)
 {
-	assert_int_equal(ledger_offline_count(r->l, STR(A)), n);
+	assert_int_equal(ledger_waiting(r->l, STR(A)), n);
 	assert_int_equal(rig_read(r, A, UINT32_MAX)->n_messages, n);
 }
 
@@ -152,6 +152,19 @@ static void test_limit(void **state)
 	rig_clear(&r);
 }
 
+/* Drops the first n messages, as many at once as a full disk has room to note; that makes room. */
+static void drop_first(struct rig *r, const char *archive, unsigned n)
+{
+	while (n) {
+		unsigned k = n < 200 ? n : 200;
+		uint64_t upto = rig_read(r, archive, k)->messages[k - 1].place;
+		for (int i = 0; i < 100 && rig_drop(r, archive, upto) != STORE_OK; i++)
+			usleep(20000);
+		assert_int_equal(r->last->status, STORE_OK);
+		n -= k;
+	}
+}
+
 /* A file system of a megabyte that is really full: dropping makes room again. */
 static void test_full_disk(void **state)
 {
@@ -172,8 +185,7 @@ static void test_full_disk(void **state)
 	for (int turn = 0; turn < 3; turn++) {
 		expect_all(&r, n);
 		assert_int_equal(rig_store(&r, A, STR("x")), STORE_FULL);
-		assert_int_equal(rig_drop(&r, A, rig_read(&r, A, n / 2)->messages[n / 2 - 1].id),
-			STORE_OK);
+		drop_first(&r, A, n / 2);
 		expect_recovery(&r);
 		rig_drop(&r, B, UINT64_MAX);
 		n = n - n / 2 + fill(&r, A);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #define SALT 0x5a17
+#define FORM ((struct record_form){ LEDGER_VERSION, SALT })
 
 /* A segment that is put together in memory. */
 struct image {
@@ -19,7 +20,7 @@ struct image {
 static void image_init(struct image *m)
 {
 	*m = (struct image){ .head = { .base = 8192, .size = SEGMENT_MIN, .after = 4096,
-		.created_us = 5, .salt = SALT }, .at = SEGMENT_HEAD, .group = SEGMENT_HEAD };
+		.created_us = 5, .form = FORM, .key = 9 }, .at = SEGMENT_HEAD, .group = SEGMENT_HEAD };
 	segment_head_write(&m->head, m->bytes);
 }
 
@@ -27,8 +28,8 @@ static void image_init(struct image *m)
 static size_t image_add(struct image *m, enum record_type type, const char *name,
 	const char *bytes, bool join)
 {
-	struct record r = { .type = type, .place = m->head.base + m->at, .stamp_us = 77,
-		.n_archives = name ? 1 : 0, .archives = { { .prev = 8, .name = str_c(name) } },
+	struct record r = { .type = type, .place = m->head.base + m->at, .id = 77,
+		.n_archives = name ? 1 : 0, .archives = { { .prev = 8, .number = 1, .name = str_c(name), .archived = true } },
 		.bytes = str_c(bytes) };
 	size_t at = m->at;
 
@@ -44,7 +45,7 @@ static enum record_answer image_read(const struct image *m, size_t at, struct re
 {
 	const char *why;
 
-	return record_read(str_from(m->bytes + at, sizeof m->bytes - at), m->head.base + at, SALT,
+	return record_read(str_from(m->bytes + at, sizeof m->bytes - at), m->head.base + at, FORM,
 		out, &why);
 }
 
@@ -56,7 +57,8 @@ static void test_head(void **state)
 	image_init(&m);
 	assert_null(segment_head_read(m.bytes, &h));
 	assert_true(h.base == 8192 && h.size == SEGMENT_MIN && h.after == 4096 &&
-		h.created_us == 5 && h.salt == SALT);
+		h.created_us == 5 && h.form.salt == SALT &&
+		h.form.version == LEDGER_VERSION && h.key == 9);
 	for (unsigned bit = 0; bit < 8 * SEGMENT_HEAD; bit++) {
 		m.bytes[bit / 8] ^= (char)(1 << bit % 8);
 		assert_non_null(segment_head_read(m.bytes, &h));
@@ -71,7 +73,9 @@ static void test_head(void **state)
 		{ .base = UINT64_MAX / 2 + 1, .size = 4096 },       /* ends past all numbers */
 	};
 	for (size_t i = 0; i < sizeof senseless / sizeof *senseless; i++) {
-		segment_head_write(&senseless[i], m.bytes);
+		struct segment_head bad = senseless[i];
+		bad.form = FORM;
+		segment_head_write(&bad, m.bytes);
 		assert_string_equal(segment_head_read(m.bytes, &h),
 			"the head of the segment makes no sense");
 	}
@@ -81,28 +85,35 @@ static void test_round_trip(void **state)
 {
 	char out[512];
 	struct record got, r = { .type = RECORD_STORE, .place = 4096, .group = 4000,
-		.stamp_us = UINT64_C(1) << 60, .n_archives = 2,
-		.archives = { { 64, STR("romeo@example.org"), false },
-			{ 128, STR("juliet@example.net"), false } },
+		.id = UINT64_C(1) << 60, .n_archives = 2,
+		.archives = { { .prev = 64, .talk_prev = 72, .partner = UINT64_MAX, .number = 5,
+			.talk_number = 6, .name = STR("romeo@example.org"), .archived = true },
+			{ .name = STR("juliet@example.net"), .waits = true } },
 		.bytes = STR("<message/>") };
 	const char *why;
 
 	record_write(&r, SALT, out);
-	assert_int_equal(record_read(str_from(out, sizeof out), 4096, SALT, &got, &why),
+	assert_int_equal(record_read(str_from(out, sizeof out), 4096, FORM, &got, &why),
 		RECORD_WHOLE);
 	assert_int_equal(got.length, record_length(2, 35, 10));
 	assert_true(got.type == r.type && got.place == r.place && got.group == r.group &&
-		got.stamp_us == r.stamp_us && got.n_archives == 2 && str_eq(got.bytes, r.bytes));
+		got.id == r.id && !got.replaced && got.n_archives == 2 && str_eq(got.bytes, r.bytes));
 	for (int i = 0; i < 2; i++)
 		assert_true(str_eq(got.archives[i].name, r.archives[i].name) &&
-			got.archives[i].prev == r.archives[i].prev && !got.archives[i].erased);
+			got.archives[i].prev == r.archives[i].prev &&
+			got.archives[i].talk_prev == r.archives[i].talk_prev &&
+			got.archives[i].partner == r.archives[i].partner &&
+			got.archives[i].number == r.archives[i].number &&
+			got.archives[i].talk_number == r.archives[i].talk_number &&
+			got.archives[i].archived == r.archives[i].archived &&
+			got.archives[i].waits == r.archives[i].waits && !got.archives[i].erased);
 	/* In another place, or with another salt, it is none. */
-	assert_int_equal(record_read(str_from(out, sizeof out), 4104, SALT, &got, &why), RECORD_BAD);
-	assert_int_equal(record_read(str_from(out, sizeof out), 4096, 0, &got, &why), RECORD_BAD);
+	assert_int_equal(record_read(str_from(out, sizeof out), 4104, FORM, &got, &why), RECORD_BAD);
+	assert_int_equal(record_read(str_from(out, sizeof out), 4096, (struct record_form){ LEDGER_VERSION, 0 }, &got, &why), RECORD_BAD);
 	/* Nor where both archives are one. */
 	r.archives[1].name = r.archives[0].name;
 	record_write(&r, SALT, out);
-	assert_int_equal(record_read(str_from(out, sizeof out), 4096, SALT, &got, &why), RECORD_BAD);
+	assert_int_equal(record_read(str_from(out, sizeof out), 4096, FORM, &got, &why), RECORD_BAD);
 }
 
 static void test_every_cut_and_bit(void **state)
@@ -115,7 +126,7 @@ static void test_every_cut_and_bit(void **state)
 	size_t at = image_add(&m, RECORD_STORE, "romeo@example.org", "twelve bytes", false);
 	size_t n = m.at - at, used = n - (8 - (RECORD_HEAD + RECORD_SLOT + 17 + 12) % 8) % 8;
 	for (size_t cut = 0; cut < n; cut++)
-		assert_int_equal(record_read(str_from(m.bytes + at, cut), m.head.base + at, SALT, &r,
+		assert_int_equal(record_read(str_from(m.bytes + at, cut), m.head.base + at, FORM, &r,
 			&why), cut == 0 ? RECORD_BLANK : RECORD_BAD);
 	for (size_t bit = 0; bit < 8 * used; bit++) {
 		m.bytes[at + bit / 8] ^= (char)(1 << bit % 8);
@@ -135,18 +146,18 @@ static void test_shapes(void **state)
 	} cases[] = {
 		{ "seal", { .type = RECORD_SEAL }, RECORD_WHOLE },
 		{ "seal of an archive", { .type = RECORD_SEAL, .n_archives = 1,
-			.archives = { { 0, STR("a"), false } } }, RECORD_BAD },
+			.archives = { { .name = STR("a"), .waits = true } } }, RECORD_BAD },
 		{ "message of nobody", { .type = RECORD_STORE, .bytes = STR("x") }, RECORD_BAD },
 		{ "drop", { .type = RECORD_DROP, .n_archives = 1,
-			.archives = { { 0, STR("a"), false } }, .bytes = STR("12345678") },
+			.archives = { { .name = STR("a"), .waits = true } }, .bytes = STR("12345678") },
 			RECORD_WHOLE },
 		{ "drop with half a place", { .type = RECORD_DROP, .n_archives = 1,
-			.archives = { { 0, STR("a"), false } }, .bytes = STR("1234") }, RECORD_BAD },
+			.archives = { { .name = STR("a"), .waits = true } }, .bytes = STR("1234") }, RECORD_BAD },
 		{ "erase with bytes", { .type = RECORD_ERASE, .n_archives = 1,
-			.archives = { { 0, STR("a"), false } }, .bytes = STR("1") }, RECORD_BAD },
-		{ "unknown type", { .type = (enum record_type)5, .bytes = STR("x") }, RECORD_BAD },
+			.archives = { { .name = STR("a"), .waits = true } }, .bytes = STR("1") }, RECORD_BAD },
+		{ "unknown type", { .type = (enum record_type)9, .bytes = STR("x") }, RECORD_BAD },
 		{ "message before itself", { .type = RECORD_STORE, .n_archives = 1,
-			.archives = { { 8192 + SEGMENT_HEAD, STR("a"), false } } }, RECORD_BAD },
+			.archives = { { .prev = 8192 + SEGMENT_HEAD, .name = STR("a"), .waits = true } } }, RECORD_BAD },
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -170,7 +181,7 @@ static void test_erasing(void **state)
 	size_t at = image_add(&m, RECORD_STORE, "romeo@example.org", "secret", false);
 	assert_int_equal(image_read(&m, at, &r), RECORD_WHOLE);
 	assert_false(record_all_erased(&r) || record_erase_unfinished(&r));
-	record_erased_word(m.bytes + at + record_erased_at(0));
+	record_erased_word(m.bytes + at + record_erased_at(&r, 0));
 	assert_int_equal(image_read(&m, at, &r), RECORD_WHOLE);
 	assert_true(record_all_erased(&r) && record_erase_unfinished(&r));
 	memset(m.bytes + at + record_name_at(&r, 0), 0, r.archives[0].name.n);
@@ -188,26 +199,26 @@ static void test_erasing_one_of_two(void **state)
 {
 	char out[512];
 	struct record got, r = { .type = RECORD_STORE, .place = 4096, .group = 4096,
-		.n_archives = 2, .archives = { { 0, STR("romeo"), false },
-			{ 0, STR("juliet"), false } }, .bytes = STR("text") };
+		.n_archives = 2, .archives = { { .name = STR("romeo"), .waits = true },
+			{ .name = STR("juliet"), .waits = true } }, .bytes = STR("text") };
 	const char *why;
 
 	record_write(&r, SALT, out);
-	record_erased_word(out + record_erased_at(0));
-	assert_int_equal(record_read(str_from(out, sizeof out), 4096, SALT, &got, &why),
+	record_erased_word(out + record_erased_at(&got, 0));
+	assert_int_equal(record_read(str_from(out, sizeof out), 4096, FORM, &got, &why),
 		RECORD_WHOLE);
 	assert_true(record_erase_unfinished(&got) && !record_all_erased(&got));
 	memset(out + record_name_at(&got, 0), 0, 5);
-	assert_int_equal(record_read(str_from(out, sizeof out), 4096, SALT, &got, &why),
+	assert_int_equal(record_read(str_from(out, sizeof out), 4096, FORM, &got, &why),
 		RECORD_WHOLE);
 	assert_false(record_erase_unfinished(&got) || record_all_erased(&got));
 	assert_true(str_eq(got.archives[1].name, STR("juliet")) && str_eq(got.bytes, STR("text")));
 	/* Its bytes are still checked, */
 	out[record_bytes_at(&got)] ^= 1;
-	assert_int_equal(record_read(str_from(out, sizeof out), 4096, SALT, &got, &why), RECORD_BAD);
+	assert_int_equal(record_read(str_from(out, sizeof out), 4096, FORM, &got, &why), RECORD_BAD);
 	/* but not when the other one is erased as well. */
-	record_erased_word(out + record_erased_at(1));
-	assert_int_equal(record_read(str_from(out, sizeof out), 4096, SALT, &got, &why),
+	record_erased_word(out + record_erased_at(&got, 1));
+	assert_int_equal(record_read(str_from(out, sizeof out), 4096, FORM, &got, &why),
 		RECORD_WHOLE);
 	assert_true(record_all_erased(&got) && record_erase_unfinished(&got));
 }

@@ -21,19 +21,31 @@ static void state_init(struct ledger_state *s, const unsigned *bases, size_t n)
 }
 
 static const unsigned all[] = { 0, 1, 2, 3 };
-static const struct index_reach reach = { 3 * SIZE + 64, 0, 7 };
+static const struct index_reach reach = { 3 * SIZE + 64, 0, { LEDGER_VERSION, 7 } };
+
+/* A message in the history of an archive, that waits as well. */
+static void store(struct ledger_state *s, struct str name, uint64_t place)
+{
+	struct record_archive slot = { .name = name, .partner = 77, .archived = true,
+		.waits = true };
+
+	archive_link(ledger_state_find(s, name), &slot);
+	ledger_state_store(s, &slot, place, ledger_id(place, 0));
+}
 
 static void make(struct ledger_state *s, struct buf *out)
 {
 	state_init(s, all, 4);
-	ledger_state_store(s, STR("a"), 64);
-	ledger_state_store(s, STR("bb"), 200);
-	ledger_state_store(s, STR("a"), SIZE + 64);
-	ledger_state_store(s, STR("a"), 2 * SIZE + 64);
-	ledger_state_store(s, STR("c"), 2 * SIZE + 200);
+	for (unsigned i = 0; i < 100; i++) /* enough for marks */
+		store(s, STR("many"), 1000 + 8 * i);
+	store(s, STR("a"), 64);
+	store(s, STR("bb"), 200);
+	store(s, STR("a"), SIZE + 64);
+	store(s, STR("a"), 2 * SIZE + 64);
+	store(s, STR("c"), 2 * SIZE + 200);
 	ledger_state_drop(s, STR("a"), 64, 2 * SIZE + 300);
 	ledger_state_drop(s, STR("c"), 2 * SIZE + 200, 2 * SIZE + 400);
-	ledger_state_store(s, STR("d"), 2 * SIZE + 500);
+	store(s, STR("d"), 2 * SIZE + 500);
 	ledger_state_erase(s, STR("d"));
 	ledger_state_publish(s);
 	buf_init(out, SIZE_MAX / 2);
@@ -49,18 +61,27 @@ static void test_round_trip(void **state)
 	make(&s, &image);
 	state_init(&t, all, 4);
 	assert_null(index_read(buf_str(&image), &t, &got));
-	assert_true(got.covers == reach.covers && got.last == 0 && got.salt == 7);
+	assert_true(got.covers == reach.covers && got.last == 0 && got.form.salt == 7);
 	ledger_state_publish(&t);
-	assert_int_equal(t.archives.n, 3);
-	assert_int_equal(t.waiting, 3);
+	assert_int_equal(t.archives.n, 4);
+	assert_int_equal(t.waiting, 103);
 	assert_int_equal(ledger_state_count(&t, STR("a")), 2);
 	assert_int_equal(ledger_state_count(&t, STR("bb")), 1);
 	assert_int_equal(ledger_state_count(&t, STR("c")), 0);
-	assert_int_equal(t.segments[0].waiting, 1);
+	assert_int_equal(t.segments[0].waiting, 101);
 	const struct archive *a = ledger_state_find(&t, STR("a"));
-	assert_true(a->newest == 2 * SIZE + 64 && a->first == 64 && a->last == 2 * SIZE + 300 &&
-		a->mark == 64 && a->mark_at == 2 * SIZE + 300);
+	assert_true(a->newest == 2 * SIZE + 64 && a->n == 3 && a->first == 64 &&
+		a->last == 2 * SIZE + 300 && a->change_first == 2 * SIZE + 300 &&
+		a->change_last == 2 * SIZE + 300);
 	assert_true(a->waiting[0] == SIZE + 64 && a->waiting[1] == 2 * SIZE + 64);
+	const struct archive *many = ledger_state_find(&t, STR("many"));
+	const struct archive *was = ledger_state_find(&s, STR("many"));
+	assert_int_equal(many->marks.n, 100 / MARK_EVERY);
+	assert_memory_equal(many->marks.v, was->marks.v, many->marks.n * sizeof(struct mark));
+	const struct talk *k = talks_find(&many->talks, 77);
+	assert_true(k && k->n == 100 && k->newest == many->newest);
+	assert_int_equal(talks_marks(&many->talks, k)->n, 100 / TALK_MARK_EVERY);
+	assert_true(t.segments[0].lives == 1000 && t.segments[0].newest_us == 1792);
 	buf_init(&again, SIZE_MAX / 2);
 	index_write(&t, reach, &again);
 	assert_int_equal(again.n, image.n);
@@ -84,7 +105,8 @@ static void test_gone_segments(void **state)
 	ledger_state_publish(&t);
 	assert_int_equal(t.waiting, 1);
 	assert_int_equal(ledger_state_count(&t, STR("a")), 1);
-	ledger_state_trim(&t); /* c had nothing but in the third */
+	ledger_state_trim(&t); /* c had nothing but in the third, and many in the first */
+	assert_null(ledger_state_find(&t, STR("many")));
 	assert_null(ledger_state_find(&t, STR("c")));
 	assert_non_null(ledger_state_find(&t, STR("a")));
 	buf_clear(&image);

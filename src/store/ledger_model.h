@@ -59,7 +59,7 @@ static inline void model_done(struct ledger_op *op, void *receiver)
 	struct model_archive *a = &x->m->archives[x->archive];
 
 	if (op->status == STORE_OK && op->kind == LEDGER_STORE) {
-		a->messages[x->upto].id = op->id;
+		a->messages[x->upto].id = op->place;
 		a->messages[x->upto].must = x->upto >= a->dropped;
 	}
 	for (unsigned i = 0; op->status == STORE_OK && op->kind != LEDGER_STORE && i < x->upto; i++) {
@@ -82,7 +82,7 @@ static inline void model_store(struct model *m, struct rig *r, struct ledger_op 
 	n = model_text(x->archive, x->upto, text);
 	text[n] = '.';
 	a->messages[x->upto].may = true;
-	ledger_store_offline(r->l, op, str_c(model_name(x->archive, name)), 1,
+	rig_put(r, op, str_c(model_name(x->archive, name)),
 		str_from(text, n + model_random(m, 300)));
 }
 
@@ -91,22 +91,14 @@ static inline void model_drop(struct model *m, struct rig *r, struct ledger_op *
 {
 	struct model_op *x = op->ctx;
 	struct model_archive *a = &m->archives[x->archive];
-	uint64_t id = UINT64_MAX;
 	char name[32];
 
 	x->upto = a->n;
-	if (a->n && model_random(m, 3)) {
-		unsigned k = model_random(m, a->n);
-		if (a->messages[k].id) {
-			id = a->messages[k].id;
-			x->upto = k + 1;
-		}
-	}
 	for (unsigned i = 0; i < x->upto; i++)
 		a->messages[i].must = false;
 	if (a->dropped < x->upto)
 		a->dropped = x->upto;
-	ledger_drop_offline(r->l, op, str_c(model_name(x->archive, name)), id);
+	ledger_drop_all(r->l, op, str_c(model_name(x->archive, name)));
 }
 
 static inline void model_erase(struct model *m, struct rig *r, struct ledger_op *op)
@@ -138,7 +130,7 @@ static inline bool model_step_kind(struct model *m, struct rig *r, enum ledger_k
 	r->out++;
 	if (kind == LEDGER_STORE)
 		model_store(m, r, op);
-	else if (kind == LEDGER_DROP_OFFLINE)
+	else if (kind == LEDGER_DROP_ALL)
 		model_drop(m, r, op);
 	else
 		model_erase(m, r, op);
@@ -150,7 +142,7 @@ static inline bool model_step(struct model *m, struct rig *r)
 	uint32_t dice = model_random(m, 100);
 
 	return model_step_kind(m, r, dice < 90 ? LEDGER_STORE
-		: dice < 99 ? LEDGER_DROP_OFFLINE : LEDGER_ERASE);
+		: dice < 99 ? LEDGER_DROP_ALL : LEDGER_ERASE);
 }
 
 /* Takes what has come home, waiting while more than so many are out. */
@@ -175,7 +167,7 @@ static inline void model_check_archive(struct model *m, struct rig *r, unsigned 
 	unsigned i = 0;
 
 	assert_int_equal(op->status, STORE_OK);
-	assert_int_equal(ledger_offline_count(r->l, str_c(name)), op->n_messages);
+	assert_int_equal(ledger_waiting(r->l, str_c(name)), op->n_messages);
 	for (size_t k = 0; k < op->n_messages; k++, i++) {
 		for (;; i++) {
 			if (i == a->n)
@@ -188,7 +180,7 @@ static inline void model_check_archive(struct model *m, struct rig *r, unsigned 
 				fail_msg("%s: message %u is lost", name, i);
 		}
 		a->messages[i].must = true;
-		a->messages[i].id = op->messages[k].id;
+		a->messages[i].id = op->messages[k].place;
 		a->messages[i].may = true;
 		/* From here on this is how it is. */
 	}

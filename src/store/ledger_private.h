@@ -2,7 +2,7 @@
  *
  * - The writer takes all operations in the order of submission, appends, commits, and owns
  *   the state. It alone decides; the others do what takes long.
- * - The reader reads messages.
+ * - The reader reads messages, a step of each operation at a time.
  * - The maker makes the next segment ahead of use.
  * - The keeper writes the index, deletes segments, erases.
  *
@@ -57,6 +57,48 @@ static inline void op_queue_move(struct op_queue *to, struct op_queue *from)
 	op_queue_init(from);
 }
 
+/* What an operation has with it until it is home, in its arena. */
+
+struct ledger_store_part {
+	unsigned n;
+	struct record_archive slots[LEDGER_ARCHIVES];
+	struct str bytes;
+};
+
+struct ledger_list_part {
+	size_t n;
+	uint64_t v[];
+};
+
+/* A message that is looked for in a history by its id: it lies behind `stop` and up to `from`,
+ * which is a message of that history. */
+struct find {
+	uint64_t id, place; /* 0: not found */
+	uint64_t from, stop;
+};
+
+#define CHUNKS 16
+
+struct ledger_read_part {
+	struct find *finds;   /* sorted by id once the writer has seen them */
+	size_t n_finds;
+	size_t left;          /* the first so many have not been looked for */
+	uint64_t at;          /* where looking for some of them goes on, or 0: begin */
+	bool found;           /* all have been looked for */
+	struct str bytes;     /* of a replacement */
+	/* Of pages: */
+	struct ledger_query q; /* ids, match_ctx in the arena */
+	uint64_t partner;
+	bool planned;
+	uint64_t behind, before; /* places, both not included */
+	uint64_t from;        /* backwards: the message to go on with, or 0: none is left */
+	uint64_t chunks[CHUNKS]; /* forwards: messages from which to walk back to the last one */
+	unsigned chunk, n_chunks;
+	bool last_chunk;      /* nothing comes behind those */
+	uint32_t floor_n, first_n; /* numbers: of the last message that is gone, the page's first */
+	size_t cap, bytes_read;
+};
+
 /* For numbers that are no sums. */
 static inline void counter_set(counter *c, uint64_t v)
 {
@@ -99,9 +141,30 @@ struct writer {
 	uint64_t index_forgotten; /* state.forgotten, as the index on disk knows it */
 	bool look_for_garbage;
 	uint64_t garbage_after_ms; /* no earlier */
+	bool segments_changed;  /* the reader must learn of it before it reads again */
 };
 
-#define READER_FILES 8
+/* The reader's own. */
+struct reader {
+	struct read_segment {
+		uint64_t base, size;
+		struct record_form form;
+		int fd; /* or -1 */
+	} *v;
+	size_t n;
+	unsigned n_open;
+	char *record;        /* the one that is looked at */
+	size_t cap;
+	uint64_t *places;    /* of a chunk */
+	size_t cap_places;
+};
+
+/* The segments as of now, for the reader. */
+struct segments_mail {
+	struct mail mail;
+	size_t n;
+	struct read_segment v[];
+};
 
 struct ledger {
 	char *path;
@@ -110,16 +173,11 @@ struct ledger {
 	struct ledger_state state;
 	struct writer w;
 	struct worker writer, reader, maker, keeper;
-	struct read_file {
-		int fd; /* or -1 */
-		uint64_t base;
-		uint32_t salt;
-	} files[READER_FILES]; /* the reader's */
-	unsigned next_file;
+	struct reader r;
 	atomic_bool failed;    /* for good */
 	atomic_uint ops;       /* submitted and not home */
 	atomic_size_t op_bytes;
-	counter records, groups, bytes, segments, archives, waiting; /* the writer's */
+	counter records, groups, bytes, segments, archives, waiting, memory; /* the writer's */
 	counter failures;      /* of any thread: added to with a locked instruction */
 };
 
@@ -167,7 +225,9 @@ void writer_take(struct mail *op, void *ledger);
 bool writer_room(struct ledger *l, size_t n, bool store);
 /* Adds the record to the group; its place and group are set here. Returns the place. */
 uint64_t writer_append(struct ledger *l, struct record *r);
-void writer_append_drop(struct ledger *l, struct str name, uint64_t upto);
+/* Writes and plays RECORD_WAITINGs of the archive: all that waits, and nothing else does. There
+ * must be room. */
+void writer_append_waiting(struct ledger *l, const struct archive *a);
 /* Writes and syncs the group, then sends its operations where they go next. */
 void writer_commit(struct ledger *l);
 /* The ledger is at an end: what it had promised to the disk may not be there. */
@@ -186,10 +246,34 @@ int chores_wait_ms(const struct ledger *l);
 /* Runs a chore, on its worker's thread. */
 void chore_work(struct mail *chore, void *receiver);
 
-/* ledger_read.c */
-void reader_run(struct mail *op, void *ledger);
+
+/* ledger_ops.c: carries out an operation. */
+void writer_run(struct ledger *l, struct ledger_op *op);
+
+/* ledger_query.c: the writer's side of reading histories; what they need of its state. */
+void query_windows(struct ledger *l, struct ledger_op *op);
+/* The next step of a page. False: it is done. */
+bool query_plan(struct ledger *l, struct ledger_op *op);
+
+/* ledger_read.c: records from their places. */
+enum read_answer {
+	READ_OK,
+	READ_END,   /* the segment has been deleted, or the archive erased: nothing is behind it */
+	READ_FAILED /* it has been logged */
+};
+/* The message at this place and its slot for the archive. The head alone, or all of it, with what
+ * has replaced its bytes. The result points into the reader's memory until the next call. */
+enum read_answer reader_head(struct ledger *l, uint64_t place, struct str archive,
+	struct record *out, const struct record_archive **slot);
+enum read_answer reader_record(struct ledger *l, uint64_t place, struct str archive,
+	struct record *out, const struct record_archive **slot);
+void reader_segments(struct mail *segments, void *ledger);
 void reader_forward(struct mail *chore, void *ledger);
 void reader_close(struct ledger *l);
+void reader_clear(struct ledger *l);
+
+/* ledger_page.c: what the reader does for an operation. */
+void reader_run(struct mail *op, void *ledger);
 
 /* ledger.c */
 /* Ends the ledger's part in an operation: the mail may be posted then. */

@@ -1,48 +1,64 @@
-/* The ledger's reader: messages from their places. What is broken is reported with the place
+/* The ledger's reader: records from their places. What is broken is reported with the place
  * (STORE_FAILED), never left out. */
 #include "store/ledger_private.h"
 
 #include "base/bug.h"
-#include "base/log.h"
 #include "store/ledger_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
-#define READ_FIRST ((size_t)4096) /* bytes that are read at once: most records are shorter */
-
-static struct read_file *reader_file(struct ledger *l, uint64_t base)
-{
-	for (size_t i = 0; i < READER_FILES; i++)
-		if (l->files[i].fd >= 0 && l->files[i].base == base)
-			return &l->files[i];
-	struct read_file *f = &l->files[l->next_file++ % READER_FILES];
-	char bytes[SEGMENT_HEAD];
-	struct segment_head h;
-	if (f->fd >= 0)
-		close(f->fd);
-	f->fd = segment_open(l->dir, base, O_RDONLY);
-	if (f->fd < 0)
-		return NULL;
-	f->base = base;
-	if (file_read(f->fd, 0, bytes, sizeof bytes) && !segment_head_read(bytes, &h)) {
-		f->salt = h.salt;
-		return f;
-	}
-	close(f->fd);
-	f->fd = -1;
-	errno = EIO;
-	return NULL;
-}
+#define HEAD_FIRST ((size_t)512)  /* bytes that are read at once: most heads with names are shorter */
+#define READ_FIRST ((size_t)4096) /* so are most records */
+#define FILES_MAX  128            /* that are open at a time */
 
 void reader_close(struct ledger *l)
 {
-	for (size_t i = 0; i < READER_FILES; i++) {
-		if (l->files[i].fd >= 0)
-			close(l->files[i].fd);
-		l->files[i].fd = -1;
+	for (size_t i = 0; i < l->r.n; i++) {
+		if (l->r.v[i].fd >= 0)
+			close(l->r.v[i].fd);
+		l->r.v[i].fd = -1;
 	}
+	l->r.n_open = 0;
+}
+
+void reader_clear(struct ledger *l)
+{
+	reader_close(l);
+	free(l->r.v);
+	free(l->r.record);
+	free(l->r.places);
+}
+
+/* The writer's word on which segments there are. Files stay open. */
+void reader_segments(struct mail *m, void *ledger)
+{
+	struct segments_mail *s = container_of(m, struct segments_mail, mail);
+	struct reader *r = &((struct ledger *)ledger)->r;
+	struct read_segment *v = xcalloc(s->n, sizeof *v);
+	size_t k = 0;
+
+	r->n_open = 0;
+	for (size_t i = 0; i < s->n; i++) {
+		v[i] = s->v[i];
+		v[i].fd = -1;
+		while (k < r->n && r->v[k].base < v[i].base) {
+			if (r->v[k].fd >= 0)
+				close(r->v[k].fd);
+			k++;
+		}
+		if (k < r->n && r->v[k].base == v[i].base)
+			v[i].fd = r->v[k++].fd;
+		r->n_open += v[i].fd >= 0;
+	}
+	for (; k < r->n; k++)
+		if (r->v[k].fd >= 0)
+			close(r->v[k].fd);
+	free(r->v);
+	r->v = v;
+	r->n = s->n;
+	free(s);
 }
 
 /* Chores that take away what reads may look at: no file of theirs stays open here. */
@@ -55,83 +71,148 @@ void reader_forward(struct mail *m, void *ledger)
 	mailbox_post_one(&c->worker->box, m);
 }
 
-/* The bytes of the record at this place, in the arena. */
-static bool read_record(struct read_file *f, uint64_t place, struct arena *a, struct record *r,
-	struct ledger_fault *fault)
+static struct read_segment *find_segment(struct reader *r, uint64_t place)
 {
-	char head[READ_FIRST];
-	ssize_t n;
+	size_t low = 0, high = r->n;
 
-	do
-		n = pread(f->fd, head, sizeof head, (off_t)(place - f->base));
-	while (n < 0 && errno == EINTR);
-	*fault = (struct ledger_fault){ "it can't be read", f->base, place - f->base, errno };
-	if (n < 0)
-		return false;
-	fault->e = 0;
-	fault->what = "there are zeros where it should be";
-	struct str got = str_from(head, (size_t)n);
-	if (record_peek(got, place, f->salt, r, &fault->what) != RECORD_WHOLE)
-		return false;
-	char *p = arena_alloc(a, r->length);
-	size_t have = got.n < r->length ? got.n : r->length;
-	memcpy(p, head, have);
-	if (!file_read(f->fd, place - f->base + have, p + have, r->length - have)) {
-		*fault = (struct ledger_fault){ "it can't be read", f->base, place - f->base, errno };
-		return false;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (r->v[mid].base + r->v[mid].size > place)
+			high = mid;
+		else
+			low = mid + 1;
 	}
-	return record_read(str_from(p, r->length), place, f->salt, r, &fault->what) == RECORD_WHOLE;
+	return low < r->n && r->v[low].base <= place ? &r->v[low] : NULL;
 }
 
-/* Reads message i; true with *there false when it has been erased (an older index that
- * somebody put back can name such a one). */
-static bool read_message(struct ledger *l, struct ledger_op *op, struct ledger_message *m,
-	bool *there)
+static bool open_segment(struct ledger *l, struct read_segment *g)
 {
-	struct ledger_fault fault = { "it can't be opened", m->stamp_us, m->id - m->stamp_us, 0 };
-	struct read_file *f = reader_file(l, m->stamp_us);
-	struct record r;
-
-	if (!f) {
-		fault.e = errno;
-		ledger_fault_log(&fault, "ledger_read", l->path);
-		return false;
-	}
-	if (!read_record(f, m->id, &op->mem, &r, &fault)) {
-		ledger_fault_log(&fault, "ledger_read", l->path);
-		return false;
-	}
-	*there = false;
-	if (record_all_erased(&r))
+	if (g->fd >= 0)
 		return true;
-	for (unsigned i = 0; i < r.n_archives; i++)
-		*there = *there || (!r.archives[i].erased &&
-			str_eq(r.archives[i].name, op->archive));
-	*there = *there && r.type == RECORD_STORE;
-	m->stamp_us = r.stamp_us;
-	m->bytes = r.bytes;
+	if (l->r.n_open >= FILES_MAX)
+		reader_close(l);
+	g->fd = segment_open(l->dir, g->base, O_RDONLY);
+	l->r.n_open += g->fd >= 0;
+	return g->fd >= 0;
+}
+
+static enum read_answer fail(struct ledger *l, const struct read_segment *g, uint64_t place,
+	const char *what, int e)
+{
+	struct ledger_fault fault = { what, g->base, place - g->base, e };
+
+	ledger_fault_log(&fault, "ledger_read", l->path);
+	return READ_FAILED;
+}
+
+/* At least n bytes of room for the record, keeping what is there. */
+static void reserve(struct reader *r, size_t n)
+{
+	if (r->cap >= n)
+		return;
+	r->cap = n;
+	r->record = xrealloc(r->record, n);
+}
+
+/* Up to n bytes at the place, into the reader's memory. False with errno. */
+static bool read_some(struct ledger *l, struct read_segment *g, uint64_t place, size_t n,
+	struct str *out)
+{
+	ssize_t got;
+
+	reserve(&l->r, n);
+	if (!open_segment(l, g))
+		return false;
+	do
+		got = pread(g->fd, l->r.record, n, (off_t)(place - g->base));
+	while (got < 0 && errno == EINTR);
+	*out = str_from(l->r.record, got > 0 ? (size_t)got : 0);
+	return got >= 0;
+}
+
+/* Reads on, until there are n bytes. */
+static bool read_more(struct ledger *l, const struct read_segment *g, uint64_t place, size_t n,
+	struct str *io)
+{
+	reserve(&l->r, n);
+	if (n > io->n && !file_read(g->fd, place - g->base + io->n, l->r.record + io->n, n - io->n))
+		return false;
+	*io = str_from(l->r.record, n > io->n ? n : io->n);
 	return true;
 }
 
-void reader_run(struct mail *mail, void *ledger)
+enum read_answer reader_head(struct ledger *l, uint64_t place, struct str archive,
+	struct record *out, const struct record_archive **slot)
 {
-	struct ledger *l = ledger;
-	struct ledger_op *op = container_of(mail, struct ledger_op, mail);
-	size_t n = 0, bytes = 0;
+	struct read_segment *g = find_segment(&l->r, place);
+	const char *why;
+	struct str got;
 
-	for (size_t i = 0; i < op->n_messages && bytes < LEDGER_READ_BYTES; i++) {
-		bool there;
-		op->messages[n] = op->messages[i];
-		if (!read_message(l, op, &op->messages[n], &there)) {
-			op->status = STORE_FAILED;
-			n = 0;
-			break;
-		}
-		bytes += op->messages[n].bytes.n;
-		n += there;
-	}
-	op->n_messages = n;
-	ledger_op_leave(l, op);
-	op->mail.bytes += (uint32_t)bytes;
-	mailbox_post_one(op->home, &op->mail);
+	if (!g)
+		return READ_END;
+	if (!read_some(l, g, place, HEAD_FIRST, &got))
+		return fail(l, g, place, "it can't be read", errno);
+	if (record_peek(got, place, g->form, out, &why) != RECORD_WHOLE)
+		return fail(l, g, place, why, 0);
+	if (!read_more(l, g, place, record_bytes_at(out), &got))
+		return fail(l, g, place, "it can't be read", errno);
+	record_names(got, out);
+	*slot = record_slot(out, archive);
+	return *slot ? READ_OK : READ_END;
+}
+
+/* The whole record, whatever it is. */
+static enum read_answer read_whole(struct ledger *l, uint64_t place, struct record *out)
+{
+	struct read_segment *g = find_segment(&l->r, place);
+	const char *why;
+	struct str got;
+
+	if (!g)
+		return READ_END;
+	if (!read_some(l, g, place, READ_FIRST, &got))
+		return fail(l, g, place, "it can't be read", errno);
+	if (record_peek(got, place, g->form, out, &why) != RECORD_WHOLE)
+		return fail(l, g, place, why, 0);
+	if (!read_more(l, g, place, out->length, &got))
+		return fail(l, g, place, "it can't be read", errno);
+	if (record_read(got, place, g->form, out, &why) != RECORD_WHOLE)
+		return fail(l, g, place, why, 0);
+	return READ_OK;
+}
+
+/* The bytes of a replacement in place of the record's own. */
+static enum read_answer read_replacement(struct ledger *l, uint64_t place, struct str archive,
+	struct record *r, const struct record_archive **slot)
+{
+	struct record by;
+	uint64_t at = r->replaced;
+	enum read_answer answer = read_whole(l, at, &by);
+
+	if (answer == READ_FAILED)
+		return answer;
+	if (answer == READ_END || by.type != RECORD_REPLACE || by.archives[0].prev != place)
+		return fail(l, find_segment(&l->r, place), place, "what replaces it is missing", 0);
+	/* The names of the message itself are overwritten by now: they are the same. */
+	const struct record_archive *s = record_slot(&by, archive);
+	if (!s)
+		return READ_END;
+	for (unsigned i = 0; i < r->n_archives; i++)
+		if (*slot == &r->archives[i])
+			r->archives[i].name = s->name;
+	r->bytes = by.bytes;
+	return READ_OK;
+}
+
+enum read_answer reader_record(struct ledger *l, uint64_t place, struct str archive,
+	struct record *out, const struct record_archive **slot)
+{
+	enum read_answer answer = read_whole(l, place, out);
+
+	if (answer != READ_OK)
+		return answer;
+	*slot = record_slot(out, archive);
+	if (!*slot || out->type != RECORD_STORE)
+		return READ_END;
+	return out->replaced ? read_replacement(l, place, archive, out, slot) : READ_OK;
 }

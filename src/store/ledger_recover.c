@@ -154,7 +154,8 @@ static bool index_fits(struct recovery *r, const struct index_reach *reach)
 	struct record last;
 	const char *why;
 
-	if (!g || g->salt != reach->salt || reach->covers % RECORD_ALIGN)
+	if (!g || g->form.salt != reach->form.salt || g->form.version != reach->form.version ||
+		reach->covers % RECORD_ALIGN)
 		return false;
 	r->synced = reach->covers;
 	if (reach->covers == g->base + SEGMENT_HEAD)
@@ -168,7 +169,7 @@ static bool index_fits(struct recovery *r, const struct index_reach *reach)
 		return false;
 	bytes = xmalloc(n);
 	bool good = file_read(fd, reach->last - g->base, bytes, n) &&
-		record_read(str_from(bytes, n), reach->last, g->salt, &last, &why) ==
+		record_read(str_from(bytes, n), reach->last, g->form, &last, &why) ==
 			RECORD_WHOLE && last.length == n && last.type != RECORD_SEAL;
 	free(bytes);
 	close(fd);
@@ -200,22 +201,45 @@ static struct index_reach load_index(struct recovery *r)
 	return (struct index_reach){ 0 };
 }
 
+static void play_archive(struct recovery *r, const struct record *rec, unsigned i)
+{
+	struct str name = rec->archives[i].name;
+
+	switch (rec->type) {
+	case RECORD_STORE:
+		ledger_state_store(r->state, &rec->archives[i], rec->place, rec->id);
+		break;
+	case RECORD_DROP:
+		if (record_place(rec, 0) < rec->place)
+			ledger_state_drop(r->state, name, record_place(rec, 0), rec->place);
+		break;
+	case RECORD_DROP_SOME:
+		ledger_state_drop_some(r->state, name, rec);
+		break;
+	case RECORD_WAIT:
+		ledger_state_wait(r->state, name, rec);
+		break;
+	case RECORD_WAITING:
+		ledger_state_waiting(r->state, name, rec);
+		break;
+	case RECORD_REPLACE:
+		ledger_state_touch(r->state, name, rec->place);
+		break;
+	case RECORD_ERASE:
+		/* From the beginning: a segment may be back that had been deleted. */
+		erase_set_add(&r->erase, name, 0, rec->place);
+		ledger_state_erase(r->state, name);
+		break;
+	case RECORD_SEAL:
+		break;
+	}
+}
+
 static void play(struct recovery *r, const struct record *rec)
 {
-	for (unsigned i = 0; i < rec->n_archives; i++) {
-		struct str name = rec->archives[i].name;
-		if (rec->archives[i].erased)
-			continue;
-		if (rec->type == RECORD_STORE)
-			ledger_state_store(r->state, name, rec->place);
-		if (rec->type == RECORD_DROP && record_drop_upto(rec) < rec->place)
-			ledger_state_drop(r->state, name, record_drop_upto(rec), rec->place);
-		if (rec->type == RECORD_ERASE) {
-			/* From the beginning: a segment may be back that had been deleted. */
-			erase_set_add(&r->erase, name, 0, rec->place);
-			ledger_state_erase(r->state, name);
-		}
-	}
+	for (unsigned i = 0; i < rec->n_archives; i++)
+		if (!rec->archives[i].erased)
+			play_archive(r, rec, i);
 	if (record_erase_unfinished(rec))
 		erase_set_reach(&r->erase, rec->place);
 	/* An erasure that is finished does not say any more of which archive. */
@@ -259,10 +283,13 @@ static bool check_rest_blank(struct recovery *r, size_t i, bool *out)
 	for (size_t k = r->n_heads; *out && k-- > i + 2;)
 		if (!finish_deleting(r, k))
 			return false;
-	if (*out && i + 1 < r->n_heads) {
-		r->found->has_spare = true;
-		r->found->spare = r->heads[i + 1];
-	}
+	if (!*out || i + 1 == r->n_heads)
+		return true;
+	/* One that an older program made is made anew. */
+	if (r->heads[i + 1].form.version != LEDGER_VERSION)
+		return finish_deleting(r, i + 1);
+	r->found->has_spare = true;
+	r->found->spare = r->heads[i + 1];
 	return true;
 }
 
@@ -391,8 +418,11 @@ static bool remove_index(struct recovery *r)
 
 static void add_segments(struct recovery *r)
 {
-	for (size_t i = 0; i < r->n_heads; i++)
+	for (size_t i = 0; i < r->n_heads; i++) {
 		ledger_state_add_segment(r->state, &r->heads[i]);
+		if (r->heads[i].form.version > 1)
+			r->state->key[0] = r->heads[i].key;
+	}
 }
 
 /* The crash came between an erasure and the index that knows of it: begin again without. */

@@ -120,7 +120,7 @@ static void test_no_resurrection(void **state)
 			.n_archives = 1, .archives = { { .name = STR(A) } },
 			.bytes = str_from(text, sizeof text) };
 		third = at;
-		record_write(&rec, l.head.salt, bytes + at);
+		record_write(&rec, l.head.form.salt, bytes + at);
 		at += record_length(1, sizeof A - 1, sizeof text);
 	}
 	memset(bytes + SEGMENT_HEAD, 0, third - SEGMENT_HEAD);
@@ -129,12 +129,12 @@ static void test_no_resurrection(void **state)
 	rig_expect(&r, A, "");
 	for (int k = 0; k < 2; k++)
 		rig_store(&r, B, str_from(text, sizeof text - 1)); /* B is a byte longer than A */
-	assert_int_equal(r.last->id + record_length(1, sizeof A - 1, sizeof text), third);
+	assert_int_equal(r.last->place + record_length(1, sizeof A - 1, sizeof text), third);
 	ledger_close(&r.l);
 	rig_remove(&r, INDEX_NAME);
 	assert_true(rig_open(&r));
 	rig_expect(&r, A, "");
-	assert_int_equal(ledger_offline_count(r.l, STR(B)), 2);
+	assert_int_equal(ledger_waiting(r.l, STR(B)), 2);
 	layout_free(&l);
 	rig_clear(&r);
 }
@@ -208,7 +208,7 @@ static void fill(struct rig *r, unsigned n)
 
 	for (unsigned i = 0; i < n; i++) {
 		snprintf(text, sizeof text, "%u", i);
-		ledger_store_offline(r->l, rig_op(r), STR(A), 1, str_c(text));
+		rig_put(r, rig_op(r), STR(A), str_c(text));
 	}
 	rig_wait(r);
 }
@@ -282,10 +282,10 @@ static void test_index(void **state)
 			for (int i = 20; i < 150; i++) {
 				char text[8];
 				snprintf(text, sizeof text, "%d", i);
-				ledger_store_offline(r.l, rig_op(&r), STR(A), 1, str_c(text));
+				rig_put(&r, rig_op(&r), STR(A), str_c(text));
 			}
 			rig_wait(&r);
-			rig_drop(&r, A, rig_read(&r, A, 40)->messages[39].id);
+			rig_drop(&r, A, rig_read(&r, A, 40)->messages[39].place);
 			rig_erase(&r, B);
 			ledger_close(&r.l);
 			struct str index = rig_file(&r, INDEX_NAME);
@@ -377,13 +377,13 @@ static void test_half_erased(void **state)
 			layout_of(&r, FIRST, &l);
 			/* What the writer adds, and then the keeper does, in its order. */
 			struct record rec = { .type = RECORD_ERASE, .place = l.at[3],
-				.group = l.at[3], .n_archives = 1,
+				.group = l.at[3], .n_archives = 1, .version = 2,
 				.archives = { { .name = STR(A) } } };
 			char *bytes = (char *)l.file.p;
-			record_write(&rec, l.head.salt, bytes + l.at[3]);
+			record_write(&rec, l.head.form.salt, bytes + l.at[3]);
 			const size_t at[] = { l.at[0], l.at[2], l.at[3] };
 			for (int k = 0; k < marks; k++)
-				record_erased_word(bytes + at[k] + record_erased_at(0));
+				record_erased_word(bytes + at[k] + record_erased_at(&rec, 0));
 			for (int k = 0; k < zeroed; k++)
 				memset(bytes + at[k] + RECORD_HEAD + RECORD_SLOT, 0,
 					sizeof A - 1 + (k < 2 ? 8 : 0));
@@ -422,11 +422,11 @@ static void test_all_sealed(void **state)
 		rig_remove(&r, name);
 	}
 	assert_true(rig_open(&r));
-	assert_int_equal(ledger_offline_count(r.l, STR(A)), l.n - 1);
+	assert_int_equal(ledger_waiting(r.l, STR(A)), l.n - 1);
 	assert_int_equal(rig_store(&r, B, STR("new")), STORE_OK);
 	rig_reopen(&r);
 	rig_expect(&r, B, "new ");
-	assert_int_equal(ledger_offline_count(r.l, STR(A)), l.n - 1);
+	assert_int_equal(ledger_waiting(r.l, STR(A)), l.n - 1);
 	layout_free(&l);
 	rig_clear(&r);
 }

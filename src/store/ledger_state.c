@@ -16,6 +16,8 @@ void ledger_state_init(struct ledger_state *s)
 
 static void archive_free(struct archive *a)
 {
+	marks_clear(&a->marks);
+	talks_clear(&a->talks);
 	free(a->waiting);
 	free(a);
 }
@@ -31,7 +33,7 @@ void ledger_state_reset(struct ledger_state *s)
 	}
 	map_clear(&s->archives);
 	for (size_t i = 0; i < s->n_segments; i++)
-		s->segments[i].waiting = 0;
+		s->segments[i].waiting = s->segments[i].lives = s->segments[i].newest_us = 0;
 	s->waiting = 0;
 	s->touched = NULL;
 }
@@ -52,7 +54,7 @@ struct segment *ledger_state_add_segment(struct ledger_state *s, const struct se
 	}
 	struct segment *g = &s->segments[s->n_segments++];
 	*g = (struct segment){ .base = h->base, .size = h->size, .after = h->after,
-		.salt = h->salt, .end = SEGMENT_HEAD };
+		.form = h->form, .end = SEGMENT_HEAD };
 	return g;
 }
 
@@ -129,62 +131,227 @@ static struct archive *archive_with(struct ledger_state *s, struct str name, uin
 	return a;
 }
 
-static void push_waiting(struct archive *a, uint64_t place)
+uint32_t archive_waiting_from(const struct archive *a, uint64_t place)
 {
-	if (a->n == a->cap) {
-		a->cap = a->cap ? 2 * a->cap : 4;
-		a->waiting = xrealloc(a->waiting, a->cap * sizeof *a->waiting);
+	uint32_t low = 0, high = a->n_waiting;
+
+	/* The newest is asked for most. */
+	if (high && a->waiting[high - 1] < place)
+		return high;
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+		if (a->waiting[mid] < place)
+			low = mid + 1;
+		else
+			high = mid;
 	}
-	a->waiting[a->n++] = place;
+	return low;
 }
 
-void ledger_state_store(struct ledger_state *s, struct str name, uint64_t place)
+bool archive_waits(const struct archive *a, uint64_t place)
 {
-	struct archive *a = archive_with(s, name, place);
-	struct segment *g = ledger_state_segment(s, place);
+	uint32_t i = archive_waiting_from(a, place);
 
-	BUG_ON(!g || a->newest >= place);
-	push_waiting(a, place);
-	a->newest = place;
+	return i < a->n_waiting && a->waiting[i] == place;
+}
+
+/* A message in a segment that is left begins to wait. */
+static void add_waiting(struct ledger_state *s, struct archive *a, uint64_t place)
+{
+	struct segment *g = ledger_state_segment(s, place);
+	uint32_t i = archive_waiting_from(a, place);
+
+	if (!g || (i < a->n_waiting && a->waiting[i] == place))
+		return;
+	if (a->n_waiting == a->cap_waiting) {
+		a->cap_waiting = a->cap_waiting ? 2 * a->cap_waiting : 4;
+		a->waiting = xrealloc(a->waiting, a->cap_waiting * sizeof *a->waiting);
+	}
+	memmove(a->waiting + i + 1, a->waiting + i, (a->n_waiting - i) * sizeof *a->waiting);
+	a->waiting[i] = place;
+	a->n_waiting++;
 	g->waiting++;
 	s->waiting++;
 }
 
-/* The first n messages wait no longer. */
-static void unwait(struct ledger_state *s, struct archive *a, uint32_t n)
+/* Messages from index i on wait no longer. */
+static void unwait(struct ledger_state *s, struct archive *a, uint32_t i, uint32_t n)
 {
 	struct segment *g = NULL;
 
-	for (uint32_t i = 0; i < n; i++) {
-		if (!g || a->waiting[i] >= g->base + g->size)
-			g = ledger_state_segment(s, a->waiting[i]);
+	if (!n)
+		return;
+	for (uint32_t k = i; k < i + n; k++) {
+		if (!g || a->waiting[k] >= g->base + g->size)
+			g = ledger_state_segment(s, a->waiting[k]);
 		BUG_ON(!g || !g->waiting);
 		g->waiting--;
 	}
 	s->waiting -= n;
-	a->n -= n;
-	if (a->n) {
-		memmove(a->waiting, a->waiting + n, a->n * sizeof *a->waiting);
+	a->n_waiting -= n;
+	memmove(a->waiting + i, a->waiting + i + n, (a->n_waiting - i) * sizeof *a->waiting);
+	if (a->n_waiting)
 		return;
-	}
 	free(a->waiting);
 	a->waiting = NULL;
-	a->cap = 0;
+	a->cap_waiting = 0;
+}
+
+void archive_link(const struct archive *a, struct record_archive *slot)
+{
+	slot->prev = slot->talk_prev = 0;
+	slot->number = slot->talk_number = 0;
+	if (!slot->archived) {
+		slot->partner = 0;
+		return;
+	}
+	const struct talk *k = a ? talks_find(&a->talks, slot->partner) : NULL;
+	slot->prev = a ? a->newest : 0;
+	slot->number = a ? a->n + 1 : 1;
+	slot->talk_prev = k ? k->newest : 0;
+	slot->talk_number = k ? k->n + 1 : slot->partner ? 1 : 0;
+}
+
+/* All of the history up to mark i is gone. */
+static void raise_floor(struct archive *a, uint32_t i)
+{
+	a->floor = mark_place(&a->marks.v[i]);
+	a->floor_n = (a->marks.first + i) * MARK_EVERY;
+	a->low = mark_low(&a->marks.v[i]);
+	marks_drop(&a->marks, i + 1);
+}
+
+void archive_expire(const struct ledger_state *s, struct archive *a)
+{
+	uint32_t n = marks_higher_before(&a->marks, mark_tick(s->cutoff_us));
+
+	if (n)
+		raise_floor(a, n - 1);
+}
+
+bool archive_is_counted(const struct ledger_state *s, const struct archive *a)
+{
+	return a->lost <= a->floor + 1 && (!s->cutoff_us || a->low > mark_tick(s->cutoff_us));
+}
+
+/* Keeps the history within its bound, at a mark. */
+static void bound_history(const struct ledger_state *s, struct archive *a)
+{
+	if (!s->retain_messages || a->n - a->floor_n < s->retain_messages + MARK_EVERY)
+		return;
+	uint32_t upto = (a->n - s->retain_messages) / MARK_EVERY;
+	if (a->marks.n && upto >= a->marks.first && upto - a->marks.first < a->marks.n)
+		raise_floor(a, upto - a->marks.first);
+}
+
+/* What comes next does not follow what is known: all before it is gone. Segments in the midst
+ * were deleted, and older ones, in which nobody looks for it, were not. */
+static void begin_anew(struct archive *a, uint32_t number, uint64_t place)
+{
+	marks_clear(&a->marks);
+	talks_clear(&a->talks);
+	a->floor_n = number - 1;
+	a->floor = place - 1;
+	a->low = MARK_TICK_MAX;
+}
+
+static void add_history(struct ledger_state *s, struct archive *a,
+	const struct record_archive *slot, uint64_t place, uint64_t tick)
+{
+	if (slot->number != a->n + 1)
+		begin_anew(a, slot->number, place);
+	a->newest = place;
+	a->n = slot->number;
+	if (tick > a->high)
+		a->high = tick;
+	if (tick < a->low || a->n == a->floor_n + 1)
+		a->low = tick;
+	marks_add(&a->marks, MARK_EVERY, a->n, place, tick, a->high);
+	if (slot->partner)
+		talks_add(&a->talks, slot->partner, slot->talk_number, place, tick, a->high);
+	bound_history(s, a);
+}
+
+void ledger_state_store(struct ledger_state *s, const struct record_archive *slot, uint64_t place,
+	uint64_t id)
+{
+	struct archive *a = archive_with(s, slot->name, place);
+	struct segment *g = ledger_state_segment(s, place);
+	uint64_t stamp_us = ledger_id_stamp(id);
+
+	BUG_ON(!g || a->newest >= place);
+	if (stamp_us > g->newest_us)
+		g->newest_us = stamp_us;
+	if (slot->archived) {
+		if (!g->lives)
+			g->lives = place;
+		add_history(s, a, slot, place, mark_tick(stamp_us));
+	}
+	if (slot->waits)
+		add_waiting(s, a, place);
+}
+
+/* The archive of a record that changes what waits. */
+static struct archive *changed(struct ledger_state *s, struct str name, uint64_t place)
+{
+	struct archive *a = archive_with(s, name, place);
+
+	if (!a->change_first)
+		a->change_first = place;
+	a->change_last = place;
+	return a;
 }
 
 void ledger_state_drop(struct ledger_state *s, struct str name, uint64_t upto, uint64_t place)
 {
-	struct archive *a = archive_with(s, name, place);
-	uint32_t n = 0;
+	struct archive *a = changed(s, name, place);
 
-	while (n < a->n && a->waiting[n] <= upto)
-		n++;
-	if (n)
-		unwait(s, a, n);
-	if (upto >= a->mark) {
-		a->mark = upto;
-		a->mark_at = place;
+	unwait(s, a, 0, archive_waiting_from(a, upto < place ? upto + 1 : place));
+}
+
+void ledger_state_drop_some(struct ledger_state *s, struct str name, const struct record *r)
+{
+	struct archive *a = changed(s, name, r->place);
+
+	for (size_t k = 0; k < record_n_places(r); k++)
+		if (archive_waits(a, record_place(r, k)))
+			unwait(s, a, archive_waiting_from(a, record_place(r, k)), 1);
+}
+
+/* Adds places, from one of the record's on, that can be messages of the archive. */
+static void add_places(struct ledger_state *s, struct archive *a, const struct record *r,
+	size_t from)
+{
+	for (size_t k = from; k < record_n_places(r); k++) {
+		uint64_t place = record_place(r, k);
+		if (place >= a->first && place < r->place)
+			add_waiting(s, a, place);
 	}
+}
+
+void ledger_state_wait(struct ledger_state *s, struct str name, const struct record *r)
+{
+	add_places(s, changed(s, name, r->place), r, 0);
+}
+
+void ledger_state_waiting(struct ledger_state *s, struct str name, const struct record *r)
+{
+	const uint64_t from = record_place(r, 0), to = record_place(r, 1);
+	struct archive *a = changed(s, name, r->place);
+
+	/* The first of them speaks for all that came before. */
+	if (!from)
+		a->change_first = r->place;
+	uint32_t i = archive_waiting_from(a, from);
+	uint32_t end = archive_waiting_from(a, to < r->place ? to : r->place);
+	if (end > i)
+		unwait(s, a, i, end - i);
+	add_places(s, a, r, 2);
+}
+
+void ledger_state_touch(struct ledger_state *s, struct str name, uint64_t place)
+{
+	archive_with(s, name, place);
 }
 
 void ledger_state_erase(struct ledger_state *s, struct str name)
@@ -193,37 +360,50 @@ void ledger_state_erase(struct ledger_state *s, struct str name)
 
 	if (!a)
 		return;
-	if (a->n)
-		unwait(s, a, a->n);
-	a->newest = a->first = a->last = a->mark = a->mark_at = 0;
+	unwait(s, a, 0, a->n_waiting);
+	marks_clear(&a->marks);
+	talks_clear(&a->talks);
+	a->first = a->last = a->change_first = a->change_last = 0;
+	a->newest = a->floor = a->lost = a->high = a->low = 0;
+	a->n = a->floor_n = 0;
 	touch(s, a);
 }
 
-bool ledger_state_restore(struct ledger_state *s, const struct archive *from)
+/* Whether the numbers of an archive fit each other. */
+static bool makes_sense(const struct archive *a)
 {
-	if (!from->first || from->first > from->last || from->newest > from->last ||
-		from->mark_at > from->last || ledger_state_find(s, from->name))
+	if (!a->first || a->first > a->last || a->newest > a->last || a->change_last > a->last ||
+		!a->change_first != !a->change_last || a->change_first > a->change_last ||
+		a->floor_n > a->n || !a->newest != !a->n || a->low > MARK_TICK_MAX ||
+		a->high >= MARK_TICK_MAX)
 		return false;
-	for (uint32_t i = 0; i < from->n; i++)
-		if (from->waiting[i] < from->first || from->waiting[i] > from->newest ||
-			(i && from->waiting[i] <= from->waiting[i - 1]))
+	for (uint32_t i = 0; i < a->n_waiting; i++)
+		if (a->waiting[i] < a->first || a->waiting[i] > a->last ||
+			(i && a->waiting[i] <= a->waiting[i - 1]))
 			return false;
+	return true;
+}
+
+struct archive *ledger_state_restore(struct ledger_state *s, const struct archive *from)
+{
+	if (!makes_sense(from) || ledger_state_find(s, from->name))
+		return NULL;
 	struct archive *a = archive_new(s, from->name);
-	a->newest = from->newest;
 	a->first = from->first;
 	a->last = from->last;
-	a->mark = from->mark;
-	a->mark_at = from->mark_at;
-	for (uint32_t i = 0; i < from->n; i++) {
-		struct segment *g = ledger_state_segment(s, from->waiting[i]);
-		if (!g)
-			continue;
-		push_waiting(a, from->waiting[i]);
-		g->waiting++;
-		s->waiting++;
-	}
+	a->change_first = from->change_first;
+	a->change_last = from->change_last;
+	a->newest = from->newest;
+	a->n = from->n;
+	a->floor_n = from->floor_n;
+	a->floor = from->floor;
+	a->lost = from->lost;
+	a->high = from->high;
+	a->low = from->low;
+	for (uint32_t i = 0; i < from->n_waiting; i++)
+		add_waiting(s, a, from->waiting[i]);
 	touch(s, a);
-	return true;
+	return a;
 }
 
 static void forget(struct ledger_state *s, struct archive *a)
@@ -239,7 +419,7 @@ void ledger_state_publish(struct ledger_state *s)
 	for (struct archive *a = s->touched, *next; a; a = next) {
 		next = a->next_touched;
 		a->touched = false;
-		a->published = a->n;
+		a->published = a->n_waiting;
 		if (!a->first)
 			forget(s, a);
 	}
@@ -260,7 +440,7 @@ struct segment *ledger_state_deletable(const struct ledger_state *s, size_t *at)
 {
 	while (*at < s->n_segments) {
 		struct segment *g = &s->segments[(*at)++];
-		if (g->sealed && !g->waiting)
+		if (g->sealed && !g->waiting && !g->lives)
 			return g;
 	}
 	return NULL;
@@ -279,16 +459,30 @@ static bool segment_between(const struct ledger_state *s, uint64_t from, uint64_
 	return false;
 }
 
+/* Whether the segment may have something to say of messages of the archive in others. */
 static bool must_carry(const struct ledger_state *s, const struct archive *a,
 	const struct segment *g)
 {
-	return a->mark && a->mark_at >= g->base && a->mark_at < g->base + g->size &&
-		segment_between(s, a->first, a->mark, g);
+	return a->change_first && a->change_first < g->base + g->size &&
+		a->change_last >= g->base && a->first < g->base &&
+		segment_between(s, a->first, g->base - 1, g);
 }
 
 #define each_archive(n, s) \
 	for (struct map_node *n = map_next(&(s)->archives, NULL), *n##_next; \
 	     n && (n##_next = map_next(&(s)->archives, n), true); n = n##_next)
+
+uint64_t ledger_state_memory(const struct ledger_state *s)
+{
+	uint64_t bytes = (uint64_t)(s->archives.mask + 1) * sizeof(void *);
+
+	each_archive(n, s) {
+		const struct archive *a = container_of(n, const struct archive, node);
+		bytes += sizeof *a + a->name.n + a->cap_waiting * sizeof *a->waiting +
+			a->marks.cap * sizeof *a->marks.v + talks_memory(&a->talks);
+	}
+	return bytes;
+}
 
 uint64_t ledger_state_carry_bytes(const struct ledger_state *s, const struct segment *g)
 {
@@ -297,7 +491,9 @@ uint64_t ledger_state_carry_bytes(const struct ledger_state *s, const struct seg
 	each_archive(n, s) {
 		const struct archive *a = container_of(n, const struct archive, node);
 		if (must_carry(s, a, g))
-			bytes += record_length(1, a->name.n, 8);
+			bytes += a->n_waiting / WAITING_PLACES *
+				record_length(1, a->name.n, 16 + 8 * WAITING_PLACES) +
+				record_length(1, a->name.n, 16 + 8 * (a->n_waiting % WAITING_PLACES));
 	}
 	return bytes;
 }
@@ -312,6 +508,17 @@ void ledger_state_carry(struct ledger_state *s, const struct segment *g,
 	}
 }
 
+/* The segments before this place are gone: what is known of history there goes too. */
+static void trim_history(struct archive *a, uint64_t base)
+{
+	uint32_t n = marks_before_place(&a->marks, base);
+
+	a->lost = base;
+	if (n)
+		raise_floor(a, n - 1);
+	talks_trim(&a->talks, base - 1);
+}
+
 void ledger_state_trim(struct ledger_state *s)
 {
 	BUG_ON(s->touched);
@@ -319,13 +526,16 @@ void ledger_state_trim(struct ledger_state *s)
 		struct archive *a = container_of(n, struct archive, node);
 		size_t i = segment_from(s, a->first);
 		uint64_t base = i < s->n_segments ? s->segments[i].base : UINT64_MAX;
-		if (a->first < base)
+		if (a->first < base) {
 			a->first = base;
-		if (a->first > a->mark)
-			a->mark = a->mark_at = 0;
+			if (base != UINT64_MAX)
+				trim_history(a, base);
+		}
+		if (a->first > a->change_last)
+			a->change_first = a->change_last = 0;
 		if (a->first <= a->last)
 			continue;
-		BUG_ON(a->n);
+		BUG_ON(a->n_waiting);
 		pthread_mutex_lock(&s->lock);
 		forget(s, a);
 		pthread_mutex_unlock(&s->lock);

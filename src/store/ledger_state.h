@@ -1,4 +1,5 @@
-/* What the ledger knows in memory: its segments, and for each archive which messages wait.
+/* What the ledger knows in memory: its segments, and for each archive which messages wait, where
+ * its history ends, and marks in it.
  *
  * Made by playing records in order: at open from the files, then by the writer as it appends.
  * One thread changes it (who opens, then the writer). Only ledger_state_count() may be called
@@ -8,30 +9,44 @@
 
 #include "base/map.h"
 #include "store/ledger_format.h"
+#include "store/ledger_talks.h"
 
 #include <pthread.h>
 
+#define MARK_EVERY 32 /* messages of an archive's history */
+
 struct segment {
 	uint64_t base, size, after; /* of its head */
-	uint32_t salt;
-	uint32_t end;     /* where its records end; of the one that is written to */
-	uint32_t waiting; /* messages in it that wait */
+	struct record_form form;
+	uint32_t end;       /* where its records end; of the one that is written to */
+	uint32_t waiting;   /* messages in it that wait */
+	uint64_t newest_us; /* the latest stamp of a message in it */
+	/* History in it: place of the first message that may be part of one, or 0 where none is. */
+	uint64_t lives;
 	bool sealed;
 };
 
 /* An archive that has records in the segments that are left. */
 struct archive {
 	struct map_node node;
-	uint64_t newest;   /* message, or 0 */
 	uint64_t first, last; /* its records lie between these places, both included */
-	/* Up to this place its messages wait no longer, and the newest record that says so; both
-	 * 0 where no segment is left that has messages it speaks of. */
-	uint64_t mark, mark_at;
+	/* Records that say what waits no longer, or again: they lie between these places; both 0
+	 * where no segment is left that has messages they can speak of. */
+	uint64_t change_first, change_last;
 	uint64_t *waiting; /* places, growing */
-	uint32_t n, cap;
+	uint32_t n_waiting, cap_waiting;
 	uint32_t published;
 	bool touched;      /* since ledger_state_publish() */
 	struct archive *next_touched;
+	/* Its history. */
+	uint64_t newest;   /* place of the last message, or 0 */
+	uint32_t n;        /* number of that message */
+	uint32_t floor_n;  /* messages up to this number and */
+	uint64_t floor;    /* this place are gone; */
+	uint64_t lost;     /* so are those before this place, in segments that went */
+	uint64_t high, low; /* greatest tick of all, least of those that are not gone */
+	struct marks marks;
+	struct talks talks;
 	struct str name;
 	char text[];
 };
@@ -43,6 +58,9 @@ struct ledger_state {
 	struct archive *touched;
 	uint64_t waiting;         /* of all archives */
 	uint64_t forgotten;       /* archives that went, while the index file may still name them */
+	uint32_t retain_messages; /* bound of a history, or 0 */
+	uint64_t cutoff_us;       /* history with older stamps is gone */
+	uint64_t key[2];          /* of the hashes of partners */
 	pthread_mutex_t lock;
 };
 
@@ -62,14 +80,33 @@ struct segment *ledger_state_segment(const struct ledger_state *s, uint64_t plac
 /* The archive, or NULL. */
 struct archive *ledger_state_find(const struct ledger_state *s, struct str name);
 
-/* Plays one record. */
-void ledger_state_store(struct ledger_state *s, struct str name, uint64_t place);
+/* For a message that is about to be written to this archive (NULL: its first): what its slot has
+ * to say of those before it. */
+void archive_link(const struct archive *a, struct record_archive *slot);
+
+/* History that is older than the state's cutoff goes, as far as that ends at a mark. */
+void archive_expire(const struct ledger_state *s, struct archive *a);
+
+/* Whether it is known how many messages its history has. */
+bool archive_is_counted(const struct ledger_state *s, const struct archive *a);
+
+/* Plays one record. Those of which nothing is left to do take no effect. */
+void ledger_state_store(struct ledger_state *s, const struct record_archive *slot, uint64_t place,
+	uint64_t id);
 void ledger_state_drop(struct ledger_state *s, struct str name, uint64_t upto, uint64_t place);
+void ledger_state_drop_some(struct ledger_state *s, struct str name, const struct record *r);
+void ledger_state_wait(struct ledger_state *s, struct str name, const struct record *r);
+void ledger_state_waiting(struct ledger_state *s, struct str name, const struct record *r);
+void ledger_state_touch(struct ledger_state *s, struct str name, uint64_t place);
 void ledger_state_erase(struct ledger_state *s, struct str name);
 
-/* An archive as the index file has it; its messages in segments that are gone are left out.
- * False when it makes no sense. */
-bool ledger_state_restore(struct ledger_state *s, const struct archive *from);
+/* Index of the first message of the archive that waits at or behind this place. */
+uint32_t archive_waiting_from(const struct archive *a, uint64_t place);
+bool archive_waits(const struct archive *a, uint64_t place);
+
+/* An archive as the index file has it, and then in the index's own hands to be filled; what waits
+ * in segments that are gone is left out. NULL when it makes no sense. */
+struct archive *ledger_state_restore(struct ledger_state *s, const struct archive *from);
 
 /* Makes what has been played since the last time visible to ledger_state_count(), and frees
  * archives that were erased. */
@@ -77,18 +114,25 @@ void ledger_state_publish(struct ledger_state *s);
 
 uint32_t ledger_state_count(struct ledger_state *s, struct str name);
 
-/* A sealed segment in which nothing waits from index *at on, or NULL; *at is then behind it. */
+/* Bytes of memory that archives take. Walks over all of them. */
+uint64_t ledger_state_memory(const struct ledger_state *s);
+
+/* A sealed segment in which nothing waits and no history lives from index *at on, or NULL; *at is
+ * then behind it. */
 struct segment *ledger_state_deletable(const struct ledger_state *s, size_t *at);
 
-/* Bytes of the records that must be written anew when segment g goes: the marks in it which
- * speak of messages in segments that stay. */
+/* Bytes of the records that must be written anew when segment g goes: what is said in it of
+ * messages in segments that stay. */
 uint64_t ledger_state_carry_bytes(const struct ledger_state *s, const struct segment *g);
 
-/* Calls back for each of these. The callback may play a drop of that archive. */
+/* Calls back for each archive of which these are. The callback plays RECORD_WAITINGs of it. */
 void ledger_state_carry(struct ledger_state *s, const struct segment *g,
 	void (*each)(void *ctx, struct archive *a), void *ctx);
 
-/* After segments went: forgets archives and marks that are needed no longer. */
+/* Places in one RECORD_WAITING at most. */
+#define WAITING_PLACES 128
+
+/* After segments went: forgets archives, and of the others what is needed no longer. */
 void ledger_state_trim(struct ledger_state *s);
 
 #endif

@@ -11,13 +11,14 @@ static void test_round_trip(void **state)
 	rig_init(&r, 1 << 16);
 	rig_expect(&r, A, "");
 	assert_int_equal(rig_store(&r, A, STR("one")), STORE_OK);
-	uint64_t first = r.last->id;
+	uint64_t first = r.last->place;
 	assert_int_equal(rig_store(&r, B, STR("other")), STORE_OK);
 	assert_int_equal(rig_store(&r, A, STR("two")), STORE_OK);
-	assert_true(first != 0 && r.last->id > first);
+	assert_true(first != 0 && r.last->place > first);
 	struct ledger_op *op = rig_read(&r, A, 10);
 	assert_int_equal(op->n_messages, 2);
-	assert_true(op->messages[0].id == first && op->messages[0].stamp_us == 1000);
+	assert_true(op->messages[0].place == first && op->messages[0].id == ledger_id(1, 0) &&
+		op->messages[0].stamp_us == 1);
 	rig_expect(&r, A, "one two ");
 	rig_expect(&r, B, "other ");
 	rig_reopen(&r);
@@ -70,11 +71,11 @@ static void test_order_of_submission(void **state)
 	rig_init(&r, 1 << 16);
 	noted[0] = '\0';
 	for (int k = 0; k < 6; k += 2) {
-		ledger_store_offline(r.l, rig_op(&r), STR(A), 1, str_c(words[k]));
-		ledger_store_offline(r.l, rig_op(&r), STR(A), 1, str_c(words[k + 1]));
+		rig_put(&r, rig_op(&r), STR(A), str_c(words[k]));
+		rig_put(&r, rig_op(&r), STR(A), str_c(words[k + 1]));
 		r.out++;
-		ledger_read_offline(r.l, ledger_op_new(&r.home, note_read, 0), STR(A), 100);
-		ledger_drop_offline(r.l, rig_op(&r), STR(A), UINT64_MAX);
+		ledger_read_waiting(r.l, ledger_op_new(&r.home, note_read, 0), STR(A), 0, 100);
+		ledger_drop_all(r.l, rig_op(&r), STR(A));
 	}
 	rig_wait(&r);
 	assert_string_equal(noted, "a b | c d | e f | ");
@@ -91,7 +92,7 @@ static void test_drop(void **state)
 	assert_int_equal(rig_drop(&r, A, 5), STORE_OK); /* of nothing */
 	for (int i = 0; i < 4; i++) {
 		assert_int_equal(rig_store(&r, A, str_c(&"1\0002\0003\0004"[2 * i])), STORE_OK);
-		ids[i] = r.last->id;
+		ids[i] = r.last->place;
 	}
 	rig_store(&r, B, STR("other"));
 	rig_drop(&r, A, ids[0] - 1);
@@ -130,7 +131,7 @@ static void test_bounds(void **state)
 	rig_expect(&r, A, "x x x ");
 	assert_int_equal(rig_read(&r, A, 2)->n_messages, 2);
 	assert_int_equal(rig_read(&r, A, 0)->n_messages, 0);
-	rig_drop(&r, A, rig_read(&r, A, 1)->messages[0].id);
+	rig_drop(&r, A, rig_read(&r, A, 1)->messages[0].place);
 	assert_int_equal(rig_store(&r, A, STR("y")), STORE_OK);
 	rig_expect(&r, A, "x x y ");
 	/* A message that fits no segment. */
@@ -154,10 +155,10 @@ static void test_read_bytes(void **state)
 
 	rig_init(&r, 32 << 20);
 	for (unsigned i = 0; i < fit + 3; i++)
-		ledger_store_offline(r.l, rig_op(&r), STR(A), 1, str_from(big, LEDGER_BYTES_MAX));
+		rig_put(&r, rig_op(&r), STR(A), str_from(big, LEDGER_BYTES_MAX));
 	rig_wait(&r);
 	assert_int_equal(rig_read(&r, A, 100)->n_messages, fit);
-	rig_drop(&r, A, r.last->messages[fit - 1].id);
+	rig_drop(&r, A, r.last->messages[fit - 1].place);
 	assert_int_equal(rig_read(&r, A, 100)->n_messages, 3);
 	rig_clear(&r);
 	free(big);
@@ -171,7 +172,7 @@ static void test_erase(void **state)
 	rig_store(&r, A, STR("secret-1"));
 	rig_store(&r, B, STR("kept-1"));
 	rig_store(&r, A, STR("secret-2"));
-	rig_drop(&r, A, r.last->id);
+	rig_drop(&r, A, r.last->place);
 	rig_store(&r, A, STR("secret-3"));
 	rig_reopen(&r); /* so that an index names the archive */
 	assert_true(rig_grep(&r, "secret-") == 3 && rig_grep(&r, A) > 3);
@@ -203,14 +204,14 @@ static void test_erase_many(void **state)
 	for (int i = 0; i < 300; i++) {
 		snprintf(name, sizeof name, "user%02d@example.org", i % 20);
 		snprintf(text, sizeof text, "%s-%02d-%d", i % 20 < 10 ? "secret" : "kept", i % 20, i);
-		ledger_store_offline(r.l, rig_op(&r), str_c(name), 1, str_c(text));
+		rig_put(&r, rig_op(&r), str_c(name), str_c(text));
 	}
 	rig_wait(&r);
 	for (int i = 0; i < 10; i++) {
 		snprintf(name, sizeof name, "user%02d@example.org", i);
 		ledger_erase(r.l, rig_op(&r), str_c(name));
 		if (i == 5)
-			ledger_store_offline(r.l, rig_op(&r), str_c(name), 1, STR("between"));
+			rig_put(&r, rig_op(&r), str_c(name), STR("between"));
 	}
 	ledger_erase(r.l, rig_op(&r), STR("user05@example.org"));
 	ledger_erase(r.l, rig_op(&r), STR("nobody@example.org"));
@@ -222,7 +223,7 @@ static void test_erase_many(void **state)
 	rig_reopen(&r);
 	for (int i = 0; i < 20; i++) {
 		snprintf(name, sizeof name, "user%02d@example.org", i);
-		assert_int_equal(ledger_offline_count(r.l, str_c(name)), i < 10 ? 0 : 15);
+		assert_int_equal(ledger_waiting(r.l, str_c(name)), i < 10 ? 0 : 15);
 		assert_int_equal(rig_read(&r, name, 100)->n_messages, i < 10 ? 0 : 15);
 	}
 	rig_clear(&r);
@@ -289,7 +290,7 @@ static void test_roll_over(void **state)
 	for (int i = 0; i < 1500; i++) {
 		snprintf(text, sizeof text, "message %d", i);
 		snprintf(name, sizeof name, "u%d@example.org", i % 3);
-		ledger_store_offline(r.l, rig_op(&r), str_c(name), 1, str_c(text));
+		rig_put(&r, rig_op(&r), str_c(name), str_c(text));
 	}
 	rig_wait(&r);
 	assert_true(rig_each_file(&r, ".segment", NULL, NULL) > 20);
@@ -328,7 +329,7 @@ static void test_segments_are_deleted(void **state)
 
 	rig_init(&r, SEGMENT_MIN);
 	for (int i = 0; i < 500; i++)
-		ledger_store_offline(r.l, rig_op(&r), STR(A), 1, STR("some message"));
+		rig_put(&r, rig_op(&r), STR(A), STR("some message"));
 	rig_wait(&r);
 	unsigned before = rig_each_file(&r, ".segment", NULL, NULL);
 	assert_true(before > 10);
@@ -352,16 +353,16 @@ static void test_marks_are_carried(void **state)
 	rig_store(&r, A, STR("old"));
 	for (int i = 0; i < 20; i++) {
 		snprintf(name, sizeof name, "n%d@example.org", i);
-		ledger_store_offline(r.l, rig_op(&r), str_c(name), 1, STR("neighbour"));
-		ledger_store_offline(r.l, rig_op(&r), str_c(name), 1, STR("neighbour"));
+		rig_put(&r, rig_op(&r), str_c(name), STR("neighbour"));
+		rig_put(&r, rig_op(&r), str_c(name), STR("neighbour"));
 	}
 	for (int turn = 0; turn < 2000; turn++) {
 		if (turn >= 200 && turn < 220) {
 			snprintf(name, sizeof name, "n%d@example.org", turn - 200);
-			ledger_drop_offline(r.l, rig_op(&r), str_c(name), UINT64_MAX);
+			ledger_drop_all(r.l, rig_op(&r), str_c(name));
 		}
-		ledger_store_offline(r.l, rig_op(&r), STR(B), 1, STR("traffic traffic"));
-		ledger_drop_offline(r.l, rig_op(&r), STR(B), UINT64_MAX);
+		rig_put(&r, rig_op(&r), STR(B), STR("traffic traffic"));
+		ledger_drop_all(r.l, rig_op(&r), STR(B));
 		if (turn % 50 == 0)
 			rig_wait(&r);
 	}
@@ -398,10 +399,10 @@ static void test_close_commits(void **state)
 	struct rig r;
 
 	rig_init(&r, 1 << 16);
-	ledger_store_offline(r.l, rig_op(&r), STR(A), 1, STR("one"));
-	ledger_store_offline(r.l, rig_op(&r), STR(B), 1, STR("secret"));
+	rig_put(&r, rig_op(&r), STR(A), STR("one"));
+	rig_put(&r, rig_op(&r), STR(B), STR("secret"));
 	ledger_erase(r.l, rig_op(&r), STR(B));
-	ledger_read_offline(r.l, rig_op(&r), STR(A), 1);
+	ledger_read_waiting(r.l, rig_op(&r), STR(A), 0, 1);
 	ledger_close(&r.l);
 	rig_wait(&r);
 	assert_int_equal(rig_grep(&r, "secret"), 0);

@@ -20,6 +20,7 @@ struct rig {
 	struct ledger *l;
 	struct mailbox home;
 	unsigned out;           /* operations */
+	uint64_t stamp;         /* of the last message */
 	struct ledger_op *last; /* that came home; kept until the next */
 	struct arena mem;
 	struct str error;       /* of the last rig_open() */
@@ -93,28 +94,56 @@ static inline struct ledger_op *rig_wait(struct rig *r)
 	return r->last;
 }
 
+/* Hands over a message that waits for the archive and does nothing else. */
+static inline void rig_put(struct rig *r, struct ledger_op *op, struct str archive,
+	struct str bytes)
+{
+	struct ledger_entry e = { .archive = archive, .waits = true };
+
+	ledger_store(r->l, op, &e, 1, ledger_id(++r->stamp, 0), bytes, STR_NULL);
+}
+
 static inline enum store_status rig_store(struct rig *r, const char *archive, struct str bytes)
 {
-	ledger_store_offline(r->l, rig_op(r), str_c(archive), 1000, bytes);
+	rig_put(r, rig_op(r), str_c(archive), bytes);
 	return rig_wait(r)->status;
 }
 
-static inline enum store_status rig_drop(struct rig *r, const char *archive, uint64_t id)
+static inline struct ledger_op *rig_read(struct rig *r, const char *archive, uint32_t max)
 {
-	ledger_drop_offline(r->l, rig_op(r), str_c(archive), id);
+	ledger_read_waiting(r->l, rig_op(r), str_c(archive), 0, max);
+	return rig_wait(r);
+}
+
+static inline enum store_status rig_drop_places(struct rig *r, const char *archive,
+	const uint64_t *places, size_t n)
+{
+	ledger_drop(r->l, rig_op(r), str_c(archive), places, n);
 	return rig_wait(r)->status;
+}
+
+/* Drops what waits up to and with a place. */
+static inline enum store_status rig_drop(struct rig *r, const char *archive, uint64_t upto)
+{
+	uint64_t places[LEDGER_IDS_MAX];
+	size_t n;
+
+	if (upto == UINT64_MAX) {
+		ledger_drop_all(r->l, rig_op(r), str_c(archive));
+		return rig_wait(r)->status;
+	}
+	do {
+		struct ledger_op *op = rig_read(r, archive, LEDGER_IDS_MAX);
+		for (n = 0; n < op->n_messages && op->messages[n].place <= upto; n++)
+			places[n] = op->messages[n].place;
+	} while (rig_drop_places(r, archive, places, n) == STORE_OK && n == LEDGER_IDS_MAX);
+	return r->last->status;
 }
 
 static inline enum store_status rig_erase(struct rig *r, const char *archive)
 {
 	ledger_erase(r->l, rig_op(r), str_c(archive));
 	return rig_wait(r)->status;
-}
-
-static inline struct ledger_op *rig_read(struct rig *r, const char *archive, uint32_t max)
-{
-	ledger_read_offline(r->l, rig_op(r), str_c(archive), max);
-	return rig_wait(r);
 }
 
 /* The messages that wait are these words, each followed by a blank. */
@@ -132,7 +161,7 @@ static inline void rig_expect(struct rig *r, const char *archive, const char *wo
 	buf_byte(&b, '\0');
 	assert_string_equal(b.p, words);
 	buf_clear(&b);
-	assert_int_equal(ledger_offline_count(r->l, str_c(archive)), op->n_messages);
+	assert_int_equal(ledger_waiting(r->l, str_c(archive)), op->n_messages);
 }
 
 /* A whole file of the folder; free(p). */

@@ -20,7 +20,7 @@
 #define GROUP_BYTES    ((size_t)1 << 20) /* after which a group takes no more */
 #define SPARE_RETRY_MS 200
 #define PAGE           4096
-#define RESERVE_PART   16 /* of a segment: for drops and erasures when the disk is full */
+#define RESERVE_PART   8  /* of a segment: for drops and erasures when the disk is full */
 
 static uint64_t now_ns(void)
 {
@@ -80,21 +80,39 @@ uint64_t writer_append(struct ledger *l, struct record *r)
 	size_t n = record_length(r->n_archives, names, r->bytes.n);
 	char *p = buf_reserve(&w->group, n);
 	BUG_ON(!p);
-	record_write(r, g->salt, p);
+	record_write(r, g->form.salt, p);
 	w->group.n += n;
 	w->last = r->place;
 	counter_add(&l->records, 1);
 	return r->place;
 }
 
-void writer_append_drop(struct ledger *l, struct str name, uint64_t upto)
+/* Part of what waits: places from index i on, and what record says of those before it. */
+static void append_waiting(struct ledger *l, const struct archive *a, uint32_t i, uint32_t n,
+	uint64_t from, uint64_t to)
 {
-	char bytes[8];
-	struct record r = { .type = RECORD_DROP, .stamp_us = clock_wall_us(), .n_archives = 1,
-		.archives = { { .name = name } }, .bytes = { bytes, sizeof bytes } };
+	char bytes[16 + 8 * WAITING_PLACES];
+	struct record r = { .type = RECORD_WAITING, .id = ledger_id(clock_wall_us(), 0),
+		.n_archives = 1, .archives = { { .name = a->name } } };
 
-	record_drop_bytes(upto, bytes);
-	ledger_state_drop(&l->state, name, upto, writer_append(l, &r));
+	record_places((const uint64_t[]){ from, to }, 2, bytes);
+	record_places(a->waiting + i, n, bytes + 16);
+	r.bytes = str_from(bytes, 16 + 8 * n);
+	writer_append(l, &r);
+	ledger_state_waiting(&l->state, a->name, &r);
+}
+
+void writer_append_waiting(struct ledger *l, const struct archive *a)
+{
+	uint64_t from = 0;
+	uint32_t i = 0;
+
+	for (; a->n_waiting - i >= WAITING_PLACES; i += WAITING_PLACES) {
+		uint64_t to = a->waiting[i + WAITING_PLACES - 1] + 1;
+		append_waiting(l, a, i, WAITING_PLACES, from, to);
+		from = to;
+	}
+	append_waiting(l, a, i, a->n_waiting - i, from, UINT64_MAX);
 }
 
 /* The group for place `at` with zeros up to the end of the page, which is what lies there. The
@@ -129,10 +147,28 @@ static void write_group(struct ledger *l)
 	counter_add(&l->bytes, w->group.n);
 }
 
+/* Tells the reader of segments that came or went. Those that went are deleted only after it has
+ * seen this. */
+static void add_segments(struct ledger *l, struct batch *reads)
+{
+	const struct ledger_state *s = &l->state;
+	struct segments_mail *m = xcalloc(1, sizeof *m + s->n_segments * sizeof *m->v);
+
+	m->n = s->n_segments;
+	for (size_t i = 0; i < m->n; i++)
+		m->v[i] = (struct read_segment){ s->segments[i].base, s->segments[i].size,
+			s->segments[i].form, -1 };
+	m->mail.run = reader_segments;
+	batch_add(reads, &m->mail);
+	l->w.segments_changed = false;
+}
+
 static void post_reads(struct ledger *l)
 {
 	struct batch reads = { 0 };
 
+	if (l->w.reads.first && l->w.segments_changed)
+		add_segments(l, &reads);
 	for (struct ledger_op *op; (op = op_queue_take(&l->w.reads));) {
 		op->mail.run = reader_run;
 		batch_add(&reads, &op->mail);
@@ -161,14 +197,25 @@ void writer_commit(struct ledger *l)
 		chore_make(l);
 }
 
+static void append_seal(struct ledger *l)
+{
+	struct segment *g = ledger_active(l);
+	struct record r = { .type = RECORD_SEAL, .id = ledger_id(clock_wall_us(), 0) };
+	char *p = buf_reserve(&l->w.group, RECORD_SEAL_LENGTH);
+
+	BUG_ON(!p);
+	r.group = g->base + g->end;
+	r.place = r.group + l->w.group.n;
+	l->w.group.n += record_write_seal(&r, g->form, p);
+}
+
 /* Seals the segment that is written to and goes on in the next. */
 static bool roll(struct ledger *l)
 {
 	struct writer *w = &l->w;
-	struct record seal = { .type = RECORD_SEAL, .stamp_us = clock_wall_us() };
 
 	if (w->fd >= 0) {
-		writer_append(l, &seal);
+		append_seal(l);
 		writer_commit(l);
 		if (l->failed)
 			return false;
@@ -177,6 +224,7 @@ static bool roll(struct ledger *l)
 	}
 	ledger_state_add_segment(&l->state, &w->spare_head);
 	w->spare = SPARE_NONE;
+	w->segments_changed = true;
 	w->last = 0;
 	w->look_for_garbage = true;
 	w->fd = segment_open(l->dir, w->spare_head.base, O_WRONLY);
@@ -206,6 +254,8 @@ static bool fits(struct ledger *l, size_t n, bool store)
 	if (l->w.fd < 0)
 		return false;
 	const struct segment *g = ledger_active(l);
+	if (g->form.version != LEDGER_VERSION)
+		return false;
 	uint64_t reserve = store && l->w.spare != SPARE_READY ? g->size / RESERVE_PART : 0;
 	return g->end + l->w.group.n + n + RECORD_SEAL_LENGTH + reserve <= g->size;
 }
@@ -225,128 +275,12 @@ bool writer_room(struct ledger *l, size_t n, bool store)
 	return false;
 }
 
-/* There was no room: why? */
-static enum store_status no_room(const struct ledger *l)
-{
-	return l->failed || l->w.spare == SPARE_FAILED ? STORE_FAILED : STORE_FULL;
-}
-
-static enum store_status run_store(struct ledger *l, struct ledger_op *op)
-{
-	const struct archive *a = ledger_state_find(&l->state, op->archive);
-
-	if (a && a->n >= l->o.offline_max)
-		return STORE_FULL;
-	if (!writer_room(l, record_length(1, op->archive.n, op->bytes.n), true))
-		return no_room(l);
-	a = ledger_state_find(&l->state, op->archive); /* a commit frees what was erased */
-	struct record r = { .type = RECORD_STORE, .stamp_us = op->stamp_us, .n_archives = 1,
-		.archives = { { .prev = a ? a->newest : 0, .name = op->archive } },
-		.bytes = op->bytes };
-	op->id = writer_append(l, &r);
-	ledger_state_store(&l->state, op->archive, op->id);
-	return STORE_OK;
-}
-
-static enum store_status run_drop(struct ledger *l, struct ledger_op *op)
-{
-	const struct archive *a = ledger_state_find(&l->state, op->archive);
-	uint32_t n = a ? a->n : 0;
-
-	while (n && a->waiting[n - 1] > op->id)
-		n--;
-	if (!n)
-		return STORE_OK;
-	uint64_t upto = a->waiting[n - 1];
-	if (!writer_room(l, record_length(1, op->archive.n, 8), false))
-		return no_room(l);
-	writer_append_drop(l, op->archive, upto);
-	l->w.look_for_garbage = true;
-	return STORE_OK;
-}
-
-/* Where erasing must begin: at the first record of the archive that is known. Or before, in a
- * segment that is about to be deleted: a crash may have brought it back after the archive's
- * records in it had been forgotten. 0: there are none. */
-static uint64_t erase_from(const struct ledger *l, const struct archive *a)
-{
-	uint64_t first = a ? a->first : 0;
-	size_t at = 0;
-	const struct segment *g = ledger_state_deletable(&l->state, &at);
-
-	if (!g)
-		return first;
-	uint64_t place = g->base + SEGMENT_HEAD;
-	return first && first < place ? first : place;
-}
-
-/* True when it goes on elsewhere after the commit. */
-static bool run_erase(struct ledger *l, struct ledger_op *op)
-{
-	struct writer *w = &l->w;
-	const uint64_t first = erase_from(l, ledger_state_find(&l->state, op->archive));
-
-	op->status = STORE_OK;
-	if (!first && !w->deleting && l->state.forgotten == w->index_forgotten)
-		return false; /* there is not a byte of it in any file */
-	if (first) {
-		if (!writer_room(l, record_length(1, op->archive.n, 0), false)) {
-			op->status = no_room(l);
-			return false;
-		}
-		struct record r = { .type = RECORD_ERASE, .stamp_us = clock_wall_us(),
-			.n_archives = 1, .archives = { { .name = op->archive } } };
-		erase_set_add(&w->erase_next, op->archive, first, writer_append(l, &r));
-		ledger_state_erase(&l->state, op->archive);
-		w->look_for_garbage = true;
-	}
-	op_queue_add(&w->to_erase, op);
-	return true;
-}
-
-/* Notes which messages are to be read. Until the reader has read one, its stamp_us is the
- * base of its segment. True: there are some. */
-static bool run_read(struct ledger *l, struct ledger_op *op)
-{
-	const struct archive *a = ledger_state_find(&l->state, op->archive);
-	const struct segment *g = NULL;
-
-	op->status = STORE_OK;
-	op->n_messages = a && a->n < op->max ? a->n : a ? op->max : 0;
-	if (!op->n_messages)
-		return false;
-	op->messages = arena_alloc(&op->mem, op->n_messages * sizeof *op->messages);
-	for (size_t i = 0; i < op->n_messages; i++) {
-		if (!g || a->waiting[i] >= g->base + g->size)
-			g = ledger_state_segment(&l->state, a->waiting[i]);
-		op->messages[i] = (struct ledger_message){ .id = a->waiting[i], .stamp_us = g->base };
-	}
-	op_queue_add(&l->w.reads, op);
-	return true;
-}
-
-static void run_op(struct ledger *l, struct ledger_op *op)
-{
-	if (l->failed) {
-		op->status = STORE_FAILED;
-	} else if (op->kind == LEDGER_READ_OFFLINE) {
-		if (run_read(l, op))
-			return;
-	} else if (op->kind == LEDGER_ERASE) {
-		if (run_erase(l, op))
-			return;
-	} else {
-		op->status = op->kind == LEDGER_STORE ? run_store(l, op) : run_drop(l, op);
-	}
-	op_queue_add(&l->w.in_group, op);
-}
-
 static void run_todo(struct ledger *l)
 {
 	struct writer *w = &l->w;
 
 	for (struct ledger_op *op; (op = op_queue_take(&w->todo));) {
-		run_op(l, op);
+		writer_run(l, op);
 		if (w->group.n >= GROUP_BYTES)
 			writer_commit(l);
 	}
@@ -355,16 +289,31 @@ static void run_todo(struct ledger *l)
 	writer_commit(l);
 }
 
+/* Operations that write nothing, as far as they have come. */
+static bool only_reads(const struct ledger_op *op)
+{
+	switch (op->kind) {
+	case LEDGER_READ_WAITING:
+	case LEDGER_QUERY:
+		return true;
+	case LEDGER_WAIT:
+	case LEDGER_REPLACE:
+		return !op->part.read->found;
+	default:
+		return false;
+	}
+}
+
 void writer_take(struct mail *m, void *ledger)
 {
 	struct ledger *l = ledger;
 	struct ledger_op *op = container_of(m, struct ledger_op, mail);
 
 	op_queue_add(&l->w.todo, op);
-	if (op->kind == LEDGER_READ_OFFLINE)
+	if (only_reads(op))
 		return;
 	l->w.n_todo++;
-	l->w.todo_bytes += op->bytes.n;
+	l->w.todo_bytes += op->mail.bytes;
 }
 
 /* Waits for more to commit together, as long as that pays. */

@@ -136,18 +136,19 @@ int db_run(struct db *d, enum statement id)
 }
 
 /* A quota and a limit on the size of files (EFBIG) are full disks as well. */
-static bool is_full(struct db *d, int rc)
+enum store_status db_status_of(int rc, int os_error)
 {
 	if ((rc & 0xff) == SQLITE_FULL)
-		return true;
+		return STORE_FULL;
 	return (rc & 0xff) == SQLITE_IOERR &&
-		(d->os_error == ENOSPC || d->os_error == EDQUOT || d->os_error == EFBIG);
+		(os_error == ENOSPC || os_error == EDQUOT || os_error == EFBIG)
+		? STORE_FULL : STORE_FAILED;
 }
 
 enum store_status db_failure_as(struct db *d, const char *what, const struct store_op *op, int rc,
 	const char *words)
 {
-	enum store_status status = is_full(d, rc) ? STORE_FULL : STORE_FAILED;
+	enum store_status status = db_status_of(rc, d->os_error);
 	uint64_t now = clock_mono_ms();
 
 	/* The clock is read here, below core, because no loop is near to give the time. */

@@ -55,6 +55,9 @@ enum store_status db_failure(struct db *d, const char *what, const struct store_
 enum store_status db_failure_as(struct db *d, const char *what, const struct store_op *op, int rc,
 	const char *words);
 
+/* What an error is for who asked; os_error: errno when it happened. */
+enum store_status db_status_of(int rc, int os_error);
+
 /* Words for the log. */
 const char *db_kind_name(enum store_kind kind);
 

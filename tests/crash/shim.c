@@ -8,7 +8,9 @@
  * - a write gets there when its file is synced; before that any of its sectors may, at random;
  * - names (made, renamed, removed) and room taken by fallocate() get there at once.
  *
- * Calls that the C library makes by itself, such as those behind fwrite(), cannot be seen. */
+ * Calls that the C library makes by itself, such as those behind fwrite(), cannot be seen. With
+ * CRASH_WHOLE, for programs that use them, only syncs are looked at: each puts the whole file into
+ * the shadow, and nothing else does. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -50,6 +52,7 @@ static struct {
 	pthread_once_t once;
 	pthread_mutex_t lock;
 	const char *data, *shadow;
+	bool whole;
 	struct control *control;
 	struct file *files;
 	uint64_t random;
@@ -86,6 +89,7 @@ static void set_up(void)
 	*(void **)&real.fstatvfs = dlsym(RTLD_NEXT, "fstatvfs64");
 	shim.data = getenv("CRASH_DATA");
 	shim.shadow = getenv("CRASH_SHADOW");
+	shim.whole = getenv("CRASH_WHOLE");
 	const char *control = getenv("CRASH_CONTROL");
 	if (!shim.data || !control)
 		die("CRASH_DATA and CRASH_CONTROL must be set");
@@ -282,6 +286,30 @@ static void sync_file(struct file *f)
 	f->end = &f->pending;
 }
 
+/* Does the shadow need every change to a file? */
+static bool follows_changes(void)
+{
+	return shim.shadow && !shim.whole;
+}
+
+/* Puts a whole file into the shadow, at once. */
+static void sync_whole(int fd)
+{
+	char path[PATH_MAX], copy[PATH_MAX], new[PATH_MAX];
+
+	if (!path_of_fd(fd, path) || !shadow_path(path, copy) ||
+			snprintf(new, sizeof new, "%s.new", shim.shadow) >= PATH_MAX)
+		die("a file of the data folder");
+	make_folders(copy);
+	int to = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (to < 0)
+		die(new);
+	copy_now(path, to);
+	close(to);
+	if (real.renameat(AT_FDCWD, new, AT_FDCWD, copy) != 0)
+		die(copy);
+}
+
 static void forget(const struct stat *st)
 {
 	for (struct file **at = &shim.files; *at; at = &(*at)->next) {
@@ -306,7 +334,7 @@ static ssize_t write_at(int fd, const void *p, size_t n, off_t at, const struct 
 {
 	if (!take_room(st, at + (off_t)n))
 		return -1;
-	if (!shim.shadow)
+	if (!follows_changes())
 		return real.pwrite(fd, p, n, at);
 	pthread_mutex_lock(&shim.lock);
 	struct file *f = file_of(fd, st);
@@ -335,7 +363,7 @@ ssize_t write(int fd, const void *p, size_t n)
 	off_t at;
 
 	ready();
-	if (!ours(fd, &st) || (at = lseek(fd, 0, SEEK_CUR)) < 0)
+	if (shim.whole || !ours(fd, &st) || (at = lseek(fd, 0, SEEK_CUR)) < 0)
 		return real.write(fd, p, n);
 	ssize_t done = write_at(fd, p, n, at, &st);
 	if (done > 0)
@@ -365,7 +393,10 @@ static int sync_by(int (*call)(int), int fd)
 	if (!shim.shadow)
 		return call(fd);
 	pthread_mutex_lock(&shim.lock);
-	sync_file(file_of(fd, &st));
+	if (shim.whole)
+		sync_whole(fd);
+	else
+		sync_file(file_of(fd, &st));
 	pthread_mutex_unlock(&shim.lock);
 	return 0;
 }
@@ -391,7 +422,7 @@ int ftruncate(int fd, off_t size)
 		return real.ftruncate(fd, size);
 	if (!take_room(&st, size))
 		return -1;
-	if (!shim.shadow)
+	if (!follows_changes())
 		return real.ftruncate(fd, size);
 	pthread_mutex_lock(&shim.lock);
 	struct file *f = file_of(fd, &st);
@@ -411,7 +442,7 @@ int fallocate(int fd, int mode, off_t at, off_t n)
 		return real.fallocate(fd, mode, at, n);
 	if (!take_room(&st, at + n))
 		return -1;
-	if (!shim.shadow)
+	if (!follows_changes())
 		return real.fallocate(fd, mode, at, n);
 	pthread_mutex_lock(&shim.lock);
 	struct file *f = file_of(fd, &st);

@@ -15,10 +15,10 @@ class ShimTest(unittest.TestCase):
         temporary = tempfile.TemporaryDirectory()
         self.addCleanup(temporary.cleanup)
         self.folder = Path(temporary.name).resolve()
-        for name in ('data', 'shadow'):
-            (self.folder / name).mkdir()
+        for name in ('data/sub', 'shadow'):
+            (self.folder / name).mkdir(parents=True)
 
-    def run_with(self, program, room=NO_BOUND, delay_us=0, early=0):
+    def run_with(self, program, room=NO_BOUND, delay_us=0, early=0, **environment):
         """Runs lines of Python under the shim, with f a descriptor of data/file. What it
         prints."""
         control = self.folder / 'control'
@@ -29,7 +29,7 @@ class ShimTest(unittest.TestCase):
             [sys.executable, '-c', '\n'.join(lines)], cwd=self.folder, capture_output=True,
             text=True, env={**os.environ, 'LD_PRELOAD': os.environ['CRASH_SHIM'],
                             'CRASH_CONTROL': str(control), 'CRASH_DATA': str(self.folder / 'data'),
-                            'CRASH_SHADOW': str(self.folder / 'shadow')})
+                            'CRASH_SHADOW': str(self.folder / 'shadow'), **environment})
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout.strip()
 
@@ -67,6 +67,13 @@ class ShimTest(unittest.TestCase):
         self.assertFalse((self.folder / 'shadow/file').exists())
         self.run_with(["os.unlink('data/other')"])
         self.assertFalse((self.folder / 'shadow/other').exists())
+
+    def test_whole(self):
+        self.run_with(["out = open('data/sub/file', 'w')", "out.write('abc')", 'out.flush()',
+                       'os.fsync(out.fileno())', "out.write('lost')", 'out.flush()',
+                       "os.pwrite(f, b'lost', 0)"], CRASH_WHOLE='yes')
+        self.assertEqual(self.on_disk('sub/file'), b'abc')
+        self.assertFalse((self.folder / 'shadow/file').exists())
 
     def test_no_room(self):
         said = self.run_with(["os.pwrite(f, b'x' * 10, 0)", "os.pwrite(f, b'y' * 10, 0)",

@@ -32,7 +32,8 @@ static void check_record(const struct record *r, struct str file, uint32_t salt,
 		names += r->archives[i].name.n;
 		erased = erased || r->archives[i].erased;
 	}
-	if (erased) /* can't be written again: its text is gone */
+	/* What can't be written again: its text is gone, or only an older program writes it. */
+	if (erased || r->replaced || r->version != LEDGER_VERSION)
 		return;
 	size_t length = record_length(r->n_archives, names, r->bytes.n);
 	BUG_ON(length != r->length);
@@ -59,7 +60,7 @@ static void scan_segment(struct str file)
 	size_t at = scan.at;
 	while (segment_scan_next(&scan, &r) == RECORD_WHOLE) {
 		BUG_ON(scan.at <= at || scan.at > file.n);
-		check_record(&r, file, head.salt, at);
+		check_record(&r, file, head.form.salt, at);
 		at = scan.at;
 	}
 	BUG_ON(scan.at != at);
@@ -110,37 +111,70 @@ static struct str archive_name(unsigned i)
 	return str_from(names, 1 + i % ARCHIVES);
 }
 
+/* Places of messages, or near them, for the records that name such. */
+static struct str some_places(struct program *g, uint64_t place, size_t n, char out[8 * 16])
+{
+	uint64_t v[16];
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned back = next(g);
+		v[i] = back == 255 ? UINT64_MAX : place - 8 * (uint64_t)back;
+	}
+	return record_places(v, n, out);
+}
+
+static void fill_slot(struct record_archive *a, struct program *g, enum record_type type,
+	uint64_t place)
+{
+	unsigned flags = next(g);
+
+	if (type == RECORD_REPLACE)
+		a->prev = place - 8;
+	if (type != RECORD_STORE)
+		return;
+	a->archived = flags & 1;
+	a->waits = flags & 2 || !a->archived;
+	a->number = a->archived ? 1 + next(g) : 0;
+	a->partner = a->archived && flags & 4 ? 1 + flags % 3 : 0;
+	a->talk_number = a->partner ? 1 + next(g) : 0;
+}
+
 static void add_record(struct folder *f, struct program *g, enum record_type type)
 {
 	static char text[256];
 	const struct segment_head *h = &f->heads[f->segment];
 	unsigned flags = next(g), who = next(g);
-	char place[8];
-	struct record r = { .type = type, .place = h->base + f->at, .stamp_us = flags };
+	char places[8 * 16];
+	struct record r = { .type = type, .place = h->base + f->at, .id = ledger_id(flags << 14, 0) };
 
 	memset(text, 't', sizeof text); /* no zeros: those would be erased */
 	if (!(flags & 1))
 		f->group = f->at;
 	r.group = h->base + f->group;
-	r.n_archives = type == RECORD_SEAL ? 0 : type == RECORD_STORE && flags & 2 ? 2 : 1;
-	for (unsigned i = 0; i < r.n_archives; i++)
-		r.archives[i].name = archive_name(who + i);
-	if (type == RECORD_STORE)
-		r.bytes = str_from(text, next(g));
-	if (type == RECORD_DROP) {
-		record_drop_bytes(flags & 4 ? UINT64_MAX : r.place - 8 * (uint64_t)next(g), place);
-		r.bytes = str_from(place, sizeof place);
-	}
+	bool two = (type == RECORD_STORE || type == RECORD_REPLACE) && flags & 2;
+	r.n_archives = type == RECORD_SEAL ? 0 : two ? 2 : 1;
 	size_t names = 0;
-	for (unsigned i = 0; i < r.n_archives; i++)
+	for (unsigned i = 0; i < r.n_archives; i++) {
+		fill_slot(&r.archives[i], g, type, r.place);
+		r.archives[i].name = archive_name(who + i);
 		names += r.archives[i].name.n;
+	}
+	if (type == RECORD_STORE || type == RECORD_REPLACE)
+		r.bytes = str_from(text, next(g));
+	else if (type == RECORD_DROP)
+		r.bytes = some_places(g, r.place, 1, places);
+	else if (type == RECORD_DROP_SOME || type == RECORD_WAIT)
+		r.bytes = some_places(g, r.place, 1 + flags / 16, places);
+	else if (type == RECORD_WAITING)
+		r.bytes = some_places(g, r.place, 2 + flags / 32, places);
 	size_t length = record_length(r.n_archives, names, r.bytes.n);
 	if (f->at + length > SEGMENT_MIN)
 		return;
 	char *out = f->bytes[f->segment] + f->at;
-	record_write(&r, h->salt, out);
+	record_write(&r, h->form.salt, out);
+	r.version = LEDGER_VERSION;
 	if (r.n_archives && flags & 8)
-		record_erased_word(out + record_erased_at(0));
+		record_erased_word(out + record_erased_at(&r, 0));
 	f->at += length;
 }
 
@@ -156,7 +190,7 @@ static void run_program(struct folder *f, struct program *g)
 {
 	while (g->p < g->end) {
 		unsigned op = next(g);
-		switch (op % 10) {
+		switch (op % 14) {
 		case 0: case 1: add_record(f, g, RECORD_STORE); break;
 		case 2: add_record(f, g, RECORD_DROP); break;
 		case 3: add_record(f, g, RECORD_ERASE); break;
@@ -165,16 +199,20 @@ static void run_program(struct folder *f, struct program *g)
 		case 6: f->at += 8 * (next(g) % 32); f->at = f->at < SEGMENT_MIN ? f->at : 64; break;
 		case 7: { /* a byte that goes bad */
 			size_t at = next(g) << 8 | next(g);
-			f->bytes[op / 10 % SEGMENTS][at % SEGMENT_MIN] ^= (char)next(g);
+			f->bytes[op / 14 % SEGMENTS][at % SEGMENT_MIN] ^= (char)next(g);
 			break;
 		}
 		case 8: { /* what was deleted before it */
-			struct segment_head *h = &f->heads[op / 10 % SEGMENTS];
+			struct segment_head *h = &f->heads[op / 14 % SEGMENTS];
 			h->after = h->base - SEGMENT_MIN * (next(g) % (h->base / SEGMENT_MIN + 1));
-			segment_head_write(h, f->bytes[op / 10 % SEGMENTS]);
+			segment_head_write(h, f->bytes[op / 14 % SEGMENTS]);
 			break;
 		}
-		default: f->missing |= 1u << op / 10 % SEGMENTS; break;
+		case 9: add_record(f, g, RECORD_DROP_SOME); break;
+		case 10: add_record(f, g, RECORD_WAIT); break;
+		case 11: add_record(f, g, RECORD_WAITING); break;
+		case 12: add_record(f, g, RECORD_REPLACE); break;
+		default: f->missing |= 1u << op / 14 % SEGMENTS; break;
 		}
 	}
 }
@@ -197,10 +235,18 @@ static void write_folder(struct folder *f)
 /* What one opening found. */
 struct view {
 	bool opened;
-	uint32_t counts[ARCHIVES];
+	uint32_t counts[ARCHIVES], history[ARCHIVES];
 	uint64_t waiting;
 	size_t n_segments;
 };
+
+static void look_at(struct ledger_state *s, struct str name, uint32_t *waiting, uint32_t *history)
+{
+	const struct archive *a = ledger_state_find(s, name);
+
+	*waiting = ledger_state_count(s, name);
+	*history = a ? a->n - a->floor_n : 0;
+}
 
 /* Opens it; leaves an index behind when told to. */
 static struct view look(struct folder *f, bool leave_index)
@@ -216,14 +262,14 @@ static struct view look(struct folder *f, bool leave_index)
 	v.opened = ledger_recover(f->dir, f->path, &state, &found, &a, &error);
 	BUG_ON(v.opened != !error.n);
 	for (unsigned i = 0; v.opened && i < ARCHIVES; i++)
-		v.counts[i] = ledger_state_count(&state, archive_name(i));
+		look_at(&state, archive_name(i), &v.counts[i], &v.history[i]);
 	v.waiting = v.opened ? state.waiting : 0;
 	v.n_segments = v.opened ? state.n_segments : 0;
 	if (v.opened && leave_index && found.writable) {
 		const struct segment *g = &state.segments[state.n_segments - 1];
 		struct buf image;
 		buf_init(&image, SIZE_MAX / 2);
-		index_write(&state, (struct index_reach){ g->base + g->end, found.last, g->salt },
+		index_write(&state, (struct index_reach){ g->base + g->end, found.last, g->form },
 			&image);
 		BUG_ON(!index_save(f->dir, buf_str(&image)));
 		buf_clear(&image);
@@ -265,7 +311,7 @@ static void play(const uint8_t *data, size_t n)
 	memset(f->bytes, 0, sizeof f->bytes);
 	for (unsigned i = 0; i < SEGMENTS; i++) {
 		f->heads[i] = (struct segment_head){ .base = i * SEGMENT_MIN, .size = SEGMENT_MIN,
-			.after = i * SEGMENT_MIN, .salt = 7 * i + 1 };
+			.after = i * SEGMENT_MIN, .form = { LEDGER_VERSION, 7 * i + 1 } };
 		segment_head_write(&f->heads[i], f->bytes[i]);
 	}
 	f->missing = 0;

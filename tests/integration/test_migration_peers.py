@@ -64,3 +64,18 @@ def test_ejabberd_export(make_server, make_peer, passwords, mechanism):
     said = server.ctl('import', str(peer.export(last='hello?'))).stdout
     assert said.startswith('imported: 2 accounts, 3 contacts, 1 requests to subscribe, 1 vCards')
     check_moved(server, juliet, romeo, mechanism)
+
+
+def test_ejabberd_sqlite(make_server, make_peer):
+    """Its SQL schema, which does not say whose it is."""
+    server, peer = make_server(start=False), make_peer(Ejabberd, sql=True)
+    juliet, romeo = people(peer.start())
+    fill(peer, juliet, romeo)
+    peer.export(last='hello?')
+    peer.stop()
+    refused = server.ctl('import', '--from', 'ejabberd', str(peer.database), check=False)
+    assert refused.returncode == 1 and '--host' in refused.stderr
+    said = server.ctl('import', '--from', 'ejabberd', '--host', 'example.org',
+                      str(peer.database)).stdout
+    assert said.startswith('imported: 2 accounts, 3 contacts, 1 requests to subscribe, 1 vCards')
+    check_moved(server, juliet, romeo, 'SCRAM-SHA-1')

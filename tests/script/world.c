@@ -184,7 +184,7 @@ static unsigned send_fences(struct world *w)
 	f->world = w;
 	BUG_ON(!jobs_submit(w->core.jobs, &f->job));
 	*(struct world **)op->ctx = w;
-	ledger_read_offline(w->core.ledger, op, nobody, 1);
+	ledger_read_waiting(w->core.ledger, op, nobody, 0, 1);
 	store_set_last(w->core.store, fence_op(w), nobody, nobody, 1, STR(""));
 	store_keys(w->core.store, fence_op(w), nobody, nobody);
 	return w->away = 4;

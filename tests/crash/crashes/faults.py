@@ -14,6 +14,7 @@ from crashes.stream import CLIENT, DOMAIN, Stream
 
 CONTROL = struct.Struct('=QII')    # struct control of shim.c
 NO_BOUND = (1 << 64) - 1
+ACCOUNTS_SECONDS = 5
 
 
 class Fault:
@@ -22,15 +23,20 @@ class Fault:
     expected = ()           # events of level error that the server may log
     folder_rounds = 5       # before all begins with an empty folder
 
-    def __init__(self, seed):
+    def __init__(self, seed, ours):
+        """ours: the server is Stentor."""
         self.random = random.Random(seed)
+        self.ours = ours
 
     def environment(self, folder):
         """Variables for the server of a new folder."""
         return {}
 
     async def prepare(self, server):
-        """Before the load of a new folder begins."""
+        """Before the load of a new folder begins. ejabberd may lose accounts made in the seconds
+        before a crash; this is about messages."""
+        if not self.ours:
+            await asyncio.sleep(ACCOUNTS_SECONDS)
 
     async def during(self, server, seconds):
         """The time of a load."""
@@ -51,7 +57,7 @@ class Shimmed(Fault):
         program = Path(Stentor.program())
         shim = program.parents[2] / 'tests/crash/crash-shim.so'
         if not shim.exists():
-            raise SystemExit(f'{shim} is missing')
+            raise SystemExit(f'{shim} is missing: build it, or name a server by STENTORD')
         path = folder / 'control'
         path.write_bytes(CONTROL.pack(NO_BOUND, 0, 0))
         with path.open('r+b') as file:
@@ -75,28 +81,48 @@ class SlowSync(Shimmed):
 
 
 class PowerCut(Shimmed):
-    """What was not synced is gone, or there in part."""
+    """What was not synced is gone, or there in part. Of the peers, whose writes the shim cannot
+    see, a file is as it was when it was last synced or when the round began, whichever is later;
+    one that is new and never was synced is gone."""
 
     DELAY_US = 3000    # so that a crash often finds a sync under way
 
     def environment(self, folder):
         found = super().environment(folder)
-        self.shadow = folder / 'shadow'
-        self.shadow.mkdir()
+        self.data, self.shadow, self.before = (folder / name for name in
+                                               ('data', 'shadow', 'before'))
         self.new_disk()
-        return {**found, 'CRASH_SHADOW': str(self.shadow)}
+        return {**found, 'CRASH_SHADOW': str(self.shadow), **({} if self.ours else
+                                                              {'CRASH_WHOLE': 'yes'})}
 
     def new_disk(self):
+        self.shadow.mkdir(exist_ok=True)
         self.set(delay_us=self.DELAY_US, early=self.random.randrange(4))
 
+    async def during(self, server, seconds):
+        if not self.ours:
+            shutil.rmtree(self.before, ignore_errors=True)
+            shutil.copytree(self.data, self.before)
+            shutil.rmtree(self.shadow)
+            self.shadow.mkdir()
+        await super().during(server, seconds)
+
     def after_kill(self, server):
-        data = server.folder / 'data'
-        for path in data.rglob('*-shm'):
-            path.unlink()
-        for path in self.shadow.rglob('*'):
-            if path.is_file():
-                shutil.copyfile(path, data / path.relative_to(self.shadow))
+        for path in list(self.data.rglob('*')):
+            if path.name.endswith('-shm'):
+                path.unlink()
+            elif path.is_file():
+                self.restore(path)
         self.new_disk()
+
+    def restore(self, path):
+        name = path.relative_to(self.data)
+        for durable in (self.shadow / name, self.before / name):
+            if durable.exists():
+                shutil.copyfile(durable, path)
+                return
+        if not self.ours:
+            path.unlink()
 
 
 class Busy(Fault):

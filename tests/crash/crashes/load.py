@@ -55,6 +55,8 @@ class Load:
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
+        for person in self.persons:
+            person.end_session()
 
     async def settle(self):
         """Until all are online, with all that they sent acknowledged."""

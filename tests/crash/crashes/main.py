@@ -17,11 +17,13 @@ def arguments(description):
     parser.add_argument('--server', choices=SERVERS, default='stentor')
     parser.add_argument('--rounds', type=int, default=20)
     parser.add_argument('--seed', type=int, help='of all that is random (default: a new one)')
-    parser.add_argument('--fault', choices=FAULTS, default='none', help='Stentor only')
+    parser.add_argument('--fault', choices=FAULTS, default='none', help='what else goes wrong')
+    parser.add_argument('--planned', action='store_true',
+                        help='stop the server in order instead')
     parser.add_argument('--keep', action='store_true', help='leave the folders for a look')
     args = parser.parse_args()
-    if args.fault != 'none' and args.server != 'stentor':
-        parser.error('faults of the disk are for Stentor')
+    if args.fault not in SERVERS[args.server].faults:
+        parser.error(f'{args.fault} is not for {args.server}')
     return args
 
 
@@ -31,7 +33,7 @@ def main(description):
     server = SERVERS[args.server]
     print(f'{server.version()}, {args.rounds} rounds, fault {args.fault}, seed {seed}', flush=True)
     start = time.monotonic()
-    rounds = Rounds(server, FAULTS[args.fault](seed), seed, args.keep)
+    rounds = Rounds(server, FAULTS[args.fault](seed, server.ours), seed, args.planned, args.keep)
     atexit.register(rounds.remove_folder)    # runs when watch_over() has ended the server
     processes.watch_over()
     processes.raise_open_files()
@@ -40,7 +42,6 @@ def main(description):
     print(f'{args.server}: {sums["rounds"]} rounds in {time.monotonic() - start:.0f} s, '
           f'{rounds.broken} broken off; {sums["sent"]} sent, {sums["acknowledged"]} acknowledged, '
           f'{sums["refused"]} refused; '
-          + ', '.join(f'{rounds.faults[kind]} {kind}' for kind in Verdict.KINDS)
-          + f', {rounds.faults["complaints"]} complaints')
+          + ', '.join(f'{rounds.faults[kind]} {kind}' for kind in (*Verdict.KINDS, 'complaints')))
     failed = rounds.broken or any(rounds.faults.values())
     return 1 if failed and server.ours else 0

@@ -22,8 +22,9 @@ class Rounds:
     """faults: what each kind of fault was found how often. broken: rounds that did not come to
     their comparison."""
 
-    def __init__(self, kind, fault, seed, keep=None):
-        self.kind, self.fault, self.seed, self.keep = kind, fault, seed, keep
+    def __init__(self, kind, fault, seed, planned, keep):
+        self.kind, self.fault, self.seed = kind, fault, seed
+        self.planned, self.keep = planned, keep
         self.random = random.Random(seed)
         self.sums = Counter()
         self.faults = Counter()
@@ -82,22 +83,30 @@ class Rounds:
         await self.fault.during(self.server, seconds)
         if not self.server.running:
             raise CannotStart(f'the server has ended by itself: {self.server.tail()}')
+        self.complaints = []
         back = await self.crash()
         self.fault.at_rest()
         start = time.monotonic()
         await load.settle()
         rest = time.monotonic() - start
         faults = await self.compare()
-        complaints = self.server.complaints(self.fault.expected)
-        self.report((seconds, back, rest), self.tally() - before, faults, complaints)
+        self.read_log()
+        self.report((seconds, back, rest), self.tally() - before, faults)
+
+    def read_log(self):
+        self.complaints += self.server.complaints(self.fault.expected)
 
     async def crash(self):
         """Until the server is back; the seconds this took."""
         start = time.monotonic()
         kills = 1
         while True:
-            self.server.kill()
-            self.fault.after_kill(self.server)
+            self.read_log()
+            if self.planned:
+                await self.server.stop()
+            else:
+                self.server.kill()
+                self.fault.after_kill(self.server)
             await self.server.start()
             if kills == 2 or self.random.random() >= TWICE:
                 return time.monotonic() - start
@@ -120,20 +129,20 @@ class Rounds:
 
     # ---- what is said ----
 
-    def report(self, times, tally, faults, complaints):
-        failed = any(faults.values()) or complaints
+    def report(self, times, tally, faults):
+        faults = {**faults, 'complaints': self.complaints}
+        failed = any(faults.values())
         counts = self.load.counts
         self.sums += tally
         self.sums['rounds'] += 1
         self.faults += Counter({kind: len(texts) for kind, texts in faults.items()})
-        self.faults += Counter(complaints=len(complaints))
         print(f'{"FAILED" if failed else "ok"} round-{self.number}: '
               f'{times[0]:.1f} s of load, down {times[1]:.1f} s, at rest {times[2]:.1f} s later; '
               f'{tally["sent"]} sent, {tally["acknowledged"]} acknowledged, '
               f'{tally["refused"]} refused, {tally["resent"]} again; {counts["resumed"]} resumed, '
               f'{counts["not resumed"]} not, {counts["anew"]} anew, {counts["walks"]} walks; '
               + ', '.join(f'{len(texts)} {kind}' for kind, texts in faults.items()), flush=True)
-        for kind, texts in {**faults, 'complaint': complaints}.items():
+        for kind, texts in faults.items():
             for text in texts[:SHOWN]:
                 print(f'    {kind}: {text}', flush=True)
             if len(texts) > SHOWN:

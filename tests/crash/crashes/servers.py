@@ -19,17 +19,19 @@ from comparing.servers import (Ejabberd as ComparedEjabberd, free_port, output_o
                                package_version)
 
 START_SECONDS = 60
+STOP_SECONDS = 30
 LOOK_AGAIN = 0.02
 
 
 class CannotStart(Exception):
-    """A server does not come up; says why."""
+    """A server does not come up, or down; says why."""
 
 
 class Server:
     """A server with a folder of its own."""
 
     ours = False
+    faults = 'none', 'slow-sync', 'power-cut'
     log_name = None       # in the folder; otherwise it logs to where it writes
     complaint = None      # what a line that says that something is wrong has in it
 
@@ -47,7 +49,7 @@ class Server:
         self.starts += 1
         output = self.folder / f'output-{self.starts}'
         self.log = self.folder / self.log_name if self.log_name else output
-        self.log_from = self.log.stat().st_size if self.log.exists() else 0
+        self.log_from = self.judged = self.log.stat().st_size if self.log.exists() else 0
         with output.open('w') as out:
             self.process = processes.start(
                 self.command(), stdout=out, stderr=out, cwd=self.folder,
@@ -80,20 +82,39 @@ class Server:
         process.wait()
         processes.running.remove(process)
 
-    def lines(self):
-        """Of the log since the last start."""
+    async def stop(self):
+        """In order, as for a restart that is planned."""
+        process, self.process = self.process, None
+        process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        while process.poll() is None:
+            if time.monotonic() > deadline:
+                raise CannotStart(f'{self.name} does not stop: {self.tail()}')
+            await asyncio.sleep(LOOK_AGAIN)
+        processes.stop(process)
+
+    def read_log(self, start):
+        """Its whole lines from an offset on."""
         if not self.log.exists():
-            return []
-        with self.log.open(errors='replace') as log:
-            log.seek(self.log_from)
-            return log.read().splitlines()
+            return b''
+        with self.log.open('rb') as log:
+            log.seek(start)
+            whole, newline, _ = log.read().rpartition(b'\n')
+            return whole + newline
 
     def tail(self):
-        return '\n'.join(self.lines()[-10:])
+        """The end of the log, from the last start on."""
+        return '\n'.join(self.read_log(self.log_from).decode(errors='replace').splitlines()[-10:])
 
     def complaints(self, expected=()):
-        """Lines that say that something is wrong."""
-        return [line for line in self.lines() if self.complaint in line]
+        """Lines that say that something is wrong, since the last start or the last look."""
+        text = self.read_log(self.judged)
+        self.judged += len(text)
+        return [line for line in text.decode(errors='replace').splitlines()
+                if self.complains(line, expected)]
+
+    def complains(self, line, expected):
+        return self.complaint in line
 
 
 STENTOR = '''\
@@ -118,6 +139,7 @@ limits {{
 class Stentor(Server):
     name = 'stentor'
     ours = True
+    faults = *Server.faults, 'busy', 'disk-full'
 
     def command(self):
         config = self.folder / 'stentor.conf'
@@ -128,18 +150,13 @@ class Stentor(Server):
     def program():
         return Path(os.environ.get('STENTORD', ROOT / 'build/src/server/stentord')).resolve()
 
-    def complaints(self, expected=()):
+    def complains(self, line, expected):
         """What is no line of the log is a sanitizer's report."""
-        found = []
-        for line in self.lines():
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                found.append(line)
-                continue
-            if entry['level'] == 'error' and entry['event'] not in expected:
-                found.append(line)
-        return found
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            return True
+        return entry['level'] == 'error' and entry['event'] not in expected
 
     @classmethod
     def version(cls):

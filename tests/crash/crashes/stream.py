@@ -55,7 +55,8 @@ class Stream:
 
     def send(self, text):
         """What is sent on a lost connection is lost with it."""
-        self.writer.write(text.encode())
+        if not self.writer.is_closing():
+            self.writer.write(text.encode())
 
     async def drain(self):
         try:

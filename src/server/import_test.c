@@ -1,0 +1,319 @@
+/* Reading what other servers wrote: XEP-0227 and Prosody's tables, right and hostile. Nothing is
+ * stored here; tests/integration/test_migration*.py does that. */
+#include "base/bug.h"
+#include "server/import_lua.h"
+#include "server/import_pie.h"
+#include "server/import_prosody.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static const volatile sig_atomic_t never;
+static const struct import_options options = { .check = true, .stop = &never };
+static struct config *config;
+static struct import im;
+
+static void fresh(void)
+{
+	import_clear(&im);
+	import_init(&im, config, &options);
+}
+
+static bool is_noted(const char *text)
+{
+	for (size_t i = 0; i < im.n_notes; i++)
+		if (strstr(im.notes[i].text.p, text))
+			return true;
+	return false;
+}
+
+static void has_text(const char *name, struct str text, const char *wanted)
+{
+	if (!strstr(text.n ? text.p : "", wanted))
+		fail_msg("%s: \"%.*s\" does not say \"%s\"", name, STR_FMT(text), wanted);
+}
+
+/* ---- XEP-0227 ---- */
+
+#define HEAD  "<server-data xmlns='urn:xmpp:pie:0'><host jid='localhost'>"
+#define USER  HEAD "<user name='juliet' password='secret'>"
+#define TAIL  "</user></host></server-data>"
+#define KEY_1 "AAAAAAAAAAAAAAAAAAAAAAAAAAA="  /* 20 bytes */
+#define TWICE "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBPQ==" /* the base 64 of that */
+#define SCRAM(mech, rounds, salt, key)                                                        \
+	"<scram-credentials xmlns='urn:xmpp:pie:0#scram' mechanism='" mech "'><iter-count>" rounds \
+	"</iter-count><salt>" salt "</salt><server-key>" key "</server-key><stored-key>" key       \
+	"</stored-key></scram-credentials>"
+
+/* What becomes of a whole input: the error, or counts and a note. */
+static const struct {
+	const char *name, *xml, *error, *note;
+	uint64_t accounts, contacts, requests, offline;
+} files[] = {
+	{ "section 4: nothing in it", "<server-data xmlns='urn:xmpp:pie:0'/>", NULL, NULL, 0 },
+	{ "section 4.2: an account", USER TAIL, NULL, NULL, 1 },
+	{ "prefixes, comments, instructions and a declaration",
+	  "<?xml version='1.0' encoding='ISO-8859-1'?><!-- c --><?p i?>"
+	  "<x:server-data xmlns:x='urn:xmpp:pie:0'><x:host jid='localhost'><!-- c -->"
+	  "<x:user name='juliet' password='s'><r:query xmlns:r='jabber:iq:roster'>"
+	  "<r:item jid='a@b.example' name='\xe4'><r:group>G</r:group></r:item></r:query></x:user>"
+	  "</x:host></x:server-data>", NULL, NULL, 1, 1 },
+	{ "section 4.3: keys", HEAD "<user name='juliet'>" SCRAM("SCRAM-SHA-1", "4096", "c2FsdA==",
+	  KEY_1) TAIL, NULL, NULL, 1 },
+	{ "keys encoded twice, as ejabberd does", HEAD "<user name='juliet'>"
+	  SCRAM("SCRAM-SHA-1", "4096", "YzJGc2RBPT0=", TWICE) TAIL, NULL, NULL, 1 },
+	{ "keys of another length", USER SCRAM("SCRAM-SHA-256", "4096", "c2FsdA==", KEY_1) TAIL,
+	  NULL, "SCRAM key that is none", 1 },
+	{ "keys without rounds", USER SCRAM("SCRAM-SHA-1", "many", "c2FsdA==", KEY_1) TAIL, NULL,
+	  "SCRAM key that is none", 1 },
+	{ "keys of an unknown mechanism", USER SCRAM("SCRAM-MD5", "1", "c2FsdA==", KEY_1) TAIL,
+	  NULL, "credentials for SCRAM-MD5", 1 },
+	{ "an account without credentials", HEAD "<user name='juliet'>" TAIL, NULL,
+	  "password of an account that came without one", 1 },
+	{ "section 4.4: a contact without a JID", USER "<query xmlns='jabber:iq:roster'>"
+	  "<item jid='@'/><item jid='a@b.example'/></query>" TAIL, NULL,
+	  "contact whose address is none", 1, 1 },
+	{ "a contact in a state that is none", USER "<query xmlns='jabber:iq:roster'>"
+	  "<item jid='a@b.example' subscription='remove'/></query>" TAIL, NULL,
+	  "contact whose subscription is \"remove\"", 1 },
+	{ "section 4.5: messages", USER "<offline-messages><message xmlns='jabber:client' "
+	  "from='a@b.example'><body>x</body></message><message xmlns='urn:x'/>"
+	  "</offline-messages>" TAIL, NULL, "element <message xmlns='urn:x'/>", 1, 0, 0, 1 },
+	{ "section 4.9: requests", USER "<presence xmlns='jabber:client' type='subscribe' "
+	  "from='a@b.example'/><presence xmlns='jabber:client' from='c@b.example'/>" TAIL, NULL,
+	  "request to subscribe that is none", 1, 0, 1 },
+	{ "section 4.10: PEP is left out, by node", USER
+	  "<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='urn:n'><item/></items>"
+	  "</pubsub>" TAIL, NULL, "PEP node urn:n", 1 },
+	{ "section 4: what is unknown is passed over", USER "<x xmlns='urn:y'><user name='z'/></x>"
+	  TAIL, NULL, "element <x xmlns='urn:y'/>", 1 },
+	{ "a host that is not served", "<server-data xmlns='urn:xmpp:pie:0'>"
+	  "<host jid='b.example'><user name='juliet'/></host></server-data>", NULL,
+	  "host b.example, which the configuration does not serve" },
+	{ "a name that is no localpart", HEAD "<user name='a b' password='x'>" TAIL, NULL,
+	  "account a b@localhost, whose name is no localpart" },
+	{ "a control character in a note is none", HEAD "<user name='a&#10;b'>" TAIL, NULL,
+	  "account a?b@localhost" },
+
+	{ "no XML", "Liber", "syntax error" },
+	{ "nothing", "", "no element found" },
+	{ "another document", "<html/>", "no <server-data" },
+	{ "cut", USER, "no element found" },
+	{ "a document type", "<!DOCTYPE x [<!ENTITY a 'b'>]><x>&a;</x>",
+	  "a document type declaration is not accepted" },
+	{ "an entity from nowhere", USER "&nbsp;" TAIL, "undefined entity" },
+	{ "a host without a name", "<server-data xmlns='urn:xmpp:pie:0'><host/></server-data>",
+	  "a <host/> without a jid" },
+	{ "an account without a name", HEAD "<user/></host></server-data>",
+	  "a <user/> without a name" },
+	{ "section 5: an include that leads up", "<server-data xmlns='urn:xmpp:pie:0'>"
+	  "<include xmlns='http://www.w3.org/2001/XInclude' href='../x'/></server-data>",
+	  "an <include/> that is no plain file below" },
+};
+
+static void test_files(void **state)
+{
+	for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+		const char *name = files[i].name;
+		fresh();
+		bool ok = import_pie_bytes(&im, str_c(files[i].xml));
+		if (ok == (files[i].error != NULL))
+			fail_msg("%s: \"%.*s\"", name, STR_FMT(im.error));
+		if (files[i].error)
+			has_text(name, im.error, files[i].error);
+		if (files[i].note && !is_noted(files[i].note))
+			fail_msg("%s: \"%s\" is not noted", name, files[i].note);
+		if (ok && !files[i].note && im.n_notes)
+			fail_msg("%s: \"%.*s\" is noted", name, STR_FMT(im.notes[0].text));
+		if (im.counts.accounts != files[i].accounts ||
+		    im.counts.contacts != files[i].contacts ||
+		    im.counts.requests != files[i].requests ||
+		    im.counts.offline != files[i].offline)
+			fail_msg("%s: other counts", name);
+	}
+}
+
+/* Input without end costs no memory without end. */
+static void test_bounds(void **state)
+{
+	static const struct {
+		const char *name, *before, *again, *after, *error, *note;
+		unsigned times;
+	} cases[] = {
+		{ "a tag that is too large", "<", "tag", "", "a tag of more than", NULL, 1 << 20 },
+		{ "elements inside each other", USER, "<a>", "", "elements inside each other", NULL,
+			5000 },
+		{ "an element that is too large", USER "<vCard xmlns='vcard-temp'>",
+			"<FN>Juliet</FN>", "</vCard>" TAIL, NULL, "element of more than", 1 << 18 },
+		{ "an element that is too deep", USER "<vCard xmlns='vcard-temp'>", "<a>", "", NULL,
+			NULL, 100 },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct buf b;
+		buf_init(&b, 64 << 20);
+		buf_add(&b, str_c(cases[i].before));
+		for (unsigned n = 0; n < cases[i].times; n++)
+			buf_add(&b, str_c(cases[i].again));
+		buf_add(&b, str_c(cases[i].after));
+		fresh();
+		bool ok = import_pie_bytes(&im, buf_str(&b));
+		if (cases[i].error)
+			has_text(cases[i].name, im.error, cases[i].error);
+		if (cases[i].note && (!ok || !is_noted(cases[i].note)))
+			fail_msg("%s: \"%s\" is not noted", cases[i].name, cases[i].note);
+		buf_clear(&b);
+	}
+}
+
+/* ---- Prosody's tables ---- */
+
+/* What is wrong with a file, or NULL. */
+static const struct {
+	const char *name, *text, *error;
+} tables[] = {
+	{ "an empty one", "return {};\n", NULL },
+	{ "as util.serialization writes it", "return {\n\t[false] = {\n\t\t[\"version\"] = 3;\n"
+	  "\t\t[\"pending\"] = {};\n\t};\n\t[\"a@b\"] = {\n\t\t[\"groups\"] = {};\n\t\t"
+	  "[\"ask\"] = \"subscribe\";\n\t};\n};\n", NULL },
+	{ "its compact form", "return {a={\"x\",true,-1.5e3,nil},[2]='x'==nil}", "no value" },
+	{ "names as keys", "return {a={\"x\",true,-1.5e3,nil};b=1}", NULL },
+	{ "escapes", "return {\"\\065\\n\\\"\\\\\\\n\"};", NULL },
+	{ "an escape over 255", "return {\"\\256\"};", "an unknown escape" },
+	{ "another escape", "return {\"\\x41\"};", "an unknown escape" },
+	{ "a raw line end", "return {\"a\nb\"};", "a line end in a string" },
+	{ "a string without end", "return {\"a};", "a string without end" },
+	{ "a backslash at the end", "return \"\\", "a string without end" },
+	{ "a call", "return os.execute(\"x\");", "an unknown word" },
+	{ "a function", "return {function() end};", "an unknown word" },
+	{ "concatenation", "return {\"a\"..\"b\"};", "no end of an entry" },
+	{ "arithmetic", "return {1+1};", "no value" },
+	{ "a comment", "return {--[[x]]1};", "no value" },
+	{ "another statement", "x = 1; return {};", "no `return`" },
+	{ "something behind", "return {}; os.exit()", "something behind the end" },
+	{ "nothing", "", "no `return`" },
+	{ "cut", "return {[\"a\"] = {", "no value" },
+	{ "a key without a value", "return {[\"a\"]};", "no key" },
+};
+
+static void test_tables(void **state)
+{
+	for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+		struct arena a;
+		struct value v;
+		struct lua l;
+		arena_init(&a, 256);
+		fresh();
+		im.file = "f.dat";
+		lua_init(&l, &im, str_c(tables[i].text));
+		bool ok = lua_read(&l, &a, &v);
+		if (ok == (tables[i].error != NULL))
+			fail_msg("%s: \"%.*s\"", tables[i].name, STR_FMT(im.error));
+		if (tables[i].error)
+			has_text(tables[i].name, im.error, tables[i].error);
+		arena_clear(&a);
+	}
+}
+
+static void test_lines(void **state)
+{
+	struct arena a;
+	struct value v;
+	struct lua l;
+
+	arena_init(&a, 256);
+	fresh();
+	im.file = "f.dat";
+	lua_init(&l, &im, STR("return {\n\ta = true;\n\tb\n= 1;\n\tc = ?;\n};"));
+	assert_false(lua_read(&l, &a, &v));
+	has_text("the line of an error", im.error, "f.dat:5: ");
+	arena_clear(&a);
+}
+
+static void test_depth(void **state)
+{
+	struct arena a;
+	struct value v;
+	struct buf b;
+	struct lua l;
+
+	arena_init(&a, 256);
+	buf_init(&b, 1 << 20);
+	buf_lit(&b, "return ");
+	for (unsigned i = 0; i < 100000; i++)
+		buf_lit(&b, "{");
+	fresh();
+	lua_init(&l, &im, buf_str(&b));
+	assert_false(lua_read(&l, &a, &v));
+	has_text("tables without end", im.error, "too many tables inside each other");
+	buf_clear(&b);
+	arena_clear(&a);
+}
+
+/* A stanza as util.stanza's preserialize() leaves it, and what it means. */
+static const struct {
+	const char *name, *table, *xml; /* xml NULL: none */
+} stanzas[] = {
+	{ "text and children", "return {{\"hi\";name=\"body\";attr={}};\"t\";name=\"message\";"
+	  "attr={to=\"a@b\"}}", "<message to='a@b'><body>hi</body>t</message>" },
+	{ "a namespace is inherited", "return {{name=\"x\";attr={xmlns=\"u\"}};name=\"y\";"
+	  "attr={xmlns=\"u\"}}", "<y xmlns='u'><x/></y>" },
+	{ "one that ends", "return {{name=\"x\";attr={xmlns=\"\"}};name=\"y\";attr={xmlns=\"u\"}}",
+	  "<y xmlns='u'><x xmlns=''/></y>" },
+	{ "an attribute in a namespace", "return {name=\"y\";attr={[\"u\\001n\"]=\"v\"}}",
+	  "<y xmlns:a0='u' a0:n='v'/>" },
+	{ "the same in older files", "return {name=\"y\";attr={[\"u|n\"]=\"v\"}}",
+	  "<y xmlns:a0='u' a0:n='v'/>" },
+	{ "what is to be escaped", "return {\"<&\";name=\"y\";attr={a=\"'\\n\"}}",
+	  "<y a='&apos;&#10;'>&lt;&amp;</y>" },
+	{ "the stamp is the archive's", "return {name=\"y\";attr={stamp=\"2020-01-01T00:00:00Z\"}}",
+	  "<y/>" },
+	{ "no name", "return {attr={}}", NULL },
+	{ "a name that is more", "return {name=\"a><b\";attr={}}", NULL },
+	{ "an attribute that is more", "return {name=\"a\";attr={[\"b='c' d\"]=\"e\"}}", NULL },
+	{ "no table", "return \"a\"", NULL },
+};
+
+static void test_stanzas(void **state)
+{
+	for (size_t i = 0; i < sizeof stanzas / sizeof stanzas[0]; i++) {
+		struct arena a;
+		struct value v;
+		struct buf b;
+		struct lua l;
+		arena_init(&a, 256);
+		buf_init(&b, 4096);
+		fresh();
+		lua_init(&l, &im, str_c(stanzas[i].table));
+		if (!lua_read(&l, &a, &v))
+			fail_msg("%s: \"%.*s\"", stanzas[i].name, STR_FMT(im.error));
+		bool ok = value_write_xml(&b, &v, STR("jabber:client"));
+		if (ok != (stanzas[i].xml != NULL) ||
+		    (ok && !str_eq(buf_str(&b), str_c(stanzas[i].xml))))
+			fail_msg("%s: %.*s", stanzas[i].name, STR_FMT(buf_str(&b)));
+		buf_clear(&b);
+		arena_clear(&a);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_tables),
+		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_depth),
+		cmocka_unit_test(test_stanzas),
+	};
+
+	config = config_default();
+	import_init(&im, config, &options);
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	import_clear(&im);
+	config_unref(&config);
+	return failed;
+}
