@@ -26,6 +26,7 @@ struct settings *settings_new(void)
 	s->private_max = 1024 * 1024;
 	s->resume_s = 600;
 	s->unacked_max = 4 * 1024 * 1024;
+	s->held_max = 256 * 1024;
 	s->checks_per_second = 100;
 	return s;
 }
