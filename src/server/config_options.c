@@ -90,6 +90,8 @@ const struct config_option config_options[] = {
 	LIMIT(held_bytes, CONFIG_BYTES, 0, 16 * M, .initial = "256K",
 		.help = "presence and the like that an inactive client need not see now (XEP-0352); "
 		"all is sent when there are more; 0: nothing is held"),
+	LIMIT(blocklist_items, CONFIG_NUMBER, 1, 10000, .initial = "1000",
+		.help = "addresses that one account blocks (XEP-0191)"),
 	LIMIT(vcard_bytes, CONFIG_BYTES, K, M, .initial = "128K",
 		.help = "vCard of one account, its photo included (XEP-0054)"),
 	LIMIT(private_bytes, CONFIG_BYTES, K, 16 * M, .initial = "1M",

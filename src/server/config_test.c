@@ -237,6 +237,7 @@ static void every_option_arrives(void **state)
 		"roster_items = 10 offline_messages = 11 password_checks_per_second = 12\n"
 		"archive_days = 15 archive_messages = 16 resume_seconds = 17 "
 		"unacknowledged_bytes = 128K held_bytes = 18K vcard_bytes = 13K private_bytes = 14K\n"
+		"blocklist_items = 15\n"
 		"disk_reserve_bytes = 5G }#");
 
 	assert_str(c->data_dir, "etc/a \"b\" \\ c");
@@ -280,6 +281,7 @@ static void every_option_arrives(void **state)
 	assert_int_equal(c->limits.held_bytes, 18 << 10);
 	assert_int_equal(c->limits.vcard_bytes, 13 << 10);
 	assert_int_equal(c->limits.private_bytes, 14 << 10);
+	assert_int_equal(c->limits.blocklist_items, 15);
 	assert_int_equal(c->limits.password_checks_per_second, 12);
 	assert_true(c->limits.disk_reserve_bytes == 5ull << 30);
 	config_unref(&c);
