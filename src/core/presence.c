@@ -109,6 +109,12 @@ static bool priority_of(struct shard *s, const struct stanza *st, int8_t *out)
 	return true;
 }
 
+void presence_read_priority(struct session *s)
+{
+	if (s->presence && !priority_of(s->account->shard, s->presence, &s->priority))
+		s->priority = 0;
+}
+
 static void available(struct session *s, struct stanza *st)
 {
 	struct account *a = s->account;
@@ -236,7 +242,7 @@ static void drop_directed(struct session *s, uint32_t i)
 		forget_directed(s);
 }
 
-static void note_directed(struct session *s, struct jid to)
+void presence_note_directed(struct session *s, struct jid to)
 {
 	struct str text = jid_str(to);
 	struct jid own = to;
@@ -259,7 +265,7 @@ static void directed(struct session *s, struct stanza *st)
 				STR("too many directed presences"));
 			return;
 		}
-		note_directed(s, st->to);
+		presence_note_directed(s, st->to);
 	}
 	if (st->type == PRESENCE_UNAVAILABLE && i < s->n_directed)
 		drop_directed(s, i);

@@ -31,6 +31,12 @@ void presence_send(struct account *a, const char *type, struct jid from, struct 
 /* Sends the presence of all available sessions to an address. False: there was none. */
 bool presence_tell(struct account *a, struct jid to);
 
+/* The priority of a session whose presence was put there. */
+void presence_read_priority(struct session *s);
+
+/* The session sent directed presence to this address, which is not noted yet. */
+void presence_note_directed(struct session *s, struct jid to);
+
 /* Whether a session shares its presence with somebody: by a subscription, or directly. */
 bool presence_is_shared(const struct session *s, struct jid who);
 
