@@ -4,6 +4,7 @@
 #include "base/base64.h"
 #include "base/bug.h"
 #include "core/account.h"
+#include "core/block.h"
 #include "core/credentials.h"
 #include "core/message.h"
 #include "core/module.h"
@@ -421,8 +422,29 @@ static void session_took(struct session *s)
 		sm_take(s->sm, false);
 }
 
+/* XEP-0191 section 3.3: nothing goes to a blocked address. The error is written to the session
+ * itself: on the usual way it would be a stanza from that address. */
+static void refuse_blocked(struct client *c, const struct stanza *st)
+{
+	struct shard *s = c->shard;
+
+	if (st->type == MESSAGE_ERROR || st->type == PRESENCE_ERROR || st->type == IQ_RESULT ||
+		st->type == IQ_ERROR)
+		return;
+	buf_reset(&s->scratch);
+	stanza_write_error_with(&s->scratch, st, ERR_NOT_ACCEPTABLE, STR("cancel"),
+		STR("you have blocked this address"), STR("<blocked xmlns='urn:xmpp:blocking:errors'/>"));
+	count(s, COUNT_ERRORS);
+	session_send_text(c->session, buf_str(&s->scratch));
+}
+
 static void stanza_out(struct client *c, struct stanza *st)
 {
+	if (account_blocks(c->session->account, st->to)) {
+		session_took(c->session);
+		refuse_blocked(c, st);
+		return;
+	}
 	switch ((enum stanza_kind)st->kind) {
 	case STANZA_MESSAGE:
 		message_send(c->session, st);

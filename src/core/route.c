@@ -1,6 +1,7 @@
 #include "core/route.h"
 
 #include "base/bug.h"
+#include "core/block.h"
 #include "core/message.h"
 #include "core/presence.h"
 
@@ -233,8 +234,22 @@ static void deliver_iq(struct account *a, struct stanza *st, struct jid to)
 	iq_dispatch(&c, st, own ? AT_ACCOUNT | AT_OWN : AT_ACCOUNT);
 }
 
+/* XEP-0191 section 3.3: as if the user were offline. A room is told nothing: it would take an
+ * error as a sign that the user is gone. */
+static void refuse_blocked(struct account *a, struct stanza *st)
+{
+	if (st->type == MESSAGE_GROUPCHAT)
+		message_handled(a->shard, st);
+	else if (st->kind != STANZA_PRESENCE)
+		bounce(a->shard, st, ERR_SERVICE_UNAVAILABLE, STR(""));
+}
+
 void deliver_to_account(struct account *a, struct stanza *st, struct jid to)
 {
+	if (account_blocks(a, st->from)) {
+		refuse_blocked(a, st);
+		return;
+	}
 	switch ((enum stanza_kind)st->kind) {
 	case STANZA_MESSAGE:
 		message_deliver(a, st, to);

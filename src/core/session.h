@@ -24,6 +24,7 @@ struct session {
 	uint32_t n_directed;
 	int8_t priority;
 	bool interested;            /* asked for the roster: gets pushes (RFC 6121 section 2.2) */
+	bool wants_blocks;          /* asked for the block list: gets pushes (XEP-0191) */
 	bool carbons;               /* XEP-0280: gets copies */
 	struct copied *copied;      /* what others got copies of, or NULL; its module's */
 	bool inactive;              /* XEP-0352: the client said that nobody looks at it */

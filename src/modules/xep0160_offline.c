@@ -9,6 +9,7 @@
  * what holds nothing but chat states (section 3), and what a hint forbids (XEP-0334). Options:
  * offline_messages of the limits. Stores: messages, in the ledger. */
 #include "base/bug.h"
+#include "core/block.h"
 #include "core/client.h"
 #include "core/message.h"
 #include "core/module.h"
@@ -66,6 +67,15 @@ static struct session *best_session(struct account *a)
 	return best;
 }
 
+/* It waits no longer, as if it had been delivered. */
+static void pass_over(struct session *to, const struct ledger_message *m)
+{
+	if (!to->sm)
+		return; /* taken() sees to the whole page */
+	to->account->taken++;
+	message_arrived(to->account, &m->place, 1);
+}
+
 /* With XEP-0198 a message waits on until the client has acknowledged it. */
 static void deliver_one(struct session *to, const struct ledger_message *m)
 {
@@ -75,6 +85,11 @@ static void deliver_one(struct session *to, const struct ledger_message *m)
 	if (!st) {
 		log_error(&s->log, "offline_message", F_STR("account", jid_str(to->account->jid)),
 			F_STR("error", STR("what was stored is no stanza")));
+		return;
+	}
+	if (account_blocks(to->account, st->from)) { /* since it came */
+		pass_over(to, m);
+		stanza_unref(&st);
 		return;
 	}
 	st->archive_id = m->id;

@@ -53,6 +53,8 @@ struct config_limits {
 	uint32_t archive_messages;           /* of one account; 0: no bound */
 	uint32_t resume_seconds;             /* XEP-0198: how long a client may be away */
 	uint32_t unacknowledged_bytes;       /* XEP-0198, of one session */
+	uint32_t held_bytes;                 /* XEP-0352, of one session; 0: nothing is held */
+	uint32_t blocklist_items;            /* of one account */
 	uint32_t vcard_bytes;                /* of one account */
 	uint32_t private_bytes;              /* of one account */
 	uint32_t password_checks_per_second; /* PLAIN and new passwords: work of milliseconds */

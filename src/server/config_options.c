@@ -87,6 +87,11 @@ const struct config_option config_options[] = {
 	LIMIT(unacknowledged_bytes, CONFIG_BYTES, 64 * K, G, .initial = "4M",
 		.help = "stanzas that a client has not acknowledged (XEP-0198); its session ends when "
 		"there are more"),
+	LIMIT(held_bytes, CONFIG_BYTES, 0, 16 * M, .initial = "256K",
+		.help = "presence and the like that an inactive client need not see now (XEP-0352); "
+		"all is sent when there are more; 0: nothing is held"),
+	LIMIT(blocklist_items, CONFIG_NUMBER, 1, 10000, .initial = "1000",
+		.help = "addresses that one account blocks (XEP-0191)"),
 	LIMIT(vcard_bytes, CONFIG_BYTES, K, M, .initial = "128K",
 		.help = "vCard of one account, its photo included (XEP-0054)"),
 	LIMIT(private_bytes, CONFIG_BYTES, K, 16 * M, .initial = "1M",

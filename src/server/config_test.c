@@ -236,7 +236,8 @@ static void every_option_arrives(void **state)
 		"half_open_per_address = 7 output_bytes = 8M sessions_per_account = 9\n"
 		"roster_items = 10 offline_messages = 11 password_checks_per_second = 12\n"
 		"archive_days = 15 archive_messages = 16 resume_seconds = 17 "
-		"unacknowledged_bytes = 128K vcard_bytes = 13K private_bytes = 14K\n"
+		"unacknowledged_bytes = 128K held_bytes = 18K vcard_bytes = 13K private_bytes = 14K\n"
+		"blocklist_items = 15\n"
 		"disk_reserve_bytes = 5G }#");
 
 	assert_str(c->data_dir, "etc/a \"b\" \\ c");
@@ -277,8 +278,10 @@ static void every_option_arrives(void **state)
 	assert_int_equal(c->limits.archive_messages, 16);
 	assert_int_equal(c->limits.resume_seconds, 17);
 	assert_int_equal(c->limits.unacknowledged_bytes, 128 << 10);
+	assert_int_equal(c->limits.held_bytes, 18 << 10);
 	assert_int_equal(c->limits.vcard_bytes, 13 << 10);
 	assert_int_equal(c->limits.private_bytes, 14 << 10);
+	assert_int_equal(c->limits.blocklist_items, 15);
 	assert_int_equal(c->limits.password_checks_per_second, 12);
 	assert_true(c->limits.disk_reserve_bytes == 5ull << 30);
 	config_unref(&c);

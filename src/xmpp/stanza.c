@@ -433,6 +433,12 @@ static bool is_error(const struct stanza *s)
 
 void stanza_write_error(struct buf *b, const struct stanza *s, enum stanza_error e, struct str text)
 {
+	stanza_write_error_with(b, s, e, stanza_error_type(e), text, STR(""));
+}
+
+void stanza_write_error_with(struct buf *b, const struct stanza *s, enum stanza_error e,
+	struct str type, struct str text, struct str condition)
+{
 	const struct xml_node *payload = s->kind == STANZA_IQ ? stanza_payload(s) : NULL;
 	struct writer w = w_on(b);
 
@@ -443,7 +449,7 @@ void stanza_write_error(struct buf *b, const struct stanza *s, enum stanza_error
 		w_raw(&w, xml_raw(&s->doc, payload));
 	}
 	w_open(&w, "error");
-	w_attr(&w, "type", stanza_error_type(e));
+	w_attr(&w, "type", type);
 	w_open_ns(&w, stanza_error_name(e).p, NS_STANZAS);
 	w_close(&w);
 	if (text.n) {
@@ -452,6 +458,7 @@ void stanza_write_error(struct buf *b, const struct stanza *s, enum stanza_error
 		w_text(&w, text);
 		w_close(&w);
 	}
+	w_raw(&w, condition);
 	w_close(&w);
 	w_close(&w);
 }

@@ -120,4 +120,9 @@ void stanza_open_result(struct writer *w, const struct stanza *iq);
 void stanza_write_error(struct buf *b, const struct stanza *s, enum stanza_error e,
 	struct str text);
 
+/* The same with an application-specific condition, as XML (RFC 6120 section 8.3.4), and the type
+ * of error that goes with it. */
+void stanza_write_error_with(struct buf *b, const struct stanza *s, enum stanza_error e,
+	struct str type, struct str text, struct str condition);
+
 #endif

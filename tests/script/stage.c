@@ -114,6 +114,8 @@ static bool cmd_limit(struct stage *s, struct str args)
 		struct str name;
 		uint32_t *value;
 	} limits[] = {
+		{ STR("blocklist_items"), &set->blocklist_max },
+		{ STR("held_bytes"), &set->held_max },
 		{ STR("offline_messages"), &s->world.offline_max },
 		{ STR("private_bytes"), &set->private_max },
 		{ STR("roster_items"), &set->roster_max },
