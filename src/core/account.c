@@ -1,6 +1,5 @@
 #include "core/account.h"
 
-#include "base/base64.h"
 #include "base/bug.h"
 #include "base/clock.h"
 #include "core/client.h"
@@ -25,9 +24,17 @@ struct account *account_get(struct shard *s, struct jid j)
 	return a && a->ready && !a->gone ? a : NULL;
 }
 
+static void unload_modules(struct account *a)
+{
+	for (const struct module *const *m = a->shard->core->modules; *m; m++)
+		if ((*m)->unload)
+			(*m)->unload(a);
+}
+
 static void account_free(struct account *a)
 {
 	BUG_ON(a->n_sessions || a->n_waiting);
+	unload_modules(a);
 	timer_stop(&a->shard->loop.wheel, &a->idle);
 	timer_stop(&a->shard->loop.wheel, &a->again);
 	map_del(&a->shard->accounts, &a->node);
@@ -44,14 +51,14 @@ static void idle_fired(struct timer *t)
 
 	if (a->n_sessions)
 		return;
-	if (a->n_waiting || a->held || a->loading || a->storing) {
+	if (a->n_waiting || a->held || a->loading) {
 		timer_set(&a->shard->loop.wheel, &a->idle, a->shard->loop.now, ACCOUNT_IDLE_MS);
 		return;
 	}
 	account_free(a);
 }
 
-static void stay_a_while(struct account *a)
+void account_stay(struct account *a)
 {
 	if (!a->n_sessions)
 		timer_set(&a->shard->loop.wheel, &a->idle, a->shard->loop.now, ACCOUNT_IDLE_MS);
@@ -82,7 +89,7 @@ struct account *account_new_guest(struct shard *s, struct jid j)
 
 	a->guest = true;
 	a->ready = true;
-	stay_a_while(a);
+	account_stay(a);
 	return a;
 }
 
@@ -110,8 +117,19 @@ static void load_failed(struct account *a, enum store_status status)
 	run_waiting(s, &waiting, NULL, status);
 }
 
+static void load_module(struct account *a, const struct module *m,
+	const struct store_account *stored)
+{
+	for (size_t i = 0; m->space && i < stored->n_data; i++)
+		if (str_eq(stored->data[i].space, str_c(m->space)))
+			m->load(a, stored->data[i].key, stored->data[i].bytes);
+}
+
 static void fill(struct account *a, const struct store_account *stored)
 {
+	unload_modules(a);
+	for (const struct module *const *m = a->shard->core->modules; *m; m++)
+		load_module(a, *m, stored);
 	roster_clear(&a->roster);
 	roster_load(a, stored);
 	a->last_us = stored->last_us;
@@ -137,7 +155,7 @@ static void loaded(struct store_op *op, void *receiver)
 		fill(a, &op->account);
 		if (!a->ready) {
 			a->ready = true;
-			stay_a_while(a);
+			account_stay(a);
 			a->n_waiting = 0;
 			run_waiting(s, &a->waiting, a, STORE_OK);
 		}
@@ -174,7 +192,7 @@ void account_wait(struct shard *s, struct jid j, struct waiter *w)
 	struct account *a = account_find(s, j);
 
 	if (a && a->ready && !a->gone) {
-		stay_a_while(a);
+		account_stay(a);
 		w->run(w, s, a, STORE_OK);
 		return;
 	}
@@ -214,7 +232,7 @@ void account_gone(struct account *a)
  * account of this name meanwhile gets the one that the store has by now. */
 void account_settle(struct account *a)
 {
-	if (!a->gone || a->held || a->storing || a->loading)
+	if (!a->gone || a->held || a->loading)
 		return;
 	if (!a->n_waiting) {
 		account_free(a);
@@ -248,68 +266,4 @@ bool account_may_see(const struct account *a, struct jid who)
 		return true;
 	const struct contact *c = roster_find(&a->roster, jid_bare(who));
 	return c && (c->subscription & SUB_FROM);
-}
-
-/* ---- sessions ---- */
-
-struct session *session_find(struct account *a, struct str resource)
-{
-	list_each(s, &a->sessions, struct session, link)
-		if (str_eq(jid_resource(s->full), resource))
-			return s;
-	return NULL;
-}
-
-struct session *session_new(struct account *a, struct client *c, struct str resource)
-{
-	struct str bare = jid_str(a->jid);
-	struct session *old = session_find(a, resource);
-
-	if (old) /* RFC 6120 section 7.7.2.2: the newer one wins */
-		client_close(old->client, STREAM_CONFLICT, "the resource was bound again");
-	struct session *s = xcalloc(1, sizeof *s + bare.n + 1 + resource.n);
-	char *text = (char *)(s + 1);
-	memcpy(text, bare.p, bare.n);
-	text[bare.n] = '/';
-	memcpy(text + bare.n + 1, resource.p, resource.n);
-	s->full = a->jid;
-	s->full.p = text;
-	s->full.n_resource = (uint16_t)resource.n;
-	s->account = a;
-	s->client = c;
-	s->since_us = clock_wall_us();
-	list_add(&a->sessions, &s->link);
-	a->n_sessions++;
-	timer_stop(&a->shard->loop.wheel, &a->idle);
-	count(a->shard, COUNT_SESSIONS);
-	return s;
-}
-
-void session_end(struct session *s)
-{
-	struct account *a = s->account;
-
-	presence_end(s);
-	list_del(&s->link);
-	a->n_sessions--;
-	uncount(a->shard, COUNT_SESSIONS);
-	s->client->session = NULL;
-	free(s);
-	stay_a_while(a);
-}
-
-void session_send(struct session *s, const struct stanza *st, struct jid to)
-{
-	if (!c2s_is_ready(&s->client->stream))
-		return;
-	stanza_write(c2s_out(&s->client->stream), st, st->from, to, NS_NONE);
-	count(s->account->shard, COUNT_STANZAS_OUT);
-}
-
-void session_send_text(struct session *s, struct str xml)
-{
-	if (!c2s_is_ready(&s->client->stream))
-		return;
-	buf_add(c2s_out(&s->client->stream), xml);
-	count(s->account->shard, COUNT_STANZAS_OUT);
 }

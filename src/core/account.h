@@ -1,30 +1,17 @@
 /* Accounts that are resident on their owner: loaded on first use, gone a while after the last
- * session. Sessions are the bound resources of an account. */
+ * session. */
 #ifndef CORE_ACCOUNT_H
 #define CORE_ACCOUNT_H
 
 #include "core/roster.h"
-#include "core/shard.h"
-#include "xmpp/stanza.h"
-
-struct client;
+#include "core/session.h"
 
 #define ACCOUNT_WAITING_MAX 1000         /* things that wait while an account is loaded, or held */
 #define ACCOUNT_IDLE_MS     (60 * 1000)  /* an account without sessions stays this long */
 
-/* A bound resource. Owned by its account, freed by session_end(). */
-struct session {
-	struct list link;           /* account.sessions */
-	struct account *account;
-	struct client *client;
-	struct jid full;            /* text inline, behind the struct */
-	struct stanza *presence;    /* the last available one without `to`, or NULL */
-	struct jid *directed;       /* who got directed presence; each text is owned */
-	uint32_t n_directed;
-	int8_t priority;
-	bool interested;            /* asked for the roster: gets pushes (RFC 6121 section 2.2) */
-	uint64_t since_us;          /* bound at; wall clock */
-};
+struct archive_prefs;
+struct blocklist;
+struct push;
 
 struct account {
 	struct map_node node;       /* shard.accounts */
@@ -36,12 +23,17 @@ struct account {
 	bool guest;                 /* SASL ANONYMOUS: nothing of it is stored */
 	bool held;                  /* offline messages are being read: new ones wait behind */
 	struct timer again;         /* held: the reader had no room for more */
+	uint64_t read_upto;         /* while `again` is set: place in the ledger */
 	struct list sessions;
 	uint32_t n_sessions, n_waiting;
 	uint32_t waiting_bytes;     /* of messages that wait because of `held` */
-	uint32_t storing;           /* offline messages on their way to the ledger */
+	bool has_stored;            /* offline messages may be on their way to the ledger */
+	uint32_t taken;             /* offline messages that a session got and did not acknowledge */
 	struct list waiting;        /* struct waiter */
 	struct roster roster;
+	struct blocklist *blocked;  /* XEP-0191, or NULL; its module's, like the next ones */
+	struct archive_prefs *archive_prefs; /* XEP-0313 */
+	struct push *push;          /* XEP-0357 */
 	struct timer idle;
 	uint64_t last_us;           /* wall clock of the last end of presence, 0: never */
 	char *last_status;          /* with it, or NULL */
@@ -58,14 +50,17 @@ struct waiter {
 /* The resident, loaded account of a bare JID on its owner, or NULL. */
 struct account *account_get(struct shard *s, struct jid j);
 
-/* The resident account in any state: for who comes home to an account that `held`, `storing`
- * or `loading` kept. Afterwards account_settle() is called. */
+/* The resident account in any state: for who comes home to an account that `held` or
+ * `loading` kept. Afterwards account_settle() is called. */
 struct account *account_find(struct shard *s, struct jid j);
 void account_settle(struct account *a);
 
 /* Runs the waiter with the account: at once when it is loaded, else when it is. On the owner.
  * Too many waiting: run with NULL and STORE_FULL. */
 void account_wait(struct shard *s, struct jid j, struct waiter *w);
+
+/* It has been used, or has lost a session: stays a while. */
+void account_stay(struct account *a);
 
 /* A guest's account, loaded from nothing. */
 struct account *account_new_guest(struct shard *s, struct jid j);
@@ -80,28 +75,8 @@ void account_gone(struct account *a);
 /* All accounts of the shard; its thread is to end. */
 void accounts_free(struct shard *s);
 
-/* Binds a resource. Another session of the same resource ends with <conflict/>. */
-struct session *session_new(struct account *a, struct client *c, struct str resource);
-
-/* The session is over: sends unavailable presence to who knew of it, and frees it. */
-void session_end(struct session *s);
-
-/* The session of this resource, or NULL. */
-struct session *session_find(struct account *a, struct str resource);
-
-/* Writes a stanza to the client, addressed to `to` (the address it was sent to). */
-void session_send(struct session *s, const struct stanza *st, struct jid to);
-
-/* The same for a stanza as text. */
-void session_send_text(struct session *s, struct str xml);
-
 /* Whether somebody may learn of the account's presence: its owner, and who is subscribed.
  * False where there is no account (NULL). */
 bool account_may_see(const struct account *a, struct jid who);
-
-static inline bool session_is_available(const struct session *s)
-{
-	return s->presence != NULL;
-}
 
 #endif

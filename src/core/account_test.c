@@ -155,19 +155,17 @@ static void test_guests_leave(void **state)
 /* What is on its way comes home to an account, so the account is there. */
 static void test_what_keeps_an_account(void **state)
 {
-	static const char *const names[] = { "storing", "held", "loading" };
+	static const char *const names[] = { "held", "loading" };
 
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < 2; i++) {
 		struct core_side x;
 		begin(&x);
 		struct account *a = load(&x, ROMEO);
-		a->storing = i == 0;
-		a->held = i == 1;
-		a->loading = i == 2;
+		a->held = i == 0;
+		a->loading = i == 1;
 		core_side_wait(&x, 10 * ACCOUNT_IDLE_MS);
 		if (!resident(&x))
 			fail_msg("%s does not keep it", names[i]);
-		a->storing = 0;
 		a->held = a->loading = false;
 		core_side_wait(&x, 2 * ACCOUNT_IDLE_MS);
 		assert_int_equal(resident(&x), 0);
@@ -205,14 +203,14 @@ static void test_deleted_while_something_is_on_its_way(void **state)
 	begin(&x);
 	struct shard *s = shard_of(&x.core, ROMEO);
 	struct account *a = load(&x, ROMEO);
-	a->storing = 1;
+	a->held = true;
 	delete(&x, a);
 	assert_int_equal(resident(&x), 1);
 	assert_null(account_get(s, ROMEO));
 	assert_ptr_equal(account_find(s, ROMEO), a); /* for what comes home */
 	wait_for(&x, ROMEO, &t);
 	assert_int_equal(t.runs, 0);
-	a->storing = 0;
+	a->held = false;
 	account_settle(a);
 	core_drain(&x.core);
 	assert_int_equal(t.status, STORE_NOT_FOUND);

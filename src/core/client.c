@@ -4,10 +4,13 @@
 #include "base/base64.h"
 #include "base/bug.h"
 #include "core/account.h"
+#include "core/block.h"
 #include "core/credentials.h"
+#include "core/message.h"
 #include "core/module.h"
 #include "core/presence.h"
 #include "core/route.h"
+#include "core/sm.h"
 
 #include <stdlib.h>
 
@@ -306,6 +309,18 @@ struct binding {
 	char resource[];
 };
 
+/* Makes room: a session whose client is away gives way to one that is there. */
+static bool end_one_away(struct account *a)
+{
+	list_each(s, &a->sessions, struct session, link) {
+		if (s->client || s->sm->coming)
+			continue;
+		session_end(s);
+		return true;
+	}
+	return false;
+}
+
 static void bind_now(struct client *c, struct account *a, struct str wanted)
 {
 	struct arena *turn = &c->shard->loop.turn;
@@ -315,7 +330,8 @@ static void bind_now(struct client *c, struct account *a, struct str wanted)
 		c2s_bind_refused(&c->stream, ERR_BAD_REQUEST);
 		return;
 	}
-	if (a->n_sessions >= c->shard->settings->sessions_max && !session_find(a, resource)) {
+	if (a->n_sessions >= c->shard->settings->sessions_max && !session_find(a, resource) &&
+		!end_one_away(a)) {
 		c2s_bind_refused(&c->stream, ERR_RESOURCE_CONSTRAINT);
 		return;
 	}
@@ -399,19 +415,46 @@ static void iq_out(struct client *c, struct stanza *st)
 		deliver_to_account(c->session->account, st, c->session->account->jid);
 }
 
+/* A stanza came that is handled at once. */
+static void session_took(struct session *s)
+{
+	if (s->sm)
+		sm_take(s->sm, false);
+}
+
+/* XEP-0191 section 3.3: nothing goes to a blocked address. The error is written to the session
+ * itself: on the usual way it would be a stanza from that address. */
+static void refuse_blocked(struct client *c, const struct stanza *st)
+{
+	struct shard *s = c->shard;
+
+	if (st->type == MESSAGE_ERROR || st->type == PRESENCE_ERROR || st->type == IQ_RESULT ||
+		st->type == IQ_ERROR)
+		return;
+	buf_reset(&s->scratch);
+	stanza_write_error_with(&s->scratch, st, ERR_NOT_ACCEPTABLE, STR("cancel"),
+		STR("you have blocked this address"), STR("<blocked xmlns='urn:xmpp:blocking:errors'/>"));
+	count(s, COUNT_ERRORS);
+	session_send_text(c->session, buf_str(&s->scratch));
+}
+
 static void stanza_out(struct client *c, struct stanza *st)
 {
+	if (account_blocks(c->session->account, st->to)) {
+		session_took(c->session);
+		refuse_blocked(c, st);
+		return;
+	}
 	switch ((enum stanza_kind)st->kind) {
 	case STANZA_MESSAGE:
-		if (jid_is_set(st->to))
-			route(c->shard, st);
-		else
-			route_to(c->shard, st, c->session->account->jid);
+		message_send(c->session, st);
 		break;
 	case STANZA_PRESENCE:
+		session_took(c->session);
 		presence_out(c->session, st);
 		break;
 	case STANZA_IQ:
+		session_took(c->session);
 		iq_out(c, st);
 		break;
 	case STANZA_NONE:
@@ -439,10 +482,12 @@ static void on_stanza(struct c2s *s, const struct xml_doc *d)
 	if (malformed)
 		to = (struct jid){ 0 };
 	struct stanza *st = stanza_new_lang(d, c->session->full, to, str_c(s->lang));
-	if (malformed)
+	if (malformed) {
+		session_took(c->session);
 		bounce(sh, st, ERR_JID_MALFORMED, STR("the 'to' is no address"));
-	else
+	} else {
 		stanza_out(c, st);
+	}
 	stanza_unref(&st);
 }
 
@@ -486,7 +531,11 @@ static void on_closed(struct c2s *s, enum c2s_ending how)
 	struct client *c = client_of(s);
 
 	timer_stop(&c->shard->loop.wheel, &c->timer);
-	if (c->session)
+	if (!c->session)
+		return;
+	if (how == C2S_ENDED_LOST && c->session->sm && c->session->sm->resumable)
+		sm_leave(c->session->sm);
+	else
 		session_end(c->session);
 }
 

@@ -12,6 +12,7 @@
 #include "xmpp/stanza.h"
 
 struct client;
+struct delivery;
 
 /* Where an IQ may be addressed to for a rule to take it, as bits. */
 enum iq_place {
@@ -58,18 +59,52 @@ struct module {
 	const struct iq_rule *iq;
 	const struct nonza_rule *nonzas;
 
+	/* A resident space of the accounts' data (store/store.h), or NULL. load: an entry of it,
+	 * when the account is loaded; unload: forget all, because the account leaves or is loaded
+	 * again. */
+	const char *space;
+	void (*load)(struct account *a, struct str key, struct str bytes);
+	void (*unload)(struct account *a);
+
 	/* Adds stream features; authed: behind SASL. */
 	void (*stream_features)(struct shard *s, const struct host *h, struct writer *w,
 		bool authed);
 
-	/* Adds children to the disco#info of a host or (own: asked by its owner) an account. */
-	void (*disco_host)(struct ctx *c, struct writer *w);
+	/* Adds children to the disco#info of a host, or (c->account) of an account. */
+	void (*disco)(struct ctx *c, struct writer *w);
 
-	/* A message of type normal or chat for an account that no resource takes. True: taken
-	 * care of; else the sender gets service-unavailable. */
-	bool (*undelivered)(struct account *a, const struct stanza *message);
+	/* A message that a session sends, before anything is done with it. It may be replaced by
+	 * another, which takes the place of the reference. */
+	void (*message_sent)(struct session *s, struct stanza **message);
 
-	/* A session became available with a priority that is not negative. */
+	/* The same message, with its archive id, before it is routed. */
+	void (*message_leaves)(struct session *s, const struct stanza *message);
+
+	/* What an account wants kept of a message that it sent or that is for it (enum keep);
+	 * partner: the other side, its resource included. Changes nothing. A message that no resource
+	 * takes and nobody wants kept goes back with service-unavailable. */
+	unsigned (*keeps)(struct account *a, const struct stanza *message, struct jid partner,
+		bool sent);
+
+	/* Whether those who wish for copies get one of a message that is about to be delivered
+	 * (XEP-0280). Changes nothing. */
+	bool (*copies)(const struct delivery *d);
+
+	/* A message for an account was given to its resources, or kept for later. */
+	void (*delivered)(const struct delivery *d);
+
+	/* Something for a session whose client is inactive or away. True: the module has kept
+	 * it, for session_write() later. message NULL: text, which cannot be held back; what is
+	 * held goes out before it. */
+	bool (*holds)(struct session *s, const struct stanza *st, struct jid to);
+
+	/* A session's client came back (XEP-0198). A session is over; what a module holds in it
+	 * is to be freed. */
+	void (*session_resumed)(struct session *s);
+	void (*session_ended)(struct session *s);
+
+	/* A session became available with a priority that is not negative, or may take what
+	 * waits now that another one is gone. */
 	void (*available)(struct session *s);
 
 	/* The account is being deleted, on its owner. */

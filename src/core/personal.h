@@ -17,6 +17,10 @@
  * alone. */
 #define SPACE_PRIVATE STR("Private")
 
+/* Resident: XEP-0191. Key: a blocked address, canonical. Bytes: BLOCKED. */
+#define SPACE_BLOCK   STR("block")
+#define BLOCKED       STR("1")
+
 /* The hash of the vCard's photo as XEP-0153 section 3.1 has it: SHA-1 of the image in lower-case
  * hexadecimal; empty when there is none, or none in base 64. */
 struct str vcard_photo(const struct xml_doc *d, const struct xml_node *vcard, struct arena *a);

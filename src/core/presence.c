@@ -4,6 +4,7 @@
 
 #include "base/bug.h"
 #include "base/clock.h"
+#include "core/block.h"
 #include "core/client.h"
 #include "core/route.h"
 #include "xmpp/datetime.h"
@@ -57,10 +58,16 @@ void presence_untell(struct account *a, struct jid to)
 
 /* ---- broadcasts ---- */
 
+/* There is such a subscription, and no block (XEP-0191). */
+static bool is_shared_with(const struct account *a, const struct contact *c, uint8_t direction)
+{
+	return (c->subscription & direction) && !account_blocks(a, c->jid);
+}
+
 static void to_subscribers(struct account *a, struct stanza *st)
 {
 	for (uint32_t i = 0; i < a->roster.n; i++)
-		if (a->roster.items[i]->subscription & SUB_FROM)
+		if (is_shared_with(a, a->roster.items[i], SUB_FROM))
 			route_to(a->shard, st, a->roster.items[i]->jid);
 }
 
@@ -78,7 +85,7 @@ static void probe_all(struct session *s)
 	struct stanza *probe = make(a, "probe", s->full, (struct jid){ 0 });
 
 	for (uint32_t i = 0; i < a->roster.n; i++)
-		if (a->roster.items[i]->subscription & SUB_TO)
+		if (is_shared_with(a, a->roster.items[i], SUB_TO))
 			route_to(a->shard, probe, a->roster.items[i]->jid);
 	stanza_unref(&probe);
 	list_each(other, &a->sessions, struct session, link)
@@ -86,14 +93,8 @@ static void probe_all(struct session *s)
 			session_send(s, other->presence, s->full);
 	/* Section 3.1.3: requests come again at each login until they are answered. */
 	list_each(p, &a->roster.pending, struct pending, link)
-		session_send(s, p->request, a->jid);
-}
-
-static void tell_modules(struct session *s)
-{
-	for (const struct module *const *m = s->account->shard->core->modules; *m; m++)
-		if ((*m)->available)
-			(*m)->available(s);
+		if (!account_blocks(a, p->jid))
+			session_send(s, p->request, a->jid);
 }
 
 /* Section 4.7.2.3: an integer between -128 and +127; absent is 0. */
@@ -106,6 +107,12 @@ static bool priority_of(struct shard *s, const struct stanza *st, int8_t *out)
 		return false;
 	*out = (int8_t)v;
 	return true;
+}
+
+void presence_read_priority(struct session *s)
+{
+	if (s->presence && !priority_of(s->account->shard, s->presence, &s->priority))
+		s->priority = 0;
 }
 
 static void available(struct session *s, struct stanza *st)
@@ -126,7 +133,7 @@ static void available(struct session *s, struct stanza *st)
 	if (initial)
 		probe_all(s);
 	if (before < 0 && s->priority >= 0)
-		tell_modules(s);
+		session_takes_messages(s);
 }
 
 /* ---- the end of presence ---- */
@@ -235,7 +242,7 @@ static void drop_directed(struct session *s, uint32_t i)
 		forget_directed(s);
 }
 
-static void note_directed(struct session *s, struct jid to)
+void presence_note_directed(struct session *s, struct jid to)
 {
 	struct str text = jid_str(to);
 	struct jid own = to;
@@ -258,11 +265,91 @@ static void directed(struct session *s, struct stanza *st)
 				STR("too many directed presences"));
 			return;
 		}
-		note_directed(s, st->to);
+		presence_note_directed(s, st->to);
 	}
 	if (st->type == PRESENCE_UNAVAILABLE && i < s->n_directed)
 		drop_directed(s, i);
 	route(a->shard, st);
+}
+
+/* ---- blocking (XEP-0191 sections 3.3 and 3.4) ---- */
+
+/* Whether these items, which are not in force now, make the difference for an address. */
+static bool is_up_to(const struct account *a, const struct blocklist *items, struct jid j)
+{
+	return blocklist_matches(items, j) && !jid_eq_bare(a->jid, j) && !account_blocks(a, j);
+}
+
+static void untell_directed(struct session *s, const struct blocklist *items)
+{
+	struct account *a = s->account;
+
+	for (uint32_t i = s->n_directed; i-- > 0;) {
+		if (i >= s->n_directed || !is_up_to(a, items, s->directed[i]))
+			continue;
+		struct jid to = jid_dup(&a->shard->loop.turn, s->directed[i]);
+		drop_directed(s, i);
+		presence_send(a, "unavailable", s->full, to);
+	}
+}
+
+/* The contact that a blocked resource belongs to, or NULL: there is none, or the items are about
+ * the contact itself. */
+static const struct contact *contact_of_resource(const struct account *a,
+	const struct blocklist *items, struct jid item)
+{
+	if (jid_is_bare(item) || !is_up_to(a, items, item) || blocklist_matches(items, jid_bare(item)))
+		return NULL;
+	return roster_find(&a->roster, jid_bare(item));
+}
+
+void presence_hide(struct account *a, const struct blocklist *items)
+{
+	for (uint32_t i = 0; i < a->roster.n; i++) {
+		const struct contact *c = a->roster.items[i];
+		if ((c->subscription & SUB_FROM) && is_up_to(a, items, c->jid))
+			presence_untell(a, c->jid);
+	}
+	for (uint32_t i = 0; i < items->n; i++) {
+		const struct contact *c = contact_of_resource(a, items, items->items[i]);
+		if (c && (c->subscription & SUB_FROM))
+			presence_untell(a, items->items[i]);
+	}
+	list_each(s, &a->sessions, struct session, link)
+		untell_directed(s, items);
+}
+
+static bool is_available(struct account *a)
+{
+	list_each(s, &a->sessions, struct session, link)
+		if (session_is_available(s))
+			return true;
+	return false;
+}
+
+/* Who is subscribed learns of the user, and the user of who it is subscribed to. */
+static void show_to(struct account *a, const struct contact *c, struct jid to)
+{
+	if (c->subscription & SUB_FROM)
+		presence_tell(a, to);
+	if (c->subscription & SUB_TO)
+		presence_send(a, "probe", a->jid, c->jid);
+}
+
+void presence_show(struct account *a, const struct blocklist *items)
+{
+	if (!is_available(a))
+		return;
+	for (uint32_t i = 0; i < a->roster.n; i++) {
+		const struct contact *c = a->roster.items[i];
+		if (is_up_to(a, items, c->jid))
+			show_to(a, c, c->jid);
+	}
+	for (uint32_t i = 0; i < items->n; i++) {
+		const struct contact *c = contact_of_resource(a, items, items->items[i]);
+		if (c)
+			show_to(a, c, items->items[i]);
+	}
 }
 
 /* ---- out and in ---- */

@@ -3,6 +3,7 @@
 #define CORE_PRESENCE_H
 
 #include "core/account.h"
+#include "core/block.h"
 #include "xmpp/stanza.h"
 
 #define DIRECTED_MAX 1000 /* addresses that one session's directed presence is noted for */
@@ -30,10 +31,24 @@ void presence_send(struct account *a, const char *type, struct jid from, struct 
 /* Sends the presence of all available sessions to an address. False: there was none. */
 bool presence_tell(struct account *a, struct jid to);
 
+/* The priority of a session whose presence was put there. */
+void presence_read_priority(struct session *s);
+
+/* The session sent directed presence to this address, which is not noted yet. */
+void presence_note_directed(struct session *s, struct jid to);
+
 /* Whether a session shares its presence with somebody: by a subscription, or directly. */
 bool presence_is_shared(const struct session *s, struct jid who);
 
 /* Tells an address that all available sessions are unavailable. */
 void presence_untell(struct account *a, struct jid to);
+
+/* XEP-0191: these items are about to come into force. Who saw the user's presence until now, and
+ * will not any more, hears that the user is gone. */
+void presence_hide(struct account *a, const struct blocklist *items);
+
+/* They are not in force any more. Who may see the user's presence again is told of it, and is
+ * asked for its own. */
+void presence_show(struct account *a, const struct blocklist *items);
 
 #endif

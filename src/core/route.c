@@ -1,6 +1,8 @@
 #include "core/route.h"
 
 #include "base/bug.h"
+#include "core/block.h"
+#include "core/message.h"
 #include "core/presence.h"
 
 #include <stdlib.h>
@@ -27,6 +29,7 @@ static bool may_be_answered(const struct stanza *st)
 
 void bounce(struct shard *s, const struct stanza *st, enum stanza_error e, struct str text)
 {
+	message_handled(s, st);
 	if (!may_be_answered(st))
 		return;
 	buf_reset(&s->scratch);
@@ -202,94 +205,6 @@ static void deliver(struct shard *s, struct stanza *st, struct jid to)
 		account_wait(s, to, &waiting_new(st, to)->waiter);
 }
 
-/* RFC 6121 section 8.5.2: the resources with the highest priority that is not negative. */
-static bool deliver_to_best(struct account *a, struct stanza *st, struct jid to)
-{
-	int best = -1;
-
-	list_each(s, &a->sessions, struct session, link)
-		if (session_is_available(s) && s->priority > best)
-			best = s->priority;
-	if (best < 0)
-		return false;
-	list_each(s, &a->sessions, struct session, link)
-		if (session_is_available(s) && s->priority == best)
-			session_send(s, st, to);
-	return true;
-}
-
-static void deliver_to_all(struct account *a, struct stanza *st, struct jid to)
-{
-	list_each(s, &a->sessions, struct session, link)
-		if (session_is_available(s) && s->priority >= 0)
-			session_send(s, st, to);
-}
-
-static void deliver_undelivered(struct account *a, struct stanza *st)
-{
-	for (const struct module *const *m = a->shard->core->modules; *m; m++)
-		if ((*m)->undelivered && (*m)->undelivered(a, st))
-			return;
-	bounce(a->shard, st, ERR_SERVICE_UNAVAILABLE, STR(""));
-}
-
-/* While offline messages are being read, new ones wait behind them, so that order holds: as
- * many as fit into the output beside what is in it then. */
-static void wait_behind_offline(struct account *a, struct stanza *st, struct jid to)
-{
-	uint32_t max = a->shard->settings->max_out / 4;
-
-	if (a->n_waiting >= ACCOUNT_WAITING_MAX ||
-		(a->waiting_bytes && a->waiting_bytes + st->doc.n_bytes > max)) {
-		bounce(a->shard, st, ERR_RESOURCE_CONSTRAINT, STR("the recipient is behind"));
-		return;
-	}
-	a->n_waiting++;
-	a->waiting_bytes += st->doc.n_bytes;
-	list_add(&a->waiting, &waiting_new(st, to)->waiter.link);
-}
-
-/* A chat or normal message for the account as such. */
-static void deliver_to_person(struct account *a, struct stanza *st, struct jid to)
-{
-	if (a->held)
-		wait_behind_offline(a, st, to);
-	else if (!deliver_to_best(a, st, to))
-		deliver_undelivered(a, st);
-}
-
-/* RFC 6121 section 8.5.4, table 1. */
-static void deliver_message(struct account *a, struct stanza *st, struct jid to)
-{
-	bool bare = jid_is_bare(to);
-	struct session *match = bare ? NULL : session_find(a, jid_resource(to));
-
-	if (match) {
-		session_send(match, st, to);
-		return;
-	}
-	switch ((enum stanza_type)st->type) {
-	case MESSAGE_CHAT:
-		deliver_to_person(a, st, to);
-		break;
-	case MESSAGE_NORMAL:
-		if (bare)
-			deliver_to_person(a, st, to);
-		else
-			bounce(a->shard, st, ERR_SERVICE_UNAVAILABLE, STR(""));
-		break;
-	case MESSAGE_GROUPCHAT:
-		bounce(a->shard, st, ERR_SERVICE_UNAVAILABLE, STR(""));
-		break;
-	case MESSAGE_HEADLINE:
-		if (bare)
-			deliver_to_all(a, st, to);
-		break;
-	default: /* an error for nobody is dropped */
-		break;
-	}
-}
-
 /* Section 8.5.3: a request of who may not know of the resource is answered as if it were not
  * there. */
 static void deliver_iq_to_resource(struct account *a, struct stanza *st, struct jid to)
@@ -319,11 +234,25 @@ static void deliver_iq(struct account *a, struct stanza *st, struct jid to)
 	iq_dispatch(&c, st, own ? AT_ACCOUNT | AT_OWN : AT_ACCOUNT);
 }
 
+/* XEP-0191 section 3.3: as if the user were offline. A room is told nothing: it would take an
+ * error as a sign that the user is gone. */
+static void refuse_blocked(struct account *a, struct stanza *st)
+{
+	if (st->type == MESSAGE_GROUPCHAT)
+		message_handled(a->shard, st);
+	else if (st->kind != STANZA_PRESENCE)
+		bounce(a->shard, st, ERR_SERVICE_UNAVAILABLE, STR(""));
+}
+
 void deliver_to_account(struct account *a, struct stanza *st, struct jid to)
 {
+	if (account_blocks(a, st->from)) {
+		refuse_blocked(a, st);
+		return;
+	}
 	switch ((enum stanza_kind)st->kind) {
 	case STANZA_MESSAGE:
-		deliver_message(a, st, to);
+		message_deliver(a, st, to);
 		break;
 	case STANZA_PRESENCE:
 		presence_in(a, st, to);
@@ -333,21 +262,5 @@ void deliver_to_account(struct account *a, struct stanza *st, struct jid to)
 		break;
 	case STANZA_NONE:
 		BUG("a stanza without kind");
-	}
-}
-
-void deliver_held(struct account *a)
-{
-	a->held = false;
-	a->waiting_bytes = 0;
-	if (a->gone) {
-		account_settle(a);
-		return;
-	}
-	while (!list_empty(&a->waiting) && !a->held) {
-		struct waiter *w = list_first(&a->waiting, struct waiter, link);
-		list_del(&w->link);
-		a->n_waiting--;
-		w->run(w, a->shard, a, STORE_OK);
 	}
 }

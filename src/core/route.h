@@ -25,7 +25,4 @@ void bounce(struct shard *s, const struct stanza *st, enum stanza_error e, struc
 /* What is addressed to an account that is loaded, on its owner. */
 void deliver_to_account(struct account *a, struct stanza *st, struct jid to);
 
-/* The offline messages have been read: what waited behind them (account.held) goes out. */
-void deliver_held(struct account *a);
-
 #endif

@@ -22,8 +22,12 @@ struct settings *settings_new(void)
 	s->max_out = 4 * 1024 * 1024;
 	s->sessions_max = 32;
 	s->roster_max = 5000;
+	s->blocklist_max = 1000;
 	s->vcard_max = 128 * 1024;
 	s->private_max = 1024 * 1024;
+	s->resume_s = 600;
+	s->unacked_max = 4 * 1024 * 1024;
+	s->held_max = 256 * 1024;
 	s->checks_per_second = 100;
 	return s;
 }

@@ -15,6 +15,7 @@ struct host {
 	struct str domain;      /* canonical */
 	bool registration;      /* XEP-0077 for everybody */
 	bool anonymous;         /* SASL ANONYMOUS */
+	bool archive;           /* XEP-0313: accounts have archives */
 };
 
 struct settings {
@@ -29,8 +30,12 @@ struct settings {
 	uint32_t max_out;              /* unsent bytes of one connection */
 	uint32_t sessions_max;         /* of one account */
 	uint32_t roster_max;           /* items of one account */
+	uint32_t blocklist_max;        /* items of one account (XEP-0191) */
 	uint32_t vcard_max;            /* bytes of one vCard */
 	uint32_t private_max;          /* bytes of one account's private storage */
+	uint32_t resume_s;             /* a client may be away so long (XEP-0198); 0: not at all */
+	uint32_t unacked_max;          /* bytes that a client has not acknowledged (XEP-0198) */
+	uint32_t held_max;             /* bytes held back from an inactive client (XEP-0352); 0: none */
 	uint32_t checks_per_second;    /* password derivations on the workers */
 };
 

@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "core/account.h"
 #include "core/client.h"
+#include "core/sm.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -33,6 +34,9 @@ const char *const counter_names[COUNTERS] = {
 	[COUNT_ERRORS] = "stanza_errors",
 	[COUNT_SESSIONS] = "sessions",
 	[COUNT_ACCOUNTS] = "accounts_resident",
+	[COUNT_KEPT] = "messages_kept",
+	[COUNT_AWAY] = "sessions_away",
+	[COUNT_RESUMED] = "sessions_resumed",
 };
 
 /* What core_stop() and core_reload() send to each shard. */
@@ -83,10 +87,27 @@ static void stop_now(struct timer *t)
 	loop_stop(&container_of(t, struct shard, stop)->loop);
 }
 
+struct ledger_op *shard_ledger_op(struct shard *s, struct shard *home,
+	void (*done)(struct ledger_op *, void *), size_t ctx_size)
+{
+	struct ledger_op *op = ledger_op_new(&home->loop.inbox, done, ctx_size);
+
+	op->batch = &s->to_ledger;
+	return op;
+}
+
+static void flush_to_ledger(struct shard *s)
+{
+	if (s->to_ledger.first)
+		ledger_flush(s->core->ledger, &s->to_ledger);
+}
+
 static void turn_end(struct loop *l)
 {
 	struct shard *s = l->owner;
 	bool full = false;
+
+	flush_to_ledger(s);
 
 	for (unsigned i = 0; i < s->core->n_shards; i++) {
 		if (!s->out[i].first)
@@ -166,6 +187,7 @@ static void shard_free(struct shard *s)
 	xml_table_clear(&s->scratch_table);
 	buf_clear(&s->scratch);
 	free(s->out);
+	free(s->past);
 	loop_clear(&s->loop);
 	settings_unref(&s->settings);
 	free(s);
@@ -223,6 +245,7 @@ void core_drain(struct core *c)
 		for (unsigned i = 0; i < c->n_shards; i++) {
 			struct shard *s = c->shards[i];
 			ran += mailbox_run(&s->loop.inbox, s);
+			flush_to_ledger(s);
 			for (unsigned k = 0; k < c->n_shards; k++)
 				mailbox_post(&c->shards[k]->loop.inbox, &s->out[k]);
 		}
@@ -257,8 +280,12 @@ static void run_stop(struct mail *m, void *receiver)
 	for (unsigned i = 0; i < s->n_listeners; i++)
 		listener_clear(&s->listeners[i]);
 	s->n_listeners = 0;
-	list_each(c, &s->clients, struct client, link)
+	list_each(c, &s->clients, struct client, link) {
+		struct sm *sm = c->session ? c->session->sm : NULL;
+		if (sm && sm->resumable) /* it goes on after the restart */
+			sm_leave(sm);
 		client_close(c, STREAM_SYSTEM_SHUTDOWN, "the server stops");
+	}
 	timer_set(&s->loop.wheel, &s->stop, s->loop.now, STOP_MS);
 }
 

@@ -39,9 +39,12 @@ enum counter_id {
 	COUNT_CROSSED,       /* mails to another shard */
 	COUNT_OFFLINE_STORED,/* durable */
 	COUNT_OFFLINE_DELIVERED,
+	COUNT_KEPT,          /* messages, durable */
 	COUNT_ERRORS,        /* stanza errors sent */
 	COUNT_SESSIONS,      /* bound now; goes down too */
 	COUNT_ACCOUNTS,      /* resident now; goes down too */
+	COUNT_AWAY,          /* sessions whose client may come back; goes down too */
+	COUNT_RESUMED,       /* sessions whose client came back */
 	COUNTERS
 };
 
@@ -75,11 +78,16 @@ struct shard {
 	struct xml_table scratch_table;  /* of stanzas that the server makes */
 	struct buf scratch;              /* their text */
 	struct batch *out;               /* mail of this turn, for each shard */
+	struct batch to_ledger;          /* operations of this turn */
 	bool throttled;                  /* clients are paused: some mailbox is full */
 	struct timer room;               /* while throttled: looks again */
 	struct timer stop;               /* while stopping: the end of patience */
 	bool stopping;
 	bool dead;                       /* its thread has ended: nothing is routed any more */
+	struct sm_past *past;            /* a ring of SM_PAST_MAX, or NULL (core/sm.h) */
+	uint32_t n_past;                 /* that there ever were */
+	uint64_t sessions_made;          /* numbers of sessions */
+	uint64_t last_id;                /* the newest archive id that was made here */
 	uint64_t check_window;           /* second in which checks were counted */
 	uint32_t checks;
 	struct listener *listeners;
@@ -123,6 +131,11 @@ static inline bool shard_owns(const struct shard *s, struct jid j)
 
 /* Sends a mail to another shard at the end of the turn. mail->bytes is set. */
 void shard_post(struct shard *from, struct shard *to, struct mail *m);
+
+/* An operation on the ledger that is handed over by shard s, in order with its others, at the end
+ * of the turn; it comes home to the loop of `home`. */
+struct ledger_op *shard_ledger_op(struct shard *s, struct shard *home,
+	void (*done)(struct ledger_op *, void *), size_t ctx_size);
 
 static inline void count(struct shard *s, enum counter_id id)
 {

@@ -247,7 +247,7 @@ void subscription_remove(struct account *a, struct contact *c, struct later *lat
 	roster_delete(a, c, later);
 	if (p)
 		pending_del(a, p);
-	if (from)
+	if (from && !account_blocks(a, to))
 		presence_untell(a, to);
 	if (out)
 		presence_send(a, "unsubscribe", a->jid, to);

@@ -43,9 +43,9 @@ static enum outcome info(struct ctx *c, const struct stanza *iq)
 	else
 		write_identity(&w, "server", "im", STR("Stentor"));
 	write_features(c, &w);
-	for (const struct module *const *m = c->shard->core->modules; !c->account && *m; m++)
-		if ((*m)->disco_host)
-			(*m)->disco_host(c, &w);
+	for (const struct module *const *m = c->shard->core->modules; *m; m++)
+		if ((*m)->disco)
+			(*m)->disco(c, &w);
 	w_close(&w);
 	return reply_send(c, &w, iq);
 }

@@ -2,21 +2,22 @@
  * with XEP-0203 Delayed Delivery 2.0 for what is delivered later.
  *
  * A chat or normal message that no resource takes goes to the ledger; when a resource becomes
- * available with a priority that is not negative, what waits is delivered in order, and only
- * then is it taken out. Messages that come meanwhile wait behind (account.held). A reader gets
+ * available with a priority that is not negative, what waits is delivered in order, and taken
+ * out once it was written, or, with XEP-0198, acknowledged. Messages that come meanwhile wait
+ * behind (account.held). A reader gets
  * no more at once than half of output_bytes, so that nobody is cut off for what waited. Not stored:
  * what holds nothing but chat states (section 3), and what a hint forbids (XEP-0334). Options:
  * offline_messages of the limits. Stores: messages, in the ledger. */
 #include "base/bug.h"
-#include "base/clock.h"
+#include "core/block.h"
 #include "core/client.h"
+#include "core/message.h"
 #include "core/module.h"
-#include "core/route.h"
-#include "xmpp/datetime.h"
+#include "core/sm.h"
 
 #include <stdlib.h>
 
-/* Messages read at once; the next ones are read when these have been taken out. */
+/* Messages read at once. */
 #define PAGE 50
 
 /* How often a reader whose output is full is looked at again. */
@@ -37,73 +38,22 @@ static bool is_worth_storing(const struct stanza *m)
 	return content;
 }
 
-struct stored_ctx {
-	struct stanza *message;
-	struct jid account; /* in the operation */
-};
-
-static void stored(struct ledger_op *op, void *receiver)
+static unsigned keeps(struct account *a, const struct stanza *m, struct jid partner, bool sent)
 {
-	struct shard *s = receiver;
-	struct stored_ctx *k = op->ctx;
-	struct account *a = account_find(s, k->account);
-
-	BUG_ON(!a || !a->storing); /* storing keeps it */
-	a->storing--;
-	if (op->status == STORE_OK)
-		count(s, COUNT_OFFLINE_STORED);
-	else
-		bounce(s, k->message, ERR_SERVICE_UNAVAILABLE, STR("no more messages can be stored"));
-	stanza_unref(&k->message);
-	account_settle(a);
-	ledger_op_free(op);
-}
-
-static bool undelivered(struct account *a, const struct stanza *message)
-{
-	struct shard *s = a->shard;
-
-	if (a->guest)
-		return false;
-	if (!is_worth_storing(message))
-		return true;
-	struct ledger_op *op = ledger_op_new(&s->loop.inbox, stored, sizeof(struct stored_ctx));
-	struct stored_ctx *k = op->ctx;
-	k->message = stanza_ref((struct stanza *)message);
-	k->account = jid_dup(&op->mem, a->jid);
-	a->storing++;
-	buf_reset(&s->scratch);
-	stanza_write(&s->scratch, message, message->from, a->jid, NS_NONE);
-	struct ledger_entry e = { .archive = jid_str(a->jid), .waits = true };
-	ledger_store(s->core->ledger, op, &e, 1, ledger_id(clock_wall_us(), s->index),
-		buf_str(&s->scratch), STR_NULL);
-	return true;
+	if (sent || a->guest || (m->type != MESSAGE_CHAT && m->type != MESSAGE_NORMAL))
+		return 0;
+	return is_worth_storing(m) ? KEEP_WAITING : KEEP_NOTHING;
 }
 
 /* ---- out of it ---- */
 
-static void read_page(struct account *a);
+/* A page that has been asked for: behind which place. */
+struct page_ctx {
+	struct jid account; /* in the operation */
+	uint64_t after;
+};
 
-static void taken_out(struct ledger_op *op, void *receiver)
-{
-	struct shard *s = receiver;
-	struct account *a = account_find(s, *(struct jid *)op->ctx);
-
-	BUG_ON(!a || !a->held);
-	if (op->status == STORE_OK)
-		read_page(a);
-	else
-		deliver_held(a);
-	ledger_op_free(op);
-}
-
-static struct ledger_op *op_for(struct account *a, void (*done)(struct ledger_op *, void *))
-{
-	struct ledger_op *op = ledger_op_new(&a->shard->loop.inbox, done, sizeof(struct jid));
-
-	*(struct jid *)op->ctx = jid_dup(&op->mem, a->jid);
-	return op;
-}
+static void read_page(struct account *a, uint64_t after);
 
 /* Who takes messages for the account: the highest priority that is not negative. */
 static struct session *best_session(struct account *a)
@@ -111,29 +61,44 @@ static struct session *best_session(struct account *a)
 	struct session *best = NULL;
 
 	list_each(s, &a->sessions, struct session, link)
-		if (session_is_available(s) && s->priority >= 0 &&
+		if (session_is_available(s) && session_is_connected(s) && s->priority >= 0 &&
 			(!best || s->priority > best->priority))
 			best = s;
 	return best;
 }
 
+/* It waits no longer, as if it had been delivered. */
+static void pass_over(struct session *to, const struct ledger_message *m)
+{
+	if (!to->sm)
+		return; /* taken() sees to the whole page */
+	to->account->taken++;
+	message_arrived(to->account, &m->place, 1);
+}
+
+/* With XEP-0198 a message waits on until the client has acknowledged it. */
 static void deliver_one(struct session *to, const struct ledger_message *m)
 {
 	struct shard *s = to->account->shard;
-	struct arena *turn = &s->loop.turn;
-	struct stanza *st = stanza_scan(&s->scratch_table, m->bytes, turn);
+	struct stanza *st = stanza_scan(&s->scratch_table, m->bytes, &s->loop.turn);
 
 	if (!st) {
 		log_error(&s->log, "offline_message", F_STR("account", jid_str(to->account->jid)),
 			F_STR("error", STR("what was stored is no stanza")));
 		return;
 	}
-	buf_reset(&s->scratch);
-	stanza_write_with(&s->scratch, st, st->from, st->to, NS_NONE,
-		str_printf(turn, "<delay xmlns='urn:xmpp:delay' from='%.*s' stamp='%.*s'/>",
-			STR_FMT(jid_domain(to->full)),
-			STR_FMT(datetime_format(turn, m->stamp_us))));
-	session_send_text(to, buf_str(&s->scratch));
+	if (account_blocks(to->account, st->from)) { /* since it came */
+		pass_over(to, m);
+		stanza_unref(&st);
+		return;
+	}
+	st->archive_id = m->id;
+	if (to->sm) {
+		st->place = m->place;
+		to->account->taken++;
+	}
+	bool archived = account_keeps(to->account, st, st->from, false) & KEEP_ARCHIVED;
+	session_send_as(to, st, st->to, SEND_DELAYED | (archived ? SEND_ARCHIVED : 0));
 	count(s, COUNT_OFFLINE_DELIVERED);
 	stanza_unref(&st);
 }
@@ -144,67 +109,93 @@ static bool has_room(struct session *to, size_t bytes)
 {
 	const struct buf *out = c2s_out(&to->client->stream);
 
+	if (to->sm && to->sm->n && to->sm->bytes + bytes > to->account->shard->settings->unacked_max / 2)
+		return false;
 	return out->max && (!out->n || out->n + bytes <= out->max / 2);
 }
 
-/* How many of the messages were delivered. They take so many of the places. */
-static size_t deliver_page(struct session *to, const struct ledger_op *op, uint64_t places[PAGE])
+/* How many of the messages were delivered. */
+static size_t deliver_page(struct session *to, const struct ledger_op *op)
 {
 	size_t n = 0;
 
-	for (; n < op->n_messages && has_room(to, op->messages[n].bytes.n); n++) {
-		deliver_one(to, &op->messages[n]);
-		places[n] = op->messages[n].place;
-	}
+	while (n < op->n_messages && has_room(to, op->messages[n].bytes.n))
+		deliver_one(to, &op->messages[n++]);
 	return n;
 }
 
 static void look_again(struct timer *t)
 {
-	read_page(container_of(t, struct account, again));
+	struct account *a = container_of(t, struct account, again);
+
+	read_page(a, a->read_upto);
 }
 
-static void wait_for_room(struct account *a)
+static void wait_for_room(struct account *a, uint64_t after)
 {
+	a->read_upto = after;
 	timer_init(&a->again, look_again);
 	timer_set(&a->shard->loop.wheel, &a->again, a->shard->loop.now, AGAIN_MS);
+}
+
+/* Without XEP-0198 what has been written to the connection has arrived as far as anybody can
+ * tell. */
+static void taken(struct session *to, const struct ledger_op *op, size_t n)
+{
+	uint64_t places[PAGE];
+
+	if (to->sm)
+		return;
+	for (size_t i = 0; i < n; i++)
+		places[i] = op->messages[i].place;
+	to->account->taken += (uint32_t)n;
+	message_arrived(to->account, places, n);
 }
 
 static void page_read(struct ledger_op *op, void *receiver)
 {
 	struct shard *s = receiver;
-	struct account *a = account_find(s, *(struct jid *)op->ctx);
+	struct page_ctx *page = op->ctx;
+	struct account *a = account_find(s, page->account);
 
 	BUG_ON(!a || !a->held);
 	struct session *to = best_session(a);
 	if (op->status != STORE_OK || !op->n_messages || !to) {
-		deliver_held(a);
+		message_release_held(a);
 	} else {
-		uint64_t places[PAGE];
-		size_t n = deliver_page(to, op, places);
+		size_t n = deliver_page(to, op);
+		taken(to, op, n);
 		if (n)
-			ledger_drop(s->core->ledger, op_for(a, taken_out), jid_str(a->jid), places, n);
+			read_page(a, op->messages[n - 1].place);
 		else
-			wait_for_room(a);
+			wait_for_room(a, page->after);
 	}
 	ledger_op_free(op);
 }
 
-static void read_page(struct account *a)
+static void read_page(struct account *a, uint64_t after)
 {
-	ledger_read_waiting(a->shard->core->ledger, op_for(a, page_read), jid_str(a->jid), 0, PAGE);
+	struct ledger_op *op = shard_ledger_op(a->shard, a->shard, page_read,
+		sizeof(struct page_ctx));
+	struct page_ctx *page = op->ctx;
+
+	page->account = jid_dup(&op->mem, a->jid);
+	page->after = after;
+	ledger_read_waiting(a->shard->core->ledger, op, jid_str(a->jid), after, PAGE);
 }
 
+/* What another session has taken and not acknowledged is its own until it ends. */
 static void available(struct session *s)
 {
 	struct account *a = s->account;
 
-	if (a->guest || a->held)
+	if (a->guest || a->held || a->taken)
 		return;
-	if (!a->storing && !ledger_waiting(a->shard->core->ledger, jid_str(a->jid)))
+	if (!a->has_stored && !ledger_waiting(a->shard->core->ledger, jid_str(a->jid)))
 		return;
 	a->held = true;
-	read_page(a);
+	a->has_stored = false;
+	read_page(a, 0);
 }
 
 /* ---- the end of an account ---- */
@@ -221,7 +212,7 @@ static void erased(struct ledger_op *op, void *receiver)
 
 static void deleted(struct account *a)
 {
-	ledger_erase(a->shard->core->ledger, ledger_op_new(&a->shard->loop.inbox, erased, 0),
+	ledger_erase(a->shard->core->ledger, shard_ledger_op(a->shard, a->shard, erased, 0),
 		jid_str(a->jid));
 }
 
@@ -229,7 +220,7 @@ const struct module xep0160_offline = {
 	.name = "offline",
 	.spec = "XEP-0160 1.0.1",
 	.features = (const char *const[]){ "msgoffline", NULL },
-	.undelivered = undelivered,
+	.keeps = keeps,
 	.available = available,
 	.deleted = deleted,
 };

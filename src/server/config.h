@@ -26,6 +26,7 @@ struct config_host {
 	bool self_signed;       /* neither was named: they lie in data_dir, made when missing */
 	bool registration;      /* XEP-0077: anybody may make an account */
 	bool anonymous;         /* SASL ANONYMOUS: guests without an account */
+	bool archive;           /* XEP-0313: messages are kept */
 };
 
 enum listener_kind {
@@ -48,6 +49,12 @@ struct config_limits {
 	uint32_t sessions_per_account;
 	uint32_t roster_items;
 	uint32_t offline_messages;           /* of one account */
+	uint32_t archive_days;               /* 0: no end */
+	uint32_t archive_messages;           /* of one account; 0: no bound */
+	uint32_t resume_seconds;             /* XEP-0198: how long a client may be away */
+	uint32_t unacknowledged_bytes;       /* XEP-0198, of one session */
+	uint32_t held_bytes;                 /* XEP-0352, of one session; 0: nothing is held */
+	uint32_t blocklist_items;            /* of one account */
 	uint32_t vcard_bytes;                /* of one account */
 	uint32_t private_bytes;              /* of one account */
 	uint32_t password_checks_per_second; /* PLAIN and new passwords: work of milliseconds */

@@ -200,6 +200,7 @@ static void a_host_is_enough(void **state)
 	assert_str(c->hosts[0].key_file, "/var/lib/stentor/example.org.key");
 	assert_false(c->hosts[0].registration);
 	assert_false(c->hosts[0].anonymous);
+	assert_true(c->hosts[0].archive);
 	assert_int_equal(c->n_listeners, 2);
 	assert_int_equal(c->listeners[0].kind, LISTEN_C2S);
 	assert_str(c->listeners[0].address, "*");
@@ -226,7 +227,7 @@ static void every_option_arrives(void **state)
 		"log_level = debug\nlog_format = json\ntls_required = no\n"
 		"plain_without_tls = on\nclient_ca_file = ca.pem\n"
 		"host \"B\xc3\xbc" "cher.Example\" {\n"
-		"\tcertificate = tls/b.pem\n\tkey = /k.pem registration = yes anonymous = true }\n"
+		"\tcertificate = tls/b.pem\n\tkey = /k.pem registration = yes anonymous = true archive = no }\n"
 		"host \"[::1]\" {}\n"
 		"listener { type = c2s_direct_tls address = \"::1\" }\n"
 		"listener { address = 127.0.0.1 port = 0 }\n"
@@ -234,7 +235,9 @@ static void every_option_arrives(void **state)
 		"limits { stanza_bytes_before_login = 12K stanza_bytes = 1M login_seconds = 5\n"
 		"half_open_per_address = 7 output_bytes = 8M sessions_per_account = 9\n"
 		"roster_items = 10 offline_messages = 11 password_checks_per_second = 12\n"
-		"vcard_bytes = 13K private_bytes = 14K\n"
+		"archive_days = 15 archive_messages = 16 resume_seconds = 17 "
+		"unacknowledged_bytes = 128K held_bytes = 18K vcard_bytes = 13K private_bytes = 14K\n"
+		"blocklist_items = 15\n"
 		"disk_reserve_bytes = 5G }#");
 
 	assert_str(c->data_dir, "etc/a \"b\" \\ c");
@@ -255,6 +258,7 @@ static void every_option_arrives(void **state)
 	assert_str(c->hosts[0].key_file, "/k.pem");
 	assert_true(c->hosts[0].registration);
 	assert_true(c->hosts[0].anonymous);
+	assert_false(c->hosts[0].archive);
 	assert_str(c->hosts[1].domain, "[::1]");
 	assert_str(c->hosts[1].ascii, "::1");
 	assert_int_equal(c->n_listeners, 3);
@@ -270,8 +274,14 @@ static void every_option_arrives(void **state)
 	assert_int_equal(c->limits.sessions_per_account, 9);
 	assert_int_equal(c->limits.roster_items, 10);
 	assert_int_equal(c->limits.offline_messages, 11);
+	assert_int_equal(c->limits.archive_days, 15);
+	assert_int_equal(c->limits.archive_messages, 16);
+	assert_int_equal(c->limits.resume_seconds, 17);
+	assert_int_equal(c->limits.unacknowledged_bytes, 128 << 10);
+	assert_int_equal(c->limits.held_bytes, 18 << 10);
 	assert_int_equal(c->limits.vcard_bytes, 13 << 10);
 	assert_int_equal(c->limits.private_bytes, 14 << 10);
+	assert_int_equal(c->limits.blocklist_items, 15);
 	assert_int_equal(c->limits.password_checks_per_second, 12);
 	assert_true(c->limits.disk_reserve_bytes == 5ull << 30);
 	config_unref(&c);

@@ -3,6 +3,7 @@
 
 #include "base/bug.h"
 #include "base/digest.h"
+#include "core/sm.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -209,6 +210,7 @@ static bool start(struct server *s)
 	if (admin < 0 || !write_pid(s->config) || !server_drop_privileges(s) || !server_open(s))
 		return false;
 	s->admin = admin_new(s, admin);
+	sm_restore_all(&s->core);
 	return core_start(&s->core);
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/bug.h"
 #include "base/digest.h"
+#include "core/sm.h"
 #include "core/client.h"
 #include "modules/table.h"
 
@@ -173,6 +174,7 @@ struct settings *server_settings(struct server *s)
 		struct host *h = settings_add_host(set, c->hosts[i].domain);
 		h->registration = c->hosts[i].registration;
 		h->anonymous = c->hosts[i].anonymous;
+		h->archive = c->hosts[i].archive;
 	}
 	set->tls_required = c->tls_required;
 	set->plain_without_tls = c->plain_without_tls;
@@ -183,6 +185,8 @@ struct settings *server_settings(struct server *s)
 	set->max_out = lim->output_bytes;
 	set->sessions_max = lim->sessions_per_account;
 	set->roster_max = lim->roster_items;
+	set->resume_s = lim->resume_seconds;
+	set->unacked_max = lim->unacknowledged_bytes;
 	set->vcard_max = lim->vcard_bytes;
 	set->private_max = lim->private_bytes;
 	set->checks_per_second = lim->password_checks_per_second;
@@ -245,6 +249,8 @@ static bool open_stores(struct server *s, struct arena *a)
 	struct ledger_options o = {
 		.offline_max = s->config->limits.offline_messages,
 		.min_free_bytes = s->config->limits.disk_reserve_bytes,
+		.retain_us = s->config->limits.archive_days * UINT64_C(86400000000),
+		.retain_messages = s->config->limits.archive_messages,
 	};
 	struct str error;
 
@@ -289,6 +295,8 @@ bool server_open(struct server *s)
 void server_close(struct server *s)
 {
 	core_drain(&s->core);
+	if (s->core.store)
+		sm_save_all(&s->core);
 	if (s->core.jobs)
 		jobs_free(&s->core.jobs);
 	core_drain(&s->core);

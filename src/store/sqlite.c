@@ -56,6 +56,8 @@ static const struct {
 		"WHERE account = ?1 AND space = ?2 AND key = ?3" },
 	[ST_LIST_DATA] = { READER, "SELECT space, key, bytes FROM data "
 		"WHERE account = ?1 AND space = ?2 ORDER BY key" },
+	[ST_ACCOUNTS_WITH] = { READER, "SELECT user || '@' || host FROM accounts WHERE id IN "
+		"(SELECT account FROM data WHERE space = ?1) ORDER BY host, user" },
 	[ST_USERS] = { READER, "SELECT user FROM accounts WHERE host = ?1 AND user > ?2 "
 		"ORDER BY user LIMIT ?3" },
 
@@ -178,6 +180,7 @@ const char *db_kind_name(enum store_kind kind)
 		[STORE_DEL_PENDING] = "del-pending", [STORE_SET_DATA] = "set-data",
 		[STORE_CLEAR_DATA] = "clear-data", [STORE_GET_DATA] = "get-data",
 		[STORE_LIST_DATA] = "list-data", [STORE_USERS] = "users",
+		[STORE_ACCOUNTS_WITH] = "accounts-with",
 		[STORE_BACKUP] = "backup",
 	};
 	return names[kind];

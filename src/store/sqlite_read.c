@@ -184,6 +184,14 @@ static int read_users(struct db *d, struct store_op *op)
 		&op->n_users);
 }
 
+static int read_accounts_with(struct db *d, struct store_op *op)
+{
+	op->status = STORE_OK;
+	db_bind_text(d, ST_ACCOUNTS_WITH, 1, op->space);
+	return each_element(d, op, ST_ACCOUNTS_WITH, sizeof *op->users, take_user,
+		(void **)&op->users, &op->n_users);
+}
+
 static int read_kind(struct db *d, struct store_op *op)
 {
 	switch (op->kind) {
@@ -196,6 +204,8 @@ static int read_kind(struct db *d, struct store_op *op)
 		return read_data(d, op);
 	case STORE_USERS:
 		return read_users(d, op);
+	case STORE_ACCOUNTS_WITH:
+		return read_accounts_with(d, op);
 	default:
 		BUG("not a read");
 	}

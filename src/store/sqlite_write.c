@@ -198,6 +198,7 @@ static int change(struct db *d, struct store_op *op, uint64_t id)
 	case STORE_GET_DATA:
 	case STORE_LIST_DATA:
 	case STORE_USERS:
+	case STORE_ACCOUNTS_WITH:
 	case STORE_BACKUP:
 		break;
 	}

@@ -81,6 +81,7 @@ static bool is_read(const struct store_op *op)
 	case STORE_GET_DATA:
 	case STORE_LIST_DATA:
 	case STORE_USERS:
+	case STORE_ACCOUNTS_WITH:
 	case STORE_BACKUP:
 		return true;
 	default:
@@ -91,7 +92,8 @@ static bool is_read(const struct store_op *op)
 /* A read of more than one account. */
 static bool reads_all(const struct store_op *op)
 {
-	return op->kind == STORE_USERS || op->kind == STORE_BACKUP;
+	return op->kind == STORE_USERS || op->kind == STORE_ACCOUNTS_WITH ||
+	       op->kind == STORE_BACKUP;
 }
 
 static struct store_op **slot_of(struct store *s, const struct store_op *op)
@@ -595,6 +597,13 @@ void store_users(struct store *s, struct store_op *op, struct str host, struct s
 {
 	address(op, STORE_USERS, host, after);
 	op->number = max;
+	submit(s, op);
+}
+
+void store_accounts_with(struct store *s, struct store_op *op, struct str space)
+{
+	address(op, STORE_ACCOUNTS_WITH, STR(""), STR(""));
+	op->space = str_dup(&op->mem, space);
 	submit(s, op);
 }
 

@@ -82,7 +82,7 @@ struct store_account {
 enum store_kind {
 	STORE_KEYS, STORE_LOAD, STORE_CREATE, STORE_DELETE, STORE_SET_KEYS, STORE_SET_LAST,
 	STORE_SET_ITEM, STORE_DEL_ITEM, STORE_SET_PENDING, STORE_DEL_PENDING, STORE_SET_DATA,
-	STORE_CLEAR_DATA, STORE_GET_DATA, STORE_LIST_DATA, STORE_USERS, STORE_BACKUP
+	STORE_CLEAR_DATA, STORE_GET_DATA, STORE_LIST_DATA, STORE_USERS, STORE_ACCOUNTS_WITH, STORE_BACKUP
 };
 
 struct db_backup;
@@ -173,6 +173,9 @@ void store_list_data(struct store *s, struct store_op *op, struct str host, stru
 /* Localparts of a host in byte order, at most max, those behind `after`. Result: users. */
 void store_users(struct store *s, struct store_op *op, struct str host, struct str after,
 	unsigned max);
+
+/* The accounts that have data of a space. Result: users, as bare JIDs. */
+void store_accounts_with(struct store *s, struct store_op *op, struct str space);
 
 /* Writes a copy of the whole database, as of one moment that is not before this call, into a
  * new file (STORE_FAILED if there is one). It is synced when the operation comes home, and

@@ -58,6 +58,31 @@ enum stanza_type stanza_type_of(enum stanza_kind kind, struct str type, bool pre
 	return kind == STANZA_MESSAGE ? MESSAGE_NORMAL : TYPE_INVALID;
 }
 
+void archive_id_format(uint64_t id, char out[ARCHIVE_ID_LEN])
+{
+	for (unsigned i = ARCHIVE_ID_LEN; i-- > 0; id >>= 4)
+		out[i] = "0123456789abcdef"[id & 15];
+}
+
+bool archive_id_parse(struct str text, uint64_t *out)
+{
+	uint64_t id = 0;
+
+	if (text.n != ARCHIVE_ID_LEN)
+		return false;
+	for (size_t i = 0; i < text.n; i++) {
+		char c = text.p[i];
+		if (c >= '0' && c <= '9')
+			id = id << 4 | (uint64_t)(c - '0');
+		else if (c >= 'a' && c <= 'f')
+			id = id << 4 | (uint64_t)(c - 'a' + 10);
+		else
+			return false;
+	}
+	*out = id;
+	return id != 0;
+}
+
 static enum stanza_type type_of(const struct xml_doc *d, enum stanza_kind kind)
 {
 	struct arena a; /* only for a value with references */
@@ -143,6 +168,8 @@ struct stanza *stanza_new_lang(const struct xml_doc *d, struct jid from, struct 
 	if (start)
 		shift(nodes, d->n_nodes, attrs, d->n_attrs, start);
 	atomic_init(&s->refs, 1);
+	s->archive_id = s->session = s->place = 0;
+	s->kept_by_sender = false;
 	s->kind = (uint8_t)kind;
 	s->from = take_jid(&at, from);
 	s->to = take_jid(&at, to);
@@ -187,10 +214,12 @@ struct stanza *stanza_scan(struct xml_table *table, struct str bytes, struct are
 	return stanza_new(&d, from, to);
 }
 
-struct stanza *stanza_ref(struct stanza *s)
+struct stanza *stanza_ref(const struct stanza *s)
 {
-	atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
-	return s;
+	struct stanza *counted = (struct stanza *)s; /* the count is no part of what is constant */
+
+	atomic_fetch_add_explicit(&counted->refs, 1, memory_order_relaxed);
+	return counted;
 }
 
 void stanza_unref(struct stanza **s)
@@ -404,6 +433,12 @@ static bool is_error(const struct stanza *s)
 
 void stanza_write_error(struct buf *b, const struct stanza *s, enum stanza_error e, struct str text)
 {
+	stanza_write_error_with(b, s, e, stanza_error_type(e), text, STR(""));
+}
+
+void stanza_write_error_with(struct buf *b, const struct stanza *s, enum stanza_error e,
+	struct str type, struct str text, struct str condition)
+{
 	const struct xml_node *payload = s->kind == STANZA_IQ ? stanza_payload(s) : NULL;
 	struct writer w = w_on(b);
 
@@ -414,7 +449,7 @@ void stanza_write_error(struct buf *b, const struct stanza *s, enum stanza_error
 		w_raw(&w, xml_raw(&s->doc, payload));
 	}
 	w_open(&w, "error");
-	w_attr(&w, "type", stanza_error_type(e));
+	w_attr(&w, "type", type);
 	w_open_ns(&w, stanza_error_name(e).p, NS_STANZAS);
 	w_close(&w);
 	if (text.n) {
@@ -423,6 +458,7 @@ void stanza_write_error(struct buf *b, const struct stanza *s, enum stanza_error
 		w_text(&w, text);
 		w_close(&w);
 	}
+	w_raw(&w, condition);
 	w_close(&w);
 	w_close(&w);
 }

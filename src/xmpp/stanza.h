@@ -34,8 +34,28 @@ struct stanza {
 				* none; in the block; p NULL: none */
 	struct str id;         /* raw value as written (escapes kept), in the block; p NULL: none */
 	struct xml_doc doc;    /* in the block */
+	/* Of a message, written once by the owner of its sender before it goes on. */
+	uint64_t archive_id;   /* XEP-0359: microseconds << 8 | shard; 0: none */
+	uint64_t session;      /* number of the session that waits until it is kept, or 0 */
+	uint32_t number;       /* of the stanza in that session (XEP-0198) */
+	bool kept_by_sender;   /* it belongs to the sender's archive */
+	uint64_t place;        /* where it waits in the ledger; 0: it does not */
 	uint32_t body;         /* offset in doc.bytes behind the root's start tag */
 };
+
+/* An archive id as it is written in XML: hexadecimal, all digits, so that texts sort as the
+ * numbers do. */
+#define ARCHIVE_ID_LEN 16
+void archive_id_format(uint64_t id, char out[ARCHIVE_ID_LEN]);
+
+/* False for what archive_id_format() does not write, and for 0. */
+bool archive_id_parse(struct str text, uint64_t *out);
+
+/* When the message was received: wall clock, microseconds. */
+static inline uint64_t archive_id_stamp(uint64_t id)
+{
+	return id >> 8;
+}
 
 /* STANZA_NONE for what is no stanza: other names, or the right names in another namespace
  * than jabber:client or jabber:server. */
@@ -61,7 +81,7 @@ struct stanza *stanza_new_lang(const struct xml_doc *d, struct jid from, struct 
  * scratch. NULL when the bytes are no stanza. */
 struct stanza *stanza_scan(struct xml_table *table, struct str bytes, struct arena *a);
 
-struct stanza *stanza_ref(struct stanza *s);
+struct stanza *stanza_ref(const struct stanza *s);
 void stanza_unref(struct stanza **s);
 
 /* Writes the stanza for a receiver: start tag with these addresses (an unset one leaves the
@@ -99,5 +119,10 @@ void stanza_open_result(struct writer *w, const struct stanza *iq);
  * empty, text. Never called for a stanza that is an error itself (RFC 6120 section 8.3.1). */
 void stanza_write_error(struct buf *b, const struct stanza *s, enum stanza_error e,
 	struct str text);
+
+/* The same with an application-specific condition, as XML (RFC 6120 section 8.3.4), and the type
+ * of error that goes with it. */
+void stanza_write_error_with(struct buf *b, const struct stanza *s, enum stanza_error e,
+	struct str type, struct str text, struct str condition);
 
 #endif

@@ -295,6 +295,20 @@ static void a_payload_over_8_kib_is_not_repeated(void **state)
 	buf_clear(&in);
 }
 
+/* RFC 6120 section 8.3.4 */
+static void an_error_may_say_what_only_an_application_knows(void **state)
+{
+	struct stanza *s = scan("<message from='a@b/c' to='d@e'/>");
+
+	stanza_write_error_with(&out, s, ERR_NOT_ACCEPTABLE, STR("cancel"), STR("no"),
+		STR("<x xmlns='urn:x'/>"));
+	assert_out("<message type='error' from='d@e' to='a@b/c'><error type='cancel'>"
+		"<not-acceptable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>"
+		"<text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>no</text>"
+		"<x xmlns='urn:x'/></error></message>", "application");
+	stanza_unref(&s);
+}
+
 static void the_server_opens_stanzas_of_its_own(void **state)
 {
 	struct stanza *iq = scan("<iq type='get' id='a\"b' from='a@b/c' to='d'>"
@@ -440,6 +454,7 @@ int main(void)
 		cmocka_unit_test(start_tags_are_written_anew_and_the_rest_as_it_came),
 		cmocka_unit_test(errors_answer_stanzas),
 		cmocka_unit_test(a_payload_over_8_kib_is_not_repeated),
+		cmocka_unit_test(an_error_may_say_what_only_an_application_knows),
 		cmocka_unit_test(the_server_opens_stanzas_of_its_own),
 		cmocka_unit_test(a_stanza_stands_alone),
 		cmocka_unit_test(the_language_of_the_stream_is_written_where_there_is_none),

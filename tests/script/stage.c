@@ -94,6 +94,8 @@ static bool cmd_host(struct stage *s, struct str args)
 			h->registration = true;
 		else if (str_eq(word, STR("anonymous")))
 			h->anonymous = true;
+		else if (str_eq(word, STR("archive")))
+			h->archive = true;
 		else
 			return wrong_about(s, "no such option of a host", word);
 	}
@@ -112,13 +114,17 @@ static bool cmd_limit(struct stage *s, struct str args)
 		struct str name;
 		uint32_t *value;
 	} limits[] = {
+		{ STR("blocklist_items"), &set->blocklist_max },
+		{ STR("held_bytes"), &set->held_max },
 		{ STR("offline_messages"), &s->world.offline_max },
 		{ STR("private_bytes"), &set->private_max },
 		{ STR("roster_items"), &set->roster_max },
+		{ STR("resume_seconds"), &set->resume_s },
 		{ STR("sessions_per_account"), &set->sessions_max },
 		{ STR("stanza_bytes"), &set->user.stanza_bytes },
 		{ STR("stanza_bytes_before_login"), &set->guest.stanza_bytes },
 		{ STR("password_checks_per_second"), &set->checks_per_second },
+		{ STR("unacknowledged_bytes"), &set->unacked_max },
 		{ STR("vcard_bytes"), &set->vcard_max },
 	};
 	for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
@@ -394,6 +400,23 @@ static bool cmd_auth(struct stage *s, struct str args)
 	       wrong(s, STR("the exchange went wrong"));
 }
 
+/* authed NAME HOST USER: up to the features behind SASL */
+static bool cmd_authed(struct stage *s, struct str args)
+{
+	struct player *p;
+	struct str rest = args;
+
+	if (!cmd_raw(s, args) || !take_player(s, &rest, &p))
+		return false;
+	struct str host = word_next(&rest), user = word_next(&rest);
+	player_open(p, host);
+	if (!player_auth(p, MECH_PLAIN, user, STR(PASSWORD)))
+		return wrong(s, STR("the exchange went wrong"));
+	player_open(p, host);
+	player_forget(p);
+	return true;
+}
+
 static bool cmd_drop(struct stage *s, struct str args)
 {
 	struct player *p;
@@ -451,6 +474,7 @@ static const struct command {
 	{ STR_INIT("account"), cmd_account, false },
 	{ STR_INIT("apart"), cmd_apart, true },
 	{ STR_INIT("auth"), cmd_auth, false },
+	{ STR_INIT("authed"), cmd_authed, false },
 	{ STR_INIT("contact"), cmd_contact, false },
 	{ STR_INIT("define"), cmd_define, false },
 	{ STR_INIT("differ"), cmd_differ, false },

@@ -3,6 +3,7 @@
 #include "base/bug.h"
 #include "base/clock.h"
 #include "core/credentials.h"
+#include "core/sm.h"
 #include "core/roster.h"
 #include "modules/table.h"
 #include "player.h"
@@ -61,6 +62,7 @@ static void start(struct world *w)
 	w->core.ledger = ledger_open(str_printf(&a, "%s/ledger", w->folder).p, &o, &a, &error);
 	BUG_ON(!w->core.ledger);
 	arena_clear(&a);
+	sm_restore_all(&w->core);
 }
 
 void world_open(struct world *w)
@@ -76,6 +78,7 @@ static void stop(struct world *w)
 	core_stop(&w->core);
 	world_settle(w);
 	core_drain(&w->core);
+	sm_save_all(&w->core);
 	jobs_free(&w->core.jobs);
 	core_drain(&w->core);
 	store_close(&w->core.store);

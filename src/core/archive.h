@@ -1,0 +1,34 @@
+/* An account's archive of messages (XEP-0313): whether it has one, and what its owner wants in it
+ * (XEP-0441). */
+#ifndef CORE_ARCHIVE_H
+#define CORE_ARCHIVE_H
+
+#include "core/account.h"
+
+#define ARCHIVE_PREFS_MAX 1000 /* JIDs in both lists together */
+
+enum archive_default { ARCHIVE_ALWAYS, ARCHIVE_NEVER, ARCHIVE_ROSTER };
+
+/* Owned by its account; NULL there stands for ARCHIVE_ALWAYS and no lists. */
+struct archive_prefs {
+	enum archive_default by_default;
+	struct archive_rule {
+		struct jid jid; /* its text is owned */
+		bool never;     /* else always */
+	} *rules;
+	uint32_t n_rules;
+};
+
+/* Whether messages of the account are archived at all. */
+bool archive_is_on(const struct account *a);
+
+/* Whether the owner wants messages with this one archived. partner: full or bare JID. */
+bool archive_wants(const struct account *a, struct jid partner);
+
+/* Adds a rule (a later one for the same JID replaces it), making the preferences where there are
+ * none yet. False: there are too many. */
+bool archive_prefs_add(struct archive_prefs **p, struct jid j, bool never);
+void archive_prefs_default(struct archive_prefs **p, enum archive_default d);
+void archive_prefs_free(struct archive_prefs **p);
+
+#endif

@@ -1,0 +1,499 @@
+/* XEP-0313 Message Archive Management, version 1.1.3
+ * with XEP-0059 1.0 and XEP-0297 1.0, and the hints of XEP-0334.
+ *
+ * An account's archive at its bare JID, for its owner alone. What is stored: messages of type
+ * chat and normal that hold more than a chat state, sent or received, once each, unless a hint or
+ * the owner's preferences (XEP-0441) forbid it; group chat is the rooms' to store. They lie in the
+ * ledger (core/message.c writes them there), in the order in which they were stored, so that
+ * who has read up to an id misses nothing that comes later.
+ *
+ * Left out: group chat in the accounts' archives. Options: archive of a host; archive_days and
+ * archive_messages of the limits. Stores: messages, in the ledger. */
+#include "core/archive.h"
+
+#include "base/bug.h"
+#include "core/client.h"
+#include "core/message.h"
+#include "core/module.h"
+#include "xmpp/datetime.h"
+#include "xmpp/form.h"
+#include "xmpp/rsm.h"
+
+#define PAGE     50  /* messages of a page, when nothing is said */
+#define PAGE_MAX 250 /* and at most */
+#define IDS_MAX  PAGE_MAX
+
+/* ---- what is stored (section 6.1.1) ---- */
+
+/* Mediated invitations go to a room, which passes them on. */
+static bool is_invitation(const struct stanza *m)
+{
+	const struct xml_node *x = xml_child(&m->doc, stanza_root(m), NS_MUC_USER, TAG_X);
+
+	return x && xml_child(&m->doc, x, NS_MUC_USER, TAG_INVITE);
+}
+
+/* Whether a child says something that somebody may want to read again. */
+static bool is_content(const struct xml_node *n)
+{
+	switch (n->ns) {
+	case NS_CHATSTATES:
+	case NS_SID:
+	case NS_DELAY:
+		return false;
+	case NS_HINTS:
+		return n->tag == TAG_STORE;
+	default:
+		return n->tag != TAG_THREAD;
+	}
+}
+
+static bool is_worth_storing(const struct stanza *m, bool sent)
+{
+	const struct xml_doc *d = &m->doc;
+	const struct xml_node *root = stanza_root(m);
+	bool content = false;
+
+	if (m->type != MESSAGE_CHAT && m->type != MESSAGE_NORMAL)
+		return false;
+	if (xml_child(d, root, NS_HINTS, TAG_NO_STORE) ||
+		xml_child(d, root, NS_HINTS, TAG_NO_PERMANENT_STORE))
+		return false;
+	for (const struct xml_node *n = xml_first(d, root); n; n = xml_next(d, n))
+		content = content || is_content(n);
+	return content && !(sent && is_invitation(m));
+}
+
+static unsigned keeps(struct account *a, const struct stanza *m, struct jid partner, bool sent)
+{
+	if (!is_worth_storing(m, sent) || !archive_is_on(a) || !archive_wants(a, partner))
+		return 0;
+	return KEEP_ARCHIVED;
+}
+
+/* ---- a query ---- */
+
+/* What is asked for, while the ledger looks. */
+struct query {
+	struct later *later;
+	struct str queryid; /* in the operation; p NULL: none */
+	bool flip, newest;
+};
+
+/* For the ledger's thread: `with` a full JID. */
+struct match {
+	uint16_t n;
+	char jid[JID_MAX];
+};
+
+static bool addressed(const struct stanza *st, struct str full)
+{
+	return (jid_is_set(st->from) && str_eq(jid_str(st->from), full)) ||
+	       (jid_is_set(st->to) && str_eq(jid_str(st->to), full));
+}
+
+static bool matches(const struct ledger_message *m, const void *ctx)
+{
+	const struct match *match = ctx;
+	struct xml_table table = { 0 };
+	struct arena a;
+
+	arena_init(&a, 4096);
+	struct stanza *st = stanza_scan(&table, m->bytes, &a);
+	bool yes = st && addressed(st, str_from(match->jid, match->n));
+	stanza_unref(&st);
+	xml_table_clear(&table);
+	arena_clear(&a);
+	return yes;
+}
+
+/* A request as it is read. On failure, why. */
+struct request {
+	struct ledger_query q;
+	struct match match;
+	enum stanza_error error;
+	const char *text;
+};
+
+static bool fail(struct request *r, enum stanza_error e, const char *text)
+{
+	r->error = e;
+	r->text = text;
+	return false;
+}
+
+/* An id that we did not give is one that is not there (section 4.1.3). */
+static bool read_id(struct request *r, struct str text, uint64_t *out)
+{
+	return archive_id_parse(text, out) ||
+	       fail(r, ERR_ITEM_NOT_FOUND, "no message has this id");
+}
+
+static bool read_time(struct request *r, struct str text, uint64_t *out)
+{
+	return datetime_parse(text, out) || fail(r, ERR_BAD_REQUEST, "that is no time (XEP-0082)");
+}
+
+static bool read_with(struct request *r, struct str text, struct arena *a)
+{
+	struct jid j;
+
+	if (!jid_parse(text, a, &j))
+		return fail(r, ERR_BAD_REQUEST, "`with` is no JID");
+	r->q.with = jid_bare_str(j);
+	if (jid_is_bare(j))
+		return true;
+	struct str full = jid_str(j);
+	r->match.n = (uint16_t)full.n;
+	memcpy(r->match.jid, full.p, full.n);
+	r->q.match = matches;
+	r->q.match_ctx = &r->match;
+	r->q.match_ctx_size = offsetof(struct match, jid) + full.n;
+	return true;
+}
+
+static bool read_ids(struct request *r, const struct xml_doc *d, const struct xml_node *field,
+	struct arena *a)
+{
+	struct str *texts = arena_alloc(a, IDS_MAX * sizeof *texts);
+	uint64_t *ids = arena_alloc(a, IDS_MAX * sizeof *ids);
+	size_t n = form_values(d, field, texts, IDS_MAX, a);
+
+	if (!n || n > IDS_MAX)
+		return fail(r, ERR_BAD_REQUEST, "that is not a number of ids to ask for");
+	for (size_t i = 0; i < n; i++)
+		if (!read_id(r, texts[i], &ids[i]))
+			return false;
+	r->q.ids = ids;
+	r->q.n_ids = n;
+	return true;
+}
+
+/* Section 4.1: the fields that there are. */
+static bool read_field(struct request *r, const struct xml_doc *d, const struct xml_node *field,
+	struct arena *a)
+{
+	struct str var = form_var(d, field, a);
+	struct str value = form_value(d, field, a);
+
+	if (str_eq(var, STR("FORM_TYPE")) || str_eq(var, STR("include-groupchat")))
+		return true;
+	if (str_eq(var, STR("with")))
+		return read_with(r, value, a);
+	if (str_eq(var, STR("start")))
+		return read_time(r, value, &r->q.start_us);
+	if (str_eq(var, STR("end")))
+		return read_time(r, value, &r->q.end_us);
+	if (str_eq(var, STR("after-id")))
+		return read_id(r, value, &r->q.after);
+	if (str_eq(var, STR("before-id")))
+		return read_id(r, value, &r->q.before);
+	if (str_eq(var, STR("ids")))
+		return read_ids(r, d, field, a);
+	return fail(r, ERR_FEATURE_NOT_IMPLEMENTED, "there is no such field");
+}
+
+static bool read_form(struct request *r, const struct xml_doc *d, const struct xml_node *query,
+	struct arena *a)
+{
+	const struct xml_node *form = form_find(d, query, STR("urn:xmpp:mam:2"), a);
+	const struct xml_node *f = form ? form_first(d, form) : NULL;
+
+	if (!form && xml_child(d, query, NS_DATA, TAG_X))
+		return fail(r, ERR_BAD_REQUEST, "the form is not for an archive");
+	for (; f; f = form_next(d, f))
+		if (!read_field(r, d, f, a))
+			return false;
+	return true;
+}
+
+/* Section 4.3. A page that goes on from another one lies within what the form says. */
+static bool read_page(struct request *r, const struct xml_doc *d, const struct xml_node *query,
+	struct arena *a)
+{
+	struct rsm rsm;
+
+	if (!rsm_read(d, query, a, &rsm))
+		return fail(r, ERR_BAD_REQUEST, "the page cannot be understood");
+	r->q.max = !rsm.has_max ? PAGE : rsm.max < PAGE_MAX ? rsm.max : PAGE_MAX;
+	r->q.newest = rsm.has_before;
+	if (rsm.has_after && !read_id(r, rsm.after, &r->q.after))
+		return false;
+	return !rsm.before.n || read_id(r, rsm.before, &r->q.before);
+}
+
+/* ---- its answer ---- */
+
+static void write_result(struct buf *b, const struct query *q, struct jid to,
+	const struct ledger_message *m, struct arena *turn)
+{
+	char id[ARCHIVE_ID_LEN];
+	struct writer w = w_on(b);
+
+	archive_id_format(m->id, id);
+	stanza_open(&w, STANZA_MESSAGE, NULL, jid_bare(to), to, STR_NULL);
+	w_open_ns(&w, "result", NS_MAM);
+	w_attr(&w, "queryid", q->queryid);
+	w_attr(&w, "id", str_from(id, sizeof id));
+	w_open_ns(&w, "forwarded", NS_FORWARD);
+	w_open_ns(&w, "delay", NS_DELAY);
+	w_attr(&w, "stamp", datetime_format(turn, m->stamp_us));
+	w_close(&w);
+	/* It was stored without a namespace: as of a stream. */
+	w_raw(&w, STR("<message xmlns='jabber:client'"));
+	w_raw(&w, str_skip(m->bytes, strlen("<message")));
+	w_close(&w);
+	w_close(&w);
+	w_close(&w);
+}
+
+/* How many bytes of a page the client's connection can take now. */
+static size_t room(struct session *s)
+{
+	struct settings *set = s->account->shard->settings;
+	uint32_t max = set->max_out < set->unacked_max ? set->max_out : set->unacked_max;
+	const struct buf *out = session_is_connected(s) ? c2s_out(&s->client->stream) : NULL;
+
+	return out && out->n > max / 4 ? 0 : max / 4;
+}
+
+/* Cuts the page where the connection has no room for more, at its far end. True: it was cut. */
+static bool cut(struct ledger_op *op, bool newest, size_t max)
+{
+	size_t n = op->n_messages, bytes = 0, fit = 0;
+
+	while (fit < n) {
+		const struct ledger_message *m = &op->messages[newest ? n - 1 - fit : fit];
+		bytes += m->bytes.n + 512;
+		if (fit && bytes > max)
+			break;
+		fit++;
+	}
+	if (newest)
+		op->messages += n - fit;
+	op->n_messages = fit;
+	return fit < n;
+}
+
+static void send_page(struct session *s, const struct query *q, const struct ledger_op *op)
+{
+	struct shard *shard = s->account->shard;
+	size_t n = op->n_messages;
+
+	for (size_t i = 0; i < n; i++) {
+		buf_reset(&shard->scratch);
+		write_result(&shard->scratch, q, s->full, &op->messages[q->flip ? n - 1 - i : i],
+			&shard->loop.turn);
+		session_send_text(s, buf_str(&shard->scratch));
+	}
+}
+
+static void send_fin(struct ctx *c, const struct stanza *iq, const struct ledger_op *op,
+	bool complete)
+{
+	char first[ARCHIVE_ID_LEN], last[ARCHIVE_ID_LEN];
+	bool any = op->n_messages;
+	struct writer w = reply_open(c, iq);
+
+	if (any) {
+		archive_id_format(op->messages[0].id, first);
+		archive_id_format(op->messages[op->n_messages - 1].id, last);
+	}
+	w_open_ns(&w, "fin", NS_MAM);
+	if (complete)
+		w_attr(&w, "complete", STR("true"));
+	rsm_write(&w, any ? str_from(first, sizeof first) : STR_NULL,
+		any ? str_from(last, sizeof last) : STR_NULL,
+		op->index_known && any ? (int64_t)op->first_index : -1,
+		op->total_known ? (int64_t)op->total : -1);
+	w_close(&w);
+	reply_send(c, &w, iq);
+}
+
+/* The session that asked, if it is still there. */
+static struct session *who_asked(struct shard *s, const struct stanza *iq)
+{
+	struct account *a = account_get(s, iq->from);
+
+	return a ? session_find(a, jid_resource(iq->from)) : NULL;
+}
+
+static void page_read(struct ledger_op *op, void *receiver)
+{
+	struct query *q = op->ctx;
+	const struct stanza *iq = q->later->iq;
+	struct ctx c = later_ctx(q->later);
+	struct session *s = who_asked(receiver, iq);
+
+	if (op->status == STORE_NOT_FOUND) {
+		refuse(&c, iq, ERR_ITEM_NOT_FOUND, STR(""));
+	} else if (op->status != STORE_OK) {
+		refuse(&c, iq, op->status == STORE_FULL ? ERR_RESOURCE_CONSTRAINT
+							: ERR_INTERNAL_SERVER_ERROR, STR(""));
+	} else if (s) {
+		bool complete = !cut(op, q->newest, room(s)) && op->complete;
+		send_page(s, q, op);
+		send_fin(&c, iq, op, complete);
+	}
+	later_free(&q->later);
+	ledger_op_free(op);
+}
+
+static bool is_owner(const struct ctx *c, const struct stanza *iq)
+{
+	return c->account && jid_eq_bare(c->account->jid, iq->from);
+}
+
+static enum outcome on_query(struct ctx *c, const struct stanza *iq)
+{
+	struct arena *turn = &c->shard->loop.turn;
+	const struct xml_node *query = stanza_payload(iq);
+	struct request *r = arena_alloc(turn, sizeof *r);
+
+	if (!is_owner(c, iq)) /* section 8.1 */
+		return refuse(c, iq, ERR_FORBIDDEN, STR(""));
+	memset(r, 0, sizeof *r);
+	if (!read_form(r, &iq->doc, query, turn) || !read_page(r, &iq->doc, query, turn))
+		return refuse(c, iq, r->error, str_c(r->text));
+	struct ledger_op *op = shard_ledger_op(c->shard, c->shard, page_read,
+		sizeof(struct query));
+	struct query *q = op->ctx;
+	struct str queryid = xml_attr_str(&iq->doc, query, TAG_QUERYID, turn);
+	q->later = later_new(c, iq);
+	q->queryid = queryid.p ? str_dup(&op->mem, queryid) : STR_NULL;
+	q->newest = r->q.newest;
+	q->flip = xml_child(&iq->doc, query, NS_MAM, TAG_FLIP_PAGE);
+	ledger_query(c->shard->core->ledger, op, jid_str(c->account->jid), &r->q);
+	return LATER;
+}
+
+/* ---- the form and the metadata (sections 4.1.5 and 5) ---- */
+
+static void write_field(struct writer *w, const char *type, const char *var)
+{
+	w_open(w, "field");
+	w_attr(w, "type", str_c(type));
+	w_attr(w, "var", str_c(var));
+	w_close(w);
+}
+
+static enum outcome on_form(struct ctx *c, const struct stanza *iq)
+{
+	if (!is_owner(c, iq))
+		return refuse(c, iq, ERR_FORBIDDEN, STR(""));
+	struct writer w = reply_open(c, iq);
+	w_open_ns(&w, "query", NS_MAM);
+	w_open_ns(&w, "x", NS_DATA);
+	w_attr(&w, "type", STR("form"));
+	w_open(&w, "field");
+	w_attr(&w, "type", STR("hidden"));
+	w_attr(&w, "var", STR("FORM_TYPE"));
+	w_leaf(&w, "value", STR("urn:xmpp:mam:2"));
+	w_close(&w);
+	write_field(&w, "jid-single", "with");
+	write_field(&w, "text-single", "start");
+	write_field(&w, "text-single", "end");
+	write_field(&w, "text-single", "before-id");
+	write_field(&w, "text-single", "after-id");
+	w_raw(&w, STR("<field type='list-multi' var='ids'>"
+		"<validate xmlns='http://jabber.org/protocol/xdata-validate' datatype='xs:string'>"
+		"<open/></validate></field>"));
+	write_field(&w, "boolean", "include-groupchat");
+	w_close(&w);
+	w_close(&w);
+	return reply_send(c, &w, iq);
+}
+
+struct metadata {
+	struct later *later;
+	struct jid account; /* in the operation */
+	struct ledger_message first; /* id 0: not asked yet */
+};
+
+static void write_end(struct writer *w, const char *name, const struct ledger_message *m,
+	struct arena *turn)
+{
+	char id[ARCHIVE_ID_LEN];
+
+	archive_id_format(m->id, id);
+	w_open(w, name);
+	w_attr(w, "id", str_from(id, sizeof id));
+	w_attr(w, "timestamp", datetime_format(turn, m->stamp_us));
+	w_close(w);
+}
+
+static void answer_metadata(struct metadata *m, const struct ledger_message *last)
+{
+	struct ctx c = later_ctx(m->later);
+	struct writer w = reply_open(&c, m->later->iq);
+
+	w_open_ns(&w, "metadata", NS_MAM);
+	if (last) {
+		write_end(&w, "start", &m->first, &c.shard->loop.turn);
+		write_end(&w, "end", last, &c.shard->loop.turn);
+	}
+	w_close(&w);
+	reply_send(&c, &w, m->later->iq);
+}
+
+static void ask_end(struct shard *s, const struct metadata *from, bool newest);
+
+static void end_read(struct ledger_op *op, void *receiver)
+{
+	struct metadata *m = op->ctx;
+	struct ctx c = later_ctx(m->later);
+	bool is_last = m->first.id;
+
+	if (op->status != STORE_OK) {
+		refuse(&c, m->later->iq, ERR_INTERNAL_SERVER_ERROR, STR(""));
+	} else if (op->n_messages && !is_last) {
+		m->first = op->messages[0];
+		ask_end(receiver, m, true);
+		m->later = NULL;
+	} else {
+		answer_metadata(m, op->n_messages ? &op->messages[0] : NULL);
+	}
+	if (m->later)
+		later_free(&m->later);
+	ledger_op_free(op);
+}
+
+static void ask_end(struct shard *s, const struct metadata *from, bool newest)
+{
+	struct ledger_op *op = shard_ledger_op(s, s, end_read, sizeof *from);
+	struct metadata *m = op->ctx;
+	struct ledger_query q = { .max = 1, .newest = newest };
+
+	*m = *from;
+	m->account = jid_dup(&op->mem, from->account);
+	ledger_query(s->core->ledger, op, jid_str(m->account), &q);
+}
+
+static enum outcome on_metadata(struct ctx *c, const struct stanza *iq)
+{
+	if (!is_owner(c, iq))
+		return refuse(c, iq, ERR_FORBIDDEN, STR(""));
+	struct metadata m = { .later = later_new(c, iq), .account = c->account->jid };
+	ask_end(c->shard, &m, false);
+	return LATER;
+}
+
+/* Section 7: the account says it, where it has an archive. */
+static void disco(struct ctx *c, struct writer *w)
+{
+	if (c->account && archive_is_on(c->account))
+		w_raw(w, STR("<feature var='urn:xmpp:mam:2'/><feature var='urn:xmpp:mam:2#extended'/>"
+			"<feature var='urn:xmpp:mam:2#groupchat-field'/>"));
+}
+
+const struct module xep0313_mam = {
+	.name = "archive",
+	.spec = "XEP-0313 1.1.3",
+	.disco = disco,
+	.iq = (const struct iq_rule[]){
+		{ IQ_SET, NS_MAM, TAG_QUERY, AT_OWN | AT_ACCOUNT, on_query },
+		{ IQ_GET, NS_MAM, TAG_QUERY, AT_OWN | AT_ACCOUNT, on_form },
+		{ IQ_GET, NS_MAM, TAG_METADATA, AT_OWN | AT_ACCOUNT, on_metadata },
+		{ 0 } },
+	.keeps = keeps,
+};
