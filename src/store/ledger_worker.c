@@ -54,9 +54,14 @@ bool worker_start(struct worker *w, const char *name, void (*main)(void *receive
 	return true;
 }
 
-void worker_stop(struct worker *w)
+void worker_join(struct worker *w)
 {
 	mailbox_post_one(&w->box, &w->stop);
 	pthread_join(w->thread, NULL);
+}
+
+void worker_stop(struct worker *w)
+{
+	worker_join(w);
 	mailbox_clear(&w->box);
 }

@@ -23,6 +23,9 @@ bool worker_start(struct worker *w, const char *name, void (*main)(void *receive
 /* After all mails posted before have been run: ends and joins. */
 void worker_stop(struct worker *w);
 
+/* The same, but its mailbox stays: who posted the last mail may still be looking at it. */
+void worker_join(struct worker *w);
+
 /* For a main: waits for a mail, at most timeout_ms (-1: for ever), then runs all there are. */
 void worker_wait(struct worker *w, int timeout_ms);
 

@@ -473,18 +473,23 @@ static void free_news(struct list *list)
 	}
 }
 
+void search_stop(struct search *s)
+{
+	worker_join(&s->worker);
+	all_go_home(s, &s->ops, STORE_FAILED);
+	all_go_home(s, &s->erasing, STORE_FAILED);
+	all_go_home(s, &s->purging, STORE_FAILED);
+}
+
 void search_close(struct search **sp)
 {
 	struct search *s = *sp;
 
-	worker_stop(&s->worker);
-	all_go_home(s, &s->ops, STORE_FAILED);
-	all_go_home(s, &s->erasing, STORE_FAILED);
-	all_go_home(s, &s->purging, STORE_FAILED);
 	free_news(&s->fresh);
 	free_news(&s->due);
 	map_clear(&s->known);
 	search_db_close(&s->db);
+	mailbox_clear(&s->worker.box);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 	*sp = NULL;

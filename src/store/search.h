@@ -64,13 +64,16 @@ struct search_op {
 	uint64_t id;
 };
 
-/* Opens (and creates) the index in folder dir. The ledger must stay open until search_close().
- * NULL with a message for people in *error (in the arena); the file may then be deleted. */
+/* Opens (and creates) the index in folder dir. NULL with a message for people in *error (in the arena); the file may then be deleted. */
 struct search *search_open(const char *dir, struct ledger *l, search_read *read, struct arena *a,
 	struct str *error);
 
-/* Operations that are under way come home, STORE_FAILED where they were not done; an erasure
- * goes on when the index is opened again. */
+/* Ends the thread, before the ledger closes. Operations that are under way come home, STORE_FAILED
+ * where they were not done; an erasure goes on when the index is opened again. Nothing may be
+ * asked any more. */
+void search_stop(struct search *s);
+
+/* Frees it, once it is stopped and the ledger, whose answers it got, is closed. */
 void search_close(struct search **s);
 
 struct search_op *search_op_new(struct mailbox *home, void (*done)(struct search_op *, void *),

@@ -273,7 +273,7 @@ static void a_query_finds_what_was_stored_before_it(void **state)
 	assert_string_equal(find(b, "a@x", "cat"), "1 ");
 	put(b, "a@x", "p@x", "cat", 2);
 	assert_string_equal(find(b, "a@x", "cat"), "1 2 ");
-	search_close(&b->s);
+	close_search(b);
 	put(b, "a@x", "p@x", "cat", 3);
 	open_search(b);
 	assert_string_equal(find(b, "a@x", "cat"), "1 2 3 ");
@@ -391,7 +391,7 @@ static void nothing_readable_is_left_of_an_erased_archive(void **state)
 	}
 	find(b, "a@x", "secretword");
 	find(b, "b@x", "plainword");
-	search_close(&b->s);
+	close_search(b);
 	open_search(b);
 	assert_true(grep(b, "secretword") > 0 && grep(b, "secretpartner") > 0);
 	lose(b, "a@x", 700);
@@ -440,7 +440,7 @@ static void an_erasure_that_was_cut_short_goes_on(void **state)
 	find(b, "a@x", "secretword");
 	lose(b, "a@x", 700);
 	search_erase(b->s, new_op(b), STR("a@x"));
-	search_close(&b->s);
+	close_search(b);
 	wait_all(b); /* done or not */
 	open_search(b);
 	for (int i = 0; i < 1000 && grep(b, "secretword"); i++)
@@ -476,7 +476,7 @@ static void closing_brings_home_what_waits(void **state)
 	search_news(b->s, STR("a@x"));
 	wait_until_held(&b->l);
 	let_go(&b->l);
-	search_close(&b->s);
+	close_search(b);
 	wait_all(b);
 	assert_true(b->last->status == STORE_FAILED || b->last->status == STORE_OK);
 }
@@ -488,7 +488,7 @@ static void a_file_that_is_none_of_ours_is_refused(void **state)
 	struct arena a;
 	char path[4200];
 
-	search_close(&b->s);
+	close_search(b);
 	snprintf(path, sizeof path, "%s/search.db", b->dir);
 	struct stat st;
 	assert_int_equal(stat(path, &st), 0);

@@ -187,6 +187,12 @@ static inline void open_search(struct bench *b)
 	arena_clear(&a);
 }
 
+static inline void close_search(struct bench *b)
+{
+	search_stop(b->s);
+	search_close(&b->s);
+}
+
 static inline int set_up(void **state)
 {
 	struct bench *b = xcalloc(1, sizeof *b);
@@ -204,7 +210,7 @@ static inline int tear_down(void **state)
 	struct bench *b = *state;
 
 	if (b->s)
-		search_close(&b->s);
+		close_search(b);
 	if (b->last)
 		search_op_free(b->last);
 	for (size_t i = 0; i < b->l.n; i++)
