@@ -139,9 +139,6 @@ static void fill(struct account *a, const struct store_account *stored)
 		a->last_status = xcalloc(1, stored->last_status.n + 1);
 		memcpy(a->last_status, stored->last_status.p, stored->last_status.n);
 	}
-	for (const struct module *const *m = a->shard->core->modules; *m; m++)
-		if ((*m)->loaded)
-			(*m)->loaded(a, stored);
 }
 
 static void loaded(struct store_op *op, void *receiver)

@@ -110,10 +110,6 @@ struct module {
 	/* The account is being deleted, on its owner. */
 	void (*deleted)(struct account *a);
 
-	/* The account has been loaded, for the first time or again; of stored.data it has the
-	 * resident spaces. */
-	void (*loaded)(struct account *a, const struct store_account *stored);
-
 	/* Available presence that a session sends to all or to somebody, before anything is done
 	 * with it. It may be replaced by another, which takes the place of the reference. */
 	void (*presence_sent)(struct session *s, struct stanza **presence);

@@ -134,14 +134,15 @@ static void photo_changed(struct account *a, struct str hash)
 	}
 }
 
-static void loaded(struct account *a, const struct store_account *stored)
+static void load(struct account *a, struct str key, struct str bytes)
+{
+	if (bytes.n < sizeof a->avatar)
+		set_avatar(a, bytes);
+}
+
+static void unload(struct account *a)
 {
 	set_avatar(a, STR(""));
-	for (size_t i = 0; i < stored->n_data; i++) {
-		const struct store_datum *datum = &stored->data[i];
-		if (str_eq(datum->space, SPACE_AVATAR) && datum->bytes.n < sizeof a->avatar)
-			set_avatar(a, datum->bytes);
-	}
 }
 
 /* ---- set ---- */
@@ -223,7 +224,9 @@ const struct module xep0054_vcard = {
 	.spec = "XEP-0054 1.3.0",
 	.features = (const char *const[]){ "vcard-temp", NULL },
 	.account_features = (const char *const[]){ "vcard-temp", NULL },
-	.loaded = loaded,
+	.space = "avatar",
+	.load = load,
+	.unload = unload,
 	.presence_sent = presence_sent,
 	.iq = (const struct iq_rule[]){
 		{ IQ_GET, NS_VCARD, TAG_VCARD, AT_OWN | AT_ACCOUNT, on_get },
