@@ -64,6 +64,7 @@ void sm_save(struct sm *sm, struct buf *out)
 	w_attr_u64(&w, "resume-seconds", sm->resume_s);
 	w_attr_u64(&w, "since", s->since_us);
 	write_flag(&w, "interested", s->interested);
+	write_flag(&w, "blocks", s->wants_blocks);
 	write_flag(&w, "carbons", s->carbons);
 	if (s->presence) {
 		w_open(&w, "available");
@@ -169,6 +170,7 @@ static bool read_session(struct reading *r)
 	struct session *s = session_new(r->account, NULL, resource);
 	s->since_us = number(r, root, "since");
 	s->interested = flag(r, root, "interested");
+	s->wants_blocks = flag(r, root, "blocks");
 	s->carbons = flag(r, root, "carbons");
 	sm_enable(s, (uint32_t)resume_s);
 	memcpy(s->sm->id, id.p, SM_ID_LEN);
