@@ -143,6 +143,20 @@ static void what_is_stored_is_found(void **state)
 	assert_int_equal(find(b, "cat"), 401);
 }
 
+/* XEP-0424. */
+static void what_is_replaced_is_not(void **state)
+{
+	struct bench *b = *state;
+
+	store(b, "a cat", 1);
+	assert_int_equal(find(b, "cat"), 1);
+	ledger_replace(b->l, ledger_new(b), ROMEO, ledger_id(1, 0), STR("a tombstone"));
+	home_run(&b->home, b, none_out);
+	search_again(b->s, search_new(b), ROMEO, ledger_id(1, 0));
+	assert_int_equal(find(b, "cat"), 0);
+	assert_int_equal(find(b, "tombstone"), 1);
+}
+
 static void what_is_erased_is_not(void **state)
 {
 	struct bench *b = *state;
@@ -166,6 +180,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(what_is_stored_is_found),
+		T(what_is_replaced_is_not),
 		T(what_is_erased_is_not),
 	};
 	return cmocka_run_group_tests_name("search_ledger", tests, NULL, NULL);
