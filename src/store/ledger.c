@@ -85,6 +85,7 @@ static struct ledger *ledger_new(const char *dir, int fd, const struct ledger_op
 	op_queue_init(&l->w.reads);
 	op_queue_init(&l->w.to_erase);
 	op_queue_init(&l->w.to_replace);
+	op_queue_init(&l->w.to_back_up);
 	op_queue_init(&l->w.erased);
 	return l;
 }
@@ -119,6 +120,7 @@ static bool take_up(struct ledger *l, const struct ledger_found *found)
 	w->index_covers = found->covered;
 	w->look_for_garbage = true;
 	w->segments_changed = true;
+	l->state.floors_moved++; /* whatever the last time did not get to */
 	while (!l->state.key[0])
 		random_bytes(&l->state.key[0], sizeof l->state.key[0]);
 	counter_set(&l->memory, ledger_state_memory(&l->state));
@@ -143,6 +145,9 @@ struct ledger *ledger_open(const char *dir, const struct ledger_options *o, stru
 	if (error->n)
 		return NULL;
 	struct ledger *l = ledger_new(dir, fd, o);
+	l->w.retain_us = l->o.retain_us;
+	l->state.retain_messages = l->o.retain_messages;
+	retain_cutoff(l);
 	if (!ledger_recover(fd, dir, &l->state, &found, a, error)) {
 		ledger_free(l);
 		return NULL;
@@ -434,6 +439,16 @@ void ledger_erase(struct ledger *l, struct ledger_op *op, struct str archive)
 {
 	if (admit_archive(l, op, LEDGER_ERASE, archive, 0))
 		submit(l, op);
+}
+
+void ledger_backup(struct ledger *l, struct ledger_op *op, const char *dir)
+{
+	struct str path = str_c(dir);
+
+	if (!admit(l, op, LEDGER_BACKUP, path.n))
+		return;
+	op->archive = str_dup(&op->mem, path);
+	submit(l, op);
 }
 
 uint32_t ledger_waiting(struct ledger *l, struct str archive)

@@ -184,8 +184,9 @@ void ledger_replace(struct ledger *l, struct ledger_op *op, struct str archive, 
  * on disk before this comes home, but for those that another archive has too. */
 void ledger_erase(struct ledger *l, struct ledger_op *op, struct str archive);
 
-/* Puts a copy of the ledger, as of this moment, into a folder that is not there yet; it opens
- * like one that was in use when the power went. STORE_EXISTS: the folder is there. */
+/* Puts a copy of the ledger into a folder that is not there yet. It has all that was submitted
+ * before, perhaps a little more, and opens like one that was in use when the power went. Erasing
+ * and replacing wait for it. STORE_EXISTS: the folder is there. */
 void ledger_backup(struct ledger *l, struct ledger_op *op, const char *dir);
 
 /* Other bounds for history than those of the options. What they hide is gone at once; its space

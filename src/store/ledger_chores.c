@@ -35,8 +35,7 @@ void chore_work(struct mail *m, void *receiver)
 	mailbox_post_one(&c->l->writer.box, m);
 }
 
-static void post_chore(struct ledger *l, struct chore *c, struct worker *first,
-	struct worker *worker)
+void chore_post(struct ledger *l, struct chore *c, struct worker *first, struct worker *worker)
 {
 	c->l = l;
 	c->worker = worker;
@@ -45,8 +44,7 @@ static void post_chore(struct ledger *l, struct chore *c, struct worker *first,
 	mailbox_post_one(&first->box, &c->mail);
 }
 
-/* All segments as of now. */
-static struct segment_list chores_segments(const struct ledger *l)
+struct segment_list chores_segments(const struct ledger *l)
 {
 	struct segment_list list = { xcalloc(l->state.n_segments, sizeof *list.v),
 		l->state.n_segments };
@@ -99,7 +97,7 @@ void chore_make(struct ledger *l)
 	m->chore.work = make_work;
 	m->chore.after = make_after;
 	l->w.spare = SPARE_MAKING;
-	post_chore(l, &m->chore, &l->maker, &l->maker);
+	chore_post(l, &m->chore, &l->maker, &l->maker);
 }
 
 /* The index. */
@@ -153,7 +151,7 @@ static void post_index(struct ledger *l)
 	w->index_wanted = false;
 	/* By way of the reader, as what deletes: an index that does not name an archive any more
 	 * comes after the segments that had its records are gone. */
-	post_chore(l, &x->chore, &l->reader, &l->keeper);
+	chore_post(l, &x->chore, &l->reader, &l->keeper);
 }
 
 static bool index_due(const struct ledger *l)
@@ -217,7 +215,7 @@ static bool delete_segment(struct ledger *l, struct segment *g, uint64_t carry)
 	ledger_state_remove_segment(&l->state, g);
 	ledger_state_trim(&l->state);
 	l->w.segments_changed = true;
-	post_chore(l, &d->chore, &l->reader, &l->keeper);
+	chore_post(l, &d->chore, &l->reader, &l->keeper);
 	return true;
 }
 
@@ -297,7 +295,7 @@ static void post_erase(struct ledger *l)
 	x->chore.work = erase_work;
 	x->chore.after = erase_after;
 	w->erasing = true;
-	post_chore(l, &x->chore, &l->reader, &l->keeper);
+	chore_post(l, &x->chore, &l->reader, &l->keeper);
 }
 
 /* Replacing. */
@@ -340,24 +338,29 @@ static void post_replace(struct ledger *l)
 	x->chore.work = replace_work;
 	x->chore.after = replace_after;
 	l->w.replacing = true;
-	post_chore(l, &x->chore, &l->reader, &l->keeper);
+	chore_post(l, &x->chore, &l->reader, &l->keeper);
 }
 
 bool chores_idle(const struct ledger *l)
 {
 	const struct writer *w = &l->w;
 
-	return !w->chores && !w->to_erase.first && !w->to_replace.first && !w->erased.first;
+	return !w->chores && !w->to_erase.first && !w->to_replace.first &&
+		!w->to_back_up.first && !w->erased.first;
 }
 
 int chores_wait_ms(const struct ledger *l)
 {
 	const struct writer *w = &l->w;
 
-	if (!w->look_for_garbage || l->failed)
+	if (l->failed)
 		return -1;
+	int retain_ms = retain_wait_ms(l);
+	if (!w->look_for_garbage)
+		return retain_ms;
 	uint64_t now = clock_mono_ms();
-	return now < w->garbage_after_ms ? (int)(w->garbage_after_ms - now) : 0;
+	int ms = now < w->garbage_after_ms ? (int)(w->garbage_after_ms - now) : 0;
+	return retain_ms >= 0 && retain_ms < ms ? retain_ms : ms;
 }
 
 void chores_count(struct ledger *l)
@@ -375,6 +378,7 @@ void chores_keep_house(struct ledger *l)
 	if (l->failed) {
 		writer_home(l, &w->to_erase, STORE_FAILED);
 		writer_home(l, &w->to_replace, STORE_FAILED);
+		writer_home(l, &w->to_back_up, STORE_FAILED);
 		writer_home(l, &w->erased, STORE_FAILED);
 		return;
 	}
@@ -382,6 +386,9 @@ void chores_keep_house(struct ledger *l)
 		post_erase(l);
 	if (w->to_replace.first && !w->replacing)
 		post_replace(l);
+	for (struct ledger_op *op; (op = op_queue_take(&w->to_back_up));)
+		backup_post(l, op);
+	retain_keep(l);
 	collect_garbage(l);
 	/* While something is being erased or replaced an index would hide that from the next open. */
 	if (!w->index_busy && !w->erasing && !w->replacing && index_due(l))

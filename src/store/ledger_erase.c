@@ -182,7 +182,8 @@ static bool pass_over(const struct erase_set *e, const struct segment *g, bool o
 	struct ledger_fault *fault)
 {
 	uint64_t most = e->to - g->base + RECORD_LENGTH_MAX;
-	size_t n = (size_t)(most < g->size ? most : g->size);
+	uint64_t there = g->sealed ? g->end : g->size;
+	size_t n = (size_t)(most < there ? most : there);
 	struct pass p = { .set = e, .own = own, .fd = segment_open(dir, g->base, O_RDWR) };
 
 	if (p.fd < 0)

@@ -6,14 +6,14 @@
 
 #define INDEX_VERSION 2
 #define INDEX_HEAD    80
-#define SEGMENT_ENTRY 24
+#define SEGMENT_ENTRY 32
 #define PAIR_ENTRY    16
 #define ENTRY_HEAD    112
 
 enum { IH_MAGIC = 0, IH_VERSION = 8, IH_CRC = 12, IH_LENGTH = 16, IH_COVERS = 24, IH_LAST = 32,
 	IH_ARCHIVES = 40, IH_FORM = 48, IH_SALT = 52, IH_SEGMENTS = 56, IH_CUTOFF = 64,
 	IH_REPLACED = 72 };
-enum { IS_BASE = 0, IS_NEWEST = 8, IS_LIVES = 16 };
+enum { IS_BASE = 0, IS_NEWEST = 8, IS_LIVES = 16, IS_END = 24 };
 enum { IE_FIRST = 0, IE_LAST = 8, IE_CHANGE_FIRST = 16, IE_CHANGE_LAST = 24, IE_NEWEST = 32,
 	IE_FLOOR = 40, IE_LOST = 48, IE_HIGH = 56, IE_LOW = 64, IE_N = 72, IE_FLOOR_N = 76,
 	IE_WAITING = 80, IE_MARK_FIRST = 84, IE_MARKS = 88, IE_TALKS = 92, IE_NAME = 96 };
@@ -64,6 +64,7 @@ static void write_segment(const struct segment *g, struct buf *out)
 	put64(p + IS_BASE, g->base);
 	put64(p + IS_NEWEST, g->newest_us);
 	put64(p + IS_LIVES, g->lives);
+	put64(p + IS_END, g->end);
 	out->n += SEGMENT_ENTRY;
 }
 
@@ -106,8 +107,11 @@ static bool read_segment(struct str *rest, struct ledger_state *s)
 	if (g) {
 		g->newest_us = get64(p + IS_NEWEST);
 		g->lives = get64(p + IS_LIVES);
-		if (g->lives && (g->lives < g->base || g->lives >= g->base + g->size))
+		uint64_t end = get64(p + IS_END);
+		if ((g->lives && (g->lives < g->base || g->lives >= g->base + end)) ||
+			end < SEGMENT_HEAD || end > g->size)
 			return false;
+		g->end = (uint32_t)end;
 	}
 	*rest = str_skip(*rest, SEGMENT_ENTRY);
 	return true;

@@ -17,7 +17,7 @@ static void state_init(struct ledger_state *s, const unsigned *bases, size_t n)
 	ledger_state_init(s);
 	for (size_t i = 0; i < n; i++)
 		ledger_state_add_segment(s, &(struct segment_head){ .base = bases[i] * SIZE,
-			.size = SIZE, .after = bases[i] * SIZE });
+			.size = SIZE, .after = bases[i] * SIZE })->end = SIZE;
 }
 
 static const unsigned all[] = { 0, 1, 2, 3 };

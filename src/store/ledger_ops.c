@@ -284,7 +284,9 @@ static bool run(struct ledger *l, struct ledger_op *op)
 		if (!reads)
 			return run_replace(l, op);
 		break;
-	case LEDGER_BACKUP: op->status = STORE_FAILED; break;
+	case LEDGER_BACKUP:
+		op_queue_add(&l->w.to_back_up, op);
+		return true;
 	}
 	if (reads)
 		op_queue_add(&l->w.reads, op);

@@ -142,12 +142,18 @@ struct writer {
 	struct erase_set erase_next;    /* begins when the one that is out comes back */
 	struct op_queue to_erase;       /* its operations */
 	struct op_queue to_replace;     /* operations whose records are committed */
+	struct op_queue to_back_up;
 	struct op_queue erased; /* done on disk; they wait for an index that knows it */
 	bool erasing, replacing, index_busy, index_wanted, index_off;
 	uint64_t index_covers, index_bytes; /* of the last one */
 	uint64_t index_forgotten; /* state.forgotten, as the index on disk knows it */
 	bool look_for_garbage;
 	uint64_t garbage_after_ms; /* no earlier */
+	uint64_t retain_us;
+	/* The round over segments whose history may be gone: it goes on at look_next. */
+	bool in_round, looking;
+	uint64_t look_next, look_after_ms;
+	uint64_t looked_moves;  /* state.floors_moved when it began */
 	bool segments_changed;  /* the reader must learn of it before it reads again */
 };
 
@@ -249,8 +255,15 @@ void writer_fail(struct ledger *l, const char *what, int e);
 /* Sends all home: with this status, or with their own where it is STORE_OK. */
 void writer_home(struct ledger *l, struct op_queue *q, enum store_status status);
 
+/* Seals the segment that is written to and goes on in the next, which is ready. */
+bool writer_roll(struct ledger *l);
+
 /* ledger_chores.c: the writer's side of what other threads do for it. */
 void chore_make(struct ledger *l);
+/* For `worker`, by way of `first`. */
+void chore_post(struct ledger *l, struct chore *c, struct worker *first, struct worker *worker);
+/* All segments as of now; free(v). */
+struct segment_list chores_segments(const struct ledger *l);
 void chores_keep_house(struct ledger *l);
 /* Shows how much there is. */
 void chores_count(struct ledger *l);
@@ -263,6 +276,14 @@ void chore_work(struct mail *chore, void *receiver);
 
 /* ledger_ops.c: carries out an operation. */
 void writer_run(struct ledger *l, struct ledger_op *op);
+
+/* ledger_retain.c */
+void retain_cutoff(struct ledger *l);
+void retain_keep(struct ledger *l);
+int retain_wait_ms(const struct ledger *l);
+
+/* ledger_backup.c */
+void backup_post(struct ledger *l, struct ledger_op *op);
 
 /* ledger_query.c: the writer's side of reading histories; what they need of its state. */
 void query_windows(struct ledger *l, struct ledger_op *op);

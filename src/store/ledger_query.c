@@ -35,13 +35,20 @@ static void set_window(const struct ledger_state *s, const struct archive *a, st
 	f->stop = stop ? mark_place(&a->marks.v[stop - 1]) : a->floor;
 }
 
+/* Nothing of what is gone by now may be found. */
+static void trim(struct ledger_state *s, struct archive *a)
+{
+	archive_expire(s, a);
+	archive_bound(s, a);
+}
+
 void query_windows(struct ledger *l, struct ledger_op *op)
 {
 	struct ledger_read_part *p = op->part.read;
 	struct archive *a = ledger_state_find(&l->state, op->archive);
 
 	if (a)
-		archive_expire(&l->state, a);
+		trim(&l->state, a);
 	for (size_t i = 0; i < p->n_finds; i++)
 		set_window(&l->state, a, &p->finds[i]);
 	qsort(p->finds, p->n_finds, sizeof *p->finds, by_id);
@@ -150,7 +157,7 @@ bool query_plan(struct ledger *l, struct ledger_op *op)
 	const bool first = !p->planned;
 
 	if (a)
-		archive_expire(&l->state, a);
+		trim(&l->state, a);
 	struct chain c = chain_of(a, p);
 	if (first) {
 		if (!has_filters(&p->q))

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define NOT_AS_LONG "the file is not as long as its head says"
+
 /* One opening. Functions return false when `fault` or *error says why. */
 struct recovery {
 	int dir;
@@ -57,8 +59,9 @@ static bool read_head(struct recovery *r, uint64_t base)
 	const char *why = segment_head_read(bytes, &h);
 	if (!why && h.base != base)
 		why = "the name of the segment is not the one in its head";
-	if (!why && (uint64_t)st.st_size != h.size)
-		why = "the file is not as long as its head says";
+	/* Behind a seal it may have been cut. */
+	if (!why && ((uint64_t)st.st_size > h.size || st.st_size < SEGMENT_HEAD))
+		why = NOT_AS_LONG;
 	if (why)
 		return refuse(r, base, 0, why, 0);
 	if (r->n_heads == r->cap_heads) {
@@ -270,8 +273,14 @@ static bool is_blank(struct recovery *r, const struct segment_head *h, bool *out
 	char *bytes = xmalloc(step);
 	int fd = segment_open(r->dir, h->base, O_RDONLY);
 	bool good = fd >= 0;
+	struct stat st;
 
 	*out = true;
+	if (good && fstat(fd, &st) == 0 && (uint64_t)st.st_size < h->size) {
+		close(fd);
+		free(bytes);
+		return refuse(r, h->base, 0, NOT_AS_LONG, 0);
+	}
 	for (uint64_t at = SEGMENT_HEAD; good && *out && at < h->size; at += step) {
 		size_t n = h->size - at < step ? (size_t)(h->size - at) : step;
 		good = file_read(fd, at, bytes, n);
@@ -371,18 +380,38 @@ static bool play_segment(struct recovery *r, size_t i, size_t from)
 		r->cap_bytes = h->size;
 	}
 	/* From `from` on only; the scan does not look before it. */
-	bool good = file_read(fd, from, r->bytes + from, h->size - from);
+	struct stat st;
+	bool good = fstat(fd, &st) == 0 && (uint64_t)st.st_size >= from;
+	size_t n = good ? (size_t)st.st_size : 0;
+	good = good && file_read(fd, from, r->bytes + from, n - from);
 	if (!good)
 		refuse(r, h->base, 0, "it can't be read", errno);
 	close(fd);
-	segment_scan_init(&scan, h, str_from(r->bytes, h->size), from);
+	segment_scan_init(&scan, h, str_from(r->bytes, n), from);
 	while (good && !g->sealed && segment_scan_next(&scan, &rec) == RECORD_WHOLE) {
 		play(r, &rec);
 		g->sealed = rec.type == RECORD_SEAL;
 	}
-	if (good && !g->sealed)
-		good = end_of_records(r, i, &scan);
-	return good;
+	if (!good)
+		return false;
+	g->end = (uint32_t)scan.at;
+	if (g->sealed)
+		return true;
+	if (n < h->size)
+		return refuse(r, h->base, scan.at, NOT_AS_LONG, 0);
+	return end_of_records(r, i, &scan);
+}
+
+/* Whether a segment that the index knows has still all of its records. */
+static bool is_long_enough(struct recovery *r, const struct segment *g)
+{
+	char name[SEGMENT_NAME_SIZE];
+	struct stat st;
+
+	segment_name(g->base, name);
+	if (fstatat(r->dir, name, &st, 0) == 0 && (uint64_t)st.st_size >= g->end)
+		return true;
+	return refuse(r, g->base, 0, NOT_AS_LONG, 0);
 }
 
 /* Plays all segments from the place on. */
@@ -394,6 +423,8 @@ static bool play_from(struct recovery *r, struct index_reach reach)
 		size_t from = SEGMENT_HEAD;
 		if (h->base + h->size <= reach.covers) {
 			r->state->segments[i].sealed = true;
+			if (!is_long_enough(r, &r->state->segments[i]))
+				return false;
 			continue;
 		}
 		r->found->last = 0;

@@ -251,7 +251,7 @@ static void test_sealed_segments(void **state)
 			case FLIP: bytes[l.at[l.n - 1] - 9] ^= 4; break;
 			case NO_SEAL: memset(bytes + l.at[l.n - 1], 0, RECORD_SEAL_LENGTH); break;
 			case EMPTY: memset(bytes + SEGMENT_HEAD, 0, l.file.n - SEGMENT_HEAD); break;
-			case SHORT: l.file.n -= 8; break;
+			case SHORT: l.file.n = l.at[l.n - 1] + 8; break;
 			case HEAD: bytes[20] ^= 1; break;
 			case GONE: rig_remove(&r, "0000000000001000.segment"); break;
 			case NO_SEGMENT: memset(bytes, 'x', SEGMENT_HEAD); break;

@@ -57,7 +57,8 @@ struct segment *ledger_state_add_segment(struct ledger_state *s, const struct se
 	}
 	struct segment *g = &s->segments[s->n_segments++];
 	*g = (struct segment){ .base = h->base, .size = h->size, .after = h->after,
-		.form = h->form, .end = SEGMENT_HEAD };
+		.form = h->form,
+		.created_us = h->created_us, .end = SEGMENT_HEAD };
 	return g;
 }
 
@@ -236,20 +237,21 @@ void archive_link(const struct archive *a, struct record_archive *slot)
 }
 
 /* All of the history up to mark i is gone. */
-static void raise_floor(struct archive *a, uint32_t i)
+static void raise_floor(struct ledger_state *s, struct archive *a, uint32_t i)
 {
+	s->floors_moved++;
 	a->floor = mark_place(&a->marks.v[i]);
 	a->floor_n = (a->marks.first + i) * MARK_EVERY;
 	a->low = mark_low(&a->marks.v[i]);
 	marks_drop(&a->marks, i + 1);
 }
 
-void archive_expire(const struct ledger_state *s, struct archive *a)
+void archive_expire(struct ledger_state *s, struct archive *a)
 {
 	uint32_t n = marks_higher_before(&a->marks, mark_tick(s->cutoff_us));
 
 	if (n)
-		raise_floor(a, n - 1);
+		raise_floor(s, a, n - 1);
 }
 
 bool archive_is_counted(const struct ledger_state *s, const struct archive *a)
@@ -257,14 +259,13 @@ bool archive_is_counted(const struct ledger_state *s, const struct archive *a)
 	return a->lost <= a->floor + 1 && (!s->cutoff_us || a->low > mark_tick(s->cutoff_us));
 }
 
-/* Keeps the history within its bound, at a mark. */
-static void bound_history(const struct ledger_state *s, struct archive *a)
+void archive_bound(struct ledger_state *s, struct archive *a)
 {
 	if (!s->retain_messages || a->n - a->floor_n < s->retain_messages + MARK_EVERY)
 		return;
 	uint32_t upto = (a->n - s->retain_messages) / MARK_EVERY;
 	if (a->marks.n && upto >= a->marks.first && upto - a->marks.first < a->marks.n)
-		raise_floor(a, upto - a->marks.first);
+		raise_floor(s, a, upto - a->marks.first);
 }
 
 /* What comes next does not follow what is known: all before it is gone. Segments in the midst
@@ -292,7 +293,7 @@ static void add_history(struct ledger_state *s, struct archive *a,
 	marks_add(&a->marks, MARK_EVERY, a->n, place, tick, a->high);
 	if (slot->partner)
 		talks_add(&a->talks, slot->partner, slot->talk_number, place, tick, a->high);
-	bound_history(s, a);
+	archive_bound(s, a);
 }
 
 void ledger_state_store(struct ledger_state *s, const struct record_archive *slot, uint64_t place,
@@ -403,6 +404,7 @@ void ledger_state_erase(struct ledger_state *s, struct str name)
 	a->first = a->last = a->change_first = a->change_last = 0;
 	a->newest = a->floor = a->lost = a->high = a->low = 0;
 	a->n = a->floor_n = 0;
+	s->floors_moved++;
 	touch(s, a);
 }
 
@@ -546,13 +548,13 @@ void ledger_state_carry(struct ledger_state *s, const struct segment *g,
 }
 
 /* The segments before this place are gone: what is known of history there goes too. */
-static void trim_history(struct archive *a, uint64_t base)
+static void trim_history(struct ledger_state *s, struct archive *a, uint64_t base)
 {
 	uint32_t n = marks_before_place(&a->marks, base);
 
 	a->lost = base;
 	if (n)
-		raise_floor(a, n - 1);
+		raise_floor(s, a, n - 1);
 	talks_trim(&a->talks, base - 1);
 }
 
@@ -566,7 +568,7 @@ void ledger_state_trim(struct ledger_state *s)
 		if (a->first < base) {
 			a->first = base;
 			if (base != UINT64_MAX)
-				trim_history(a, base);
+				trim_history(s, a, base);
 		}
 		if (a->first > a->change_last)
 			a->change_first = a->change_last = 0;

@@ -18,7 +18,8 @@
 struct segment {
 	uint64_t base, size, after; /* of its head */
 	struct record_form form;
-	uint32_t end;       /* where its records end; of the one that is written to */
+	uint64_t created_us;
+	uint32_t end;       /* where its records end */
 	uint32_t waiting;   /* messages in it that wait */
 	uint32_t pins;      /* records in it that replace messages in other segments */
 	uint64_t newest_us; /* the latest stamp of a message in it */
@@ -68,6 +69,7 @@ struct ledger_state {
 	uint64_t forgotten;       /* archives that went, while the index file may still name them */
 	uint32_t retain_messages; /* bound of a history, or 0 */
 	uint64_t cutoff_us;       /* history with older stamps is gone */
+	uint64_t floors_moved;    /* grows when history went that segments may still hold */
 	uint64_t key[2];          /* of the hashes of partners */
 	pthread_mutex_t lock;
 };
@@ -93,7 +95,10 @@ struct archive *ledger_state_find(const struct ledger_state *s, struct str name)
 void archive_link(const struct archive *a, struct record_archive *slot);
 
 /* History that is older than the state's cutoff goes, as far as that ends at a mark. */
-void archive_expire(const struct ledger_state *s, struct archive *a);
+void archive_expire(struct ledger_state *s, struct archive *a);
+
+/* So does what is too much, but for some messages up to a mark. */
+void archive_bound(struct ledger_state *s, struct archive *a);
 
 /* Whether it is known how many messages its history has. */
 bool archive_is_counted(const struct ledger_state *s, const struct archive *a);

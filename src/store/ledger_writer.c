@@ -188,6 +188,7 @@ void writer_commit(struct ledger *l)
 		writer_home(l, &w->reads, STORE_FAILED);
 		writer_home(l, &w->to_erase, STORE_FAILED);
 		writer_home(l, &w->to_replace, STORE_FAILED);
+		writer_home(l, &w->to_back_up, STORE_FAILED);
 		return;
 	}
 	ledger_state_publish(&l->state);
@@ -210,8 +211,7 @@ static void append_seal(struct ledger *l)
 	l->w.group.n += record_write_seal(&r, g->form, p);
 }
 
-/* Seals the segment that is written to and goes on in the next. */
-static bool roll(struct ledger *l)
+bool writer_roll(struct ledger *l)
 {
 	struct writer *w = &l->w;
 
@@ -270,7 +270,7 @@ bool writer_room(struct ledger *l, size_t n, bool store)
 	while (!l->failed) {
 		if (fits(l, n, store))
 			return true;
-		if (l->w.spare == SPARE_READY ? !roll(l) : !wait_for_spare(l))
+		if (l->w.spare == SPARE_READY ? !writer_roll(l) : !wait_for_spare(l))
 			return false;
 	}
 	return false;
@@ -280,6 +280,7 @@ static void run_todo(struct ledger *l)
 {
 	struct writer *w = &l->w;
 
+	retain_cutoff(l);
 	for (struct ledger_op *op; (op = op_queue_take(&w->todo));) {
 		writer_run(l, op);
 		if (w->group.n >= GROUP_BYTES)
