@@ -16,6 +16,10 @@
 
 #include <sys/types.h>
 
+/* XEP-0441, as its module keeps it. Key: an address; bytes: "always" or "never". Under the empty
+ * key the default: one of these, or "roster". */
+#define SPACE_ARCHIVE STR("mam")
+
 struct data {
 	struct store *store;
 	struct ledger *ledger;

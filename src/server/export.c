@@ -10,9 +10,10 @@
 #include <errno.h>
 #include <unistd.h>
 
-#define USERS_PAGE 1000
-#define FLUSH_AT   (256 * 1024)
-#define OUT_MAX    (FLUSH_AT + 64 * 1024 * 1024) /* a whole element fits behind */
+#define USERS_PAGE    1000
+#define MESSAGES_PAGE 500
+#define FLUSH_AT      (256 * 1024)
+#define OUT_MAX       (FLUSH_AT + 64 * 1024 * 1024) /* a whole element fits behind */
 
 struct out {
 	struct data *data;
@@ -158,40 +159,150 @@ static struct str stamp_text(struct arena *a, uint64_t us)
 	return str_printf(a, "%.*s%03uZ", STR_FMT(str_head(ms, ms.n - 1)), (unsigned)(us % 1000));
 }
 
-/* ---- messages that wait ---- */
+/* ---- messages ---- */
 
-static void write_waiting(struct out *o, struct str host, const struct ledger_message *m)
+/* Whether the message with this id stands in the history as well. */
+static bool is_archived(struct out *o, struct str jid, uint64_t id, bool *out)
 {
-	struct str delay = str_printf(&o->turn, "<delay xmlns='urn:xmpp:delay' from='%.*s' "
-		"stamp='%.*s'/>", STR_FMT(host), STR_FMT(stamp_text(&o->turn, m->stamp_us)));
+	const struct ledger_query q = { .ids = &id, .n_ids = 1, .max = 1 };
+	struct ledger_op *op = data_ledger_read(o->data);
 
-	if (!write_stanza(o, m->bytes, delay)) {
-		o->counts->broken++;
-		return;
-	}
-	buf_lit(&o->buf, "\n");
-	o->counts->offline++;
+	ledger_query(o->data->ledger, op, jid, &q);
+	data_wait_ledger(o->data, op);
+	enum store_status status = op->status;
+	*out = status == STORE_OK && op->n_messages;
+	ledger_op_free(op);
+	return status == STORE_OK || status == STORE_NOT_FOUND ||
+		fail(o, data_status_text(status));
 }
 
-static bool write_offline(struct out *o, struct str host, struct str jid)
+static struct str id_text(struct arena *a, uint64_t id)
+{
+	char *text = arena_alloc(a, ARCHIVE_ID_LEN);
+
+	archive_id_format(id, text);
+	return str_from(text, ARCHIVE_ID_LEN);
+}
+
+/* The id of the history says that both are the same message. */
+static bool write_waiting(struct out *o, struct str host, struct str jid,
+	const struct ledger_message *m)
+{
+	struct buf extra;
+	bool archived;
+
+	if (!is_archived(o, jid, m->id, &archived))
+		return false;
+	buf_init(&extra, 16 * 1024);
+	struct writer w = w_on(&extra);
+	if (archived) {
+		w_open_ns(&w, "stanza-id", NS_SID);
+		w_attr(&w, "by", jid);
+		w_attr(&w, "id", id_text(&o->turn, m->id));
+		w_close(&w);
+	}
+	w_open_ns(&w, "delay", NS_DELAY);
+	w_attr(&w, "from", host);
+	w_attr(&w, "stamp", stamp_text(&o->turn, m->stamp_us));
+	w_close(&w);
+	if (write_stanza(o, m->bytes, buf_str(&extra))) {
+		buf_lit(&o->buf, "\n");
+		o->counts->offline++;
+	} else {
+		o->counts->broken++;
+	}
+	buf_clear(&extra);
+	return true;
+}
+
+/* A page of what waits. *after: place of the last one. */
+static bool write_waiting_page(struct out *o, struct str host, struct str jid, uint64_t *after,
+	size_t *n)
 {
 	struct ledger_op *op = data_ledger_read(o->data);
 	bool ok;
 
-	ledger_read_offline(o->data->ledger, op, jid, UINT32_MAX);
+	ledger_read_waiting(o->data->ledger, op, jid, *after, MESSAGES_PAGE);
 	data_wait_ledger(o->data, op);
 	ok = op->status == STORE_OK || fail(o, data_status_text(op->status));
-	if (ok && op->n_messages)
+	*n = op->n_messages;
+	if (ok && *n && !*after)
 		buf_lit(&o->buf, "<offline-messages>\n");
+	for (size_t i = 0; ok && i < *n; i++) {
+		ok = write_waiting(o, host, jid, &op->messages[i]) && flush_if_full(o);
+		*after = op->messages[i].place;
+		arena_reset(&o->turn);
+	}
+	ledger_op_free(op);
+	return ok;
+}
+
+static bool write_offline(struct out *o, struct str host, struct str jid)
+{
+	uint64_t after = 0;
+	size_t n;
+
+	do {
+		if (!write_waiting_page(o, host, jid, &after, &n))
+			return false;
+	} while (n);
+	if (after)
+		buf_lit(&o->buf, "</offline-messages>\n");
+	return true;
+}
+
+static void write_result(struct out *o, const struct ledger_message *m)
+{
+	size_t from = o->buf.n;
+
+	buf_printf(&o->buf, "<result xmlns='urn:xmpp:mam:2' id='%.*s'>"
+		"<forwarded xmlns='urn:xmpp:forward:0'><delay xmlns='urn:xmpp:delay' "
+		"stamp='%.*s'/>", STR_FMT(id_text(&o->turn, m->id)),
+		STR_FMT(stamp_text(&o->turn, m->stamp_us)));
+	if (write_stanza(o, m->bytes, STR(""))) {
+		buf_lit(&o->buf, "</forwarded></result>\n");
+		o->counts->archived++;
+	} else {
+		o->buf.n = from;
+		o->counts->broken++;
+	}
+}
+
+/* A page of the history. *after: id of the last message. */
+static bool write_history_page(struct out *o, struct str jid, uint64_t *after, bool *complete)
+{
+	const struct ledger_query q = { .after = *after, .max = MESSAGES_PAGE };
+	struct ledger_op *op = data_ledger_read(o->data);
+	bool ok;
+
+	ledger_query(o->data->ledger, op, jid, &q);
+	data_wait_ledger(o->data, op);
+	ok = op->status == STORE_OK || fail(o, data_status_text(op->status));
+	*complete = op->complete || !op->n_messages;
+	if (ok && op->n_messages && !*after)
+		buf_lit(&o->buf, "<archive xmlns='urn:xmpp:pie:0#mam'>\n");
 	for (size_t i = 0; ok && i < op->n_messages; i++) {
-		write_waiting(o, host, &op->messages[i]);
+		write_result(o, &op->messages[i]);
+		*after = op->messages[i].id;
 		arena_reset(&o->turn);
 		ok = flush_if_full(o);
 	}
-	if (ok && op->n_messages)
-		buf_lit(&o->buf, "</offline-messages>\n");
 	ledger_op_free(op);
 	return ok;
+}
+
+static bool write_history(struct out *o, struct str jid)
+{
+	uint64_t after = 0;
+	bool complete;
+
+	do {
+		if (!write_history_page(o, jid, &after, &complete))
+			return false;
+	} while (!complete);
+	if (after)
+		buf_lit(&o->buf, "</archive>\n");
+	return true;
 }
 
 /* ---- vCard and private storage ---- */
@@ -246,6 +357,61 @@ static bool write_private(struct out *o, struct str host, struct str user)
 	return ok;
 }
 
+/* ---- lists ---- */
+
+/* As the privacy list that does the same: XEP-0227 knows no other (section 4.8). */
+static void write_blocked(struct out *o, const struct store_account *acc)
+{
+	uint64_t order = 0;
+	struct writer w = w_on(&o->buf);
+
+	for (size_t i = 0; i < acc->n_data; i++) {
+		if (!str_eq(acc->data[i].space, SPACE_BLOCK))
+			continue;
+		if (!order)
+			buf_lit(&o->buf, "<query xmlns='jabber:iq:privacy'><default "
+				"name='blocked'/><list name='blocked'>\n");
+		w_open(&w, "item");
+		w_attr(&w, "type", STR("jid"));
+		w_attr(&w, "value", acc->data[i].key);
+		w_attr(&w, "action", STR("deny"));
+		w_attr_u64(&w, "order", ++order);
+		w_close(&w);
+		buf_lit(&o->buf, "\n");
+		o->counts->blocked++;
+	}
+	if (order)
+		buf_lit(&o->buf, "</list></query>\n");
+}
+
+static void write_addresses(struct writer *w, const struct store_account *acc, const char *word)
+{
+	w_open(w, word);
+	for (size_t i = 0; i < acc->n_data; i++)
+		if (str_eq(acc->data[i].space, SPACE_ARCHIVE) && acc->data[i].key.n &&
+		    str_eq(acc->data[i].bytes, str_c(word)))
+			w_leaf(w, "jid", acc->data[i].key);
+	w_close(w);
+}
+
+/* In XEP-0441's words. The default comes first in the order of keys, for its own is empty. */
+static void write_preferences(struct out *o, const struct store_account *acc)
+{
+	struct writer w = w_on(&o->buf);
+	size_t i = 0;
+
+	while (i < acc->n_data && !str_eq(acc->data[i].space, SPACE_ARCHIVE))
+		i++;
+	if (i == acc->n_data)
+		return;
+	w_open_ns(&w, "prefs", NS_MAM);
+	w_attr(&w, "default", acc->data[i].key.n ? STR_NULL : acc->data[i].bytes);
+	write_addresses(&w, acc, "always");
+	write_addresses(&w, acc, "never");
+	w_close(&w);
+	buf_lit(&o->buf, "\n");
+}
+
 /* ---- the file ---- */
 
 static void open_with(struct out *o, const char *tag, const char *name, struct str value)
@@ -264,9 +430,11 @@ static bool write_account(struct out *o, const struct store_op *op)
 	open_with(o, "user", "name", op->user);
 	write_keys(o, &op->account);
 	arena_reset(&o->turn);
+	write_blocked(o, &op->account);
+	write_preferences(o, &op->account);
 	bool ok = write_roster(o, &op->account) && write_requests(o, &op->account) &&
 		write_vcard(o, op->host, op->user) && write_private(o, op->host, op->user) &&
-		write_offline(o, op->host, jid);
+		write_offline(o, op->host, jid) && write_history(o, jid);
 	buf_lit(&o->buf, "</user>\n");
 	arena_clear(&mem);
 	o->counts->accounts++;

@@ -186,8 +186,10 @@ static bool make_account(struct import *im)
 		im->taken = false;
 		return true;
 	}
-	if (exists)
+	if (exists) {
 		delete_account(im);
+		im->replaced = true;
+	}
 	store_account_create(im->data->store, data_store_write(im->data), im->host, im->user, none,
 		clock_wall_us());
 	return true;
@@ -200,7 +202,8 @@ bool import_user(struct import *im, struct str host, struct str user)
 		return import_fail(im, "interrupted");
 	im->in_user = true;
 	im->keys = (struct scram_keys){ 0 };
-	im->private_xml = NULL;
+	import_documents_begin(im);
+	import_messages_begin(im);
 	im->version = 0;
 	im->requests = 0;
 	im->taken = names_account(im, host, user);
@@ -241,6 +244,7 @@ bool import_user_end(struct import *im)
 {
 	BUG_ON(!im->in_user);
 	im->in_user = false;
+	import_messages_end(im);
 	if (im->taken && !im->error.n)
 		finish_account(im);
 	if (im->taken && im->data && !data_settle(im->data))

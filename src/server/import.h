@@ -13,6 +13,7 @@
 #ifndef SERVER_IMPORT_H
 #define SERVER_IMPORT_H
 
+#include "base/map.h"
 #include "server/config.h"
 #include "server/data.h"
 #include "xml/tree.h"
@@ -21,6 +22,7 @@
 #include <signal.h>
 
 #define IMPORT_XML_MAX   (2 * 1024 * 1024) /* bytes of one element handed in */
+#define IMPORT_ENTRIES   1000 /* of lists, that are stored together */
 #define IMPORT_NOTES_MAX 200               /* kinds of notes; the rest is counted as one */
 
 struct import_options {
@@ -47,6 +49,7 @@ struct import {
 	struct arena mem;               /* notes and the error */
 	struct str error;               /* set: the run is over */
 	struct import_counts counts;
+	bool replaced;                  /* an account that existed */
 	struct import_note notes[IMPORT_NOTES_MAX];
 	size_t n_notes;
 
@@ -59,7 +62,13 @@ struct import {
 	struct arena user_mem;          /* lives until import_user_end() */
 	struct str host, user, jid;
 	struct scram_keys keys;
-	struct import_private *private_xml; /* in user_mem */
+	struct import_private *private_xml; /* in user_mem, as those below */
+	struct store_datum *entries;    /* of its lists, that are not handed over */
+	size_t n_entries;
+	struct import_held *held, *held_last; /* what waits, until its place is known */
+	struct map held_ids;
+	size_t held_bytes;
+	uint64_t last_id, last_waiting_id;
 	uint64_t version;               /* of the roster */
 	unsigned requests;
 	struct xml_table table;         /* scratch */
@@ -116,9 +125,6 @@ void import_offline(struct import *im, uint64_t stamp_us, struct str xml);
 void import_vcard(struct import *im, struct str xml);
 void import_private(struct import *im, struct str xml);
 
-/* For import_user_end(): hands over what was gathered. */
-void import_documents_end(struct import *im);
-
 /* An address that is blocked (XEP-0191). */
 void import_blocked(struct import *im, struct str jid);
 
@@ -130,5 +136,11 @@ void import_preferences(struct import *im, struct str def);
 /* A message of the history, which come in the order of time. id: the archive's own, or empty.
  * stamp_us: when it came. */
 void import_archived(struct import *im, struct str id, uint64_t stamp_us, struct str xml);
+
+/* For import.c: an account begins and ends, with what the other files gather for it. */
+void import_documents_begin(struct import *im);
+void import_documents_end(struct import *im);
+void import_messages_begin(struct import *im);
+void import_messages_end(struct import *im);
 
 #endif

@@ -1,11 +1,10 @@
-/* What an account has: contacts, requests, messages. Each is brought into the form in which
- * the server itself would have stored it. */
+/* Contacts and requests to subscribe, in the form in which the server itself would have stored
+ * them. */
 #include "server/import.h"
 
 #include "base/clock.h"
 #include "base/utf8.h"
 #include "core/roster.h"
-#include "xmpp/datetime.h"
 #include "xmpp/stanza.h"
 
 /* ---- contacts ---- */
@@ -126,89 +125,5 @@ void import_request(struct import *im, struct str from, struct str xml)
 {
 	if (im->taken)
 		add_request(im, from, xml);
-	arena_reset(&im->turn);
-}
-
-/* ---- messages ---- */
-
-/* What a server adds to a message that it keeps, and what ours will add again: its own stamp
- * of the time, and the ids that it gave. */
-static bool is_added(struct import *im, const struct xml_doc *d, const struct xml_node *el,
-	uint64_t *stamp_us)
-{
-	struct str by = xml_attr_str(d, el, TAG_BY, &im->turn);
-	struct str from = xml_attr_str(d, el, TAG_FROM, &im->turn);
-	uint64_t stamp;
-
-	if (xml_is(el, NS_SID, TAG_STANZA_ID))
-		return str_eq(by, im->jid);
-	if (str_eq(xml_name(d, el), STR("archived")) &&
-	    str_eq(xml_ns_uri(d, el, &im->turn), STR("urn:xmpp:mam:tmp")))
-		return str_eq(by, im->jid);
-	if (!xml_is(el, NS_DELAY, TAG_DELAY) || !str_eq(from, im->host) ||
-	    !datetime_parse(xml_attr_str(d, el, TAG_STAMP, &im->turn), &stamp))
-		return false;
-	*stamp_us = stamp;
-	return true;
-}
-
-/* The message without those; NULL when it is none. *stamp_us stays where nothing says it. */
-static struct stanza *clean_message(struct import *im, struct str xml, uint64_t *stamp_us)
-{
-	struct stanza *st = stanza_scan(&im->table, xml, &im->turn);
-	struct buf left;
-	uint32_t at = 0;
-
-	if (!st || st->kind != STANZA_MESSAGE) {
-		if (st)
-			stanza_unref(&st);
-		return NULL;
-	}
-	buf_init(&left, IMPORT_XML_MAX);
-	for (const struct xml_node *n = xml_first(&st->doc, stanza_root(st)); n;
-	     n = xml_next(&st->doc, n)) {
-		if (!is_added(im, &st->doc, n, stamp_us))
-			continue;
-		buf_add(&left, str_from(st->doc.bytes + at, n->start - at));
-		at = n->end;
-	}
-	if (at) {
-		buf_add(&left, str_from(st->doc.bytes + at, st->doc.n_bytes - at));
-		stanza_unref(&st);
-		st = stanza_scan(&im->table, buf_str(&left), &im->turn);
-	}
-	buf_clear(&left);
-	return st;
-}
-
-static void add_offline(struct import *im, uint64_t stamp_us, struct str xml)
-{
-	uint64_t said_us = clock_wall_us();
-	struct stanza *st = clean_message(im, xml, &said_us);
-	struct jid own;
-
-	if (!st) {
-		import_note(im, "offline message that is no message of XMPP");
-		return;
-	}
-	jid_parse(im->jid, &im->turn, &own);
-	buf_reset(&im->out);
-	stanza_write(&im->out, st, jid_is_set(st->from) ? st->from : own,
-		jid_is_set(st->to) && jid_eq_bare(st->to, own) ? st->to : own, NS_NONE);
-	stanza_unref(&st);
-	if (im->out.n > LEDGER_BYTES_MAX) {
-		import_note(im, "message of more than %u bytes", LEDGER_BYTES_MAX);
-		return;
-	}
-	im->counts.offline++;
-	if (im->data)
-		ledger_store_offline(im->data->ledger, data_ledger_write(im->data), im->jid,
-			stamp_us ? stamp_us : said_us, buf_str(&im->out));
-}
-
-void import_offline(struct import *im, uint64_t stamp_us, struct str xml)
-{
-	if (im->taken)
-		add_offline(im, stamp_us, xml);
 	arena_reset(&im->turn);
 }

@@ -4,6 +4,7 @@
 #include "core/personal.h"
 #include "xml/extract.h"
 #include "xml/scan.h"
+#include "xmpp/jid.h"
 
 /* As far as the server itself reads what it stored. */
 static const struct scan_limits limits = {
@@ -97,28 +98,73 @@ void import_private(struct import *im, struct str xml)
 	arena_reset(&im->turn);
 }
 
-void import_documents_end(struct import *im)
+/* ---- lists ---- */
+
+/* Entries of a space whose keys are addresses; stored together, at most as many as one operation
+ * takes. */
+static void add_entry(struct import *im, struct str space, struct str jid, struct str bytes,
+	uint64_t *count)
 {
-	for (const struct import_private *p = im->private_xml; p; p = p->next)
-		set_data(im, &(struct store_datum){ SPACE_PRIVATE, p->key, p->xml }, p->xml.n != 0);
+	struct jid j;
+
+	if (!jid_parse(str_trim(jid), &im->turn, &j)) {
+		import_note(im, "address in a list, which is none");
+		return;
+	}
+	if (!im->entries)
+		im->entries = arena_alloc(&im->user_mem, IMPORT_ENTRIES * sizeof *im->entries);
+	im->entries[im->n_entries++] = (struct store_datum){ space,
+		str_dup(&im->user_mem, jid_str(j)), bytes };
+	++*count;
+	if (im->n_entries == IMPORT_ENTRIES) {
+		set_data(im, im->entries, im->n_entries);
+		im->n_entries = 0;
+	}
 }
 
-/* What the server has no place for yet. */
 void import_blocked(struct import *im, struct str jid)
 {
-	import_note(im, "blocked address");
+	if (im->taken)
+		add_entry(im, SPACE_BLOCK, jid, BLOCKED, &im->counts.blocked);
+	arena_reset(&im->turn);
 }
 
 void import_preference(struct import *im, struct str jid, bool always)
 {
+	if (im->taken)
+		add_entry(im, SPACE_ARCHIVE, jid, always ? STR("always") : STR("never"),
+			&im->counts.preferences);
+	arena_reset(&im->turn);
 }
 
 void import_preferences(struct import *im, struct str def)
 {
-	import_note(im, "preferences of the archive");
+	static const struct str words[] = { STR_INIT("always"), STR_INIT("never"),
+		STR_INIT("roster") };
+
+	if (!im->taken)
+		return;
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+		if (!str_eq(def, words[i]))
+			continue;
+		set_data(im, &(struct store_datum){ SPACE_ARCHIVE, STR(""), words[i] }, 1);
+		im->counts.preferences++;
+		return;
+	}
+	if (def.n)
+		import_note(im, "default of the archive that is none");
 }
 
-void import_archived(struct import *im, struct str id, uint64_t stamp_us, struct str xml)
+void import_documents_begin(struct import *im)
 {
-	import_note(im, "archived message");
+	im->private_xml = NULL;
+	im->entries = NULL;
+	im->n_entries = 0;
+}
+
+void import_documents_end(struct import *im)
+{
+	for (const struct import_private *p = im->private_xml; p; p = p->next)
+		set_data(im, &(struct store_datum){ SPACE_PRIVATE, p->key, p->xml }, p->xml.n != 0);
+	set_data(im, im->entries, im->n_entries);
 }

@@ -2,12 +2,12 @@
 
 #include "base/bug.h"
 #include "server/export.h"
+#include "server/folder.h"
 #include "server/import_ejabberd.h"
 #include "server/import_pie.h"
 #include "server/import_prosody.h"
 #include "xmpp/jid.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -180,26 +180,6 @@ static int export_folder(const struct transfer *t, const struct words *w, const 
 	return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* A folder with what is in it; at most one folder more inside. */
-static void remove_folder(const char *path, int depth)
-{
-	DIR *d = opendir(path);
-	struct dirent *e;
-	struct arena a;
-
-	arena_init(&a, 1024);
-	while (d && (e = readdir(d))) {
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-			continue;
-		if (unlinkat(dirfd(d), e->d_name, 0) != 0 && errno == EISDIR && depth)
-			remove_folder(str_printf(&a, "%s/%s", path, e->d_name).p, depth - 1);
-	}
-	if (d)
-		closedir(d);
-	rmdir(path);
-	arena_clear(&a);
-}
-
 /* Of a running server: from a copy that it makes for this, in a folder beside its data. */
 static int export_running(const struct transfer *t, const struct words *w, struct arena *a)
 {
@@ -212,7 +192,7 @@ static int export_running(const struct transfer *t, const struct words *w, struc
 	int code = t->ask(t->config, words);
 	if (code == EXIT_SUCCESS)
 		code = export_folder(t, w, copy, a);
-	remove_folder(copy, 1);
+	folder_remove(copy, 1, true);
 	return code;
 }
 
@@ -279,6 +259,16 @@ static void say_imported(const struct import *im, const char *verb)
 			STR_FMT(im->notes[i].place));
 }
 
+/* The index of words is made from the ledger, and catches up with what is new: of an account
+ * whose archive became another one it must be made again. */
+static void forget_index(const struct config *c, struct arena *a)
+{
+	static const char *const names[] = { "search.db", "search.db-wal", "search.db-shm" };
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		unlink(str_printf(a, "%.*s/%s", STR_FMT(c->data_dir), names[i]).p);
+}
+
 static int store_all(struct import *im, source_fn *source, const char *path)
 {
 	struct str error;
@@ -289,6 +279,8 @@ static int store_all(struct import *im, source_fn *source, const char *path)
 	import_again(im, &d);
 	bool ok = source(im, path);
 	data_close(&d);
+	if (im->replaced)
+		forget_index(im->config, &im->mem);
 	if (ok) {
 		say_imported(im, "imported");
 		return EXIT_SUCCESS;

@@ -26,13 +26,18 @@ def people(peer):
     return peer.account('juliet', PASSWORD), peer.account('romeo', 's3cret')
 
 
-def check_moved(server, juliet, romeo, mechanism):
+def check_moved(server, juliet, romeo, mechanism, archive=True):
     server.start()
     hers = moved.log_in(server, juliet, mechanism)
     his = moved.log_in(server, romeo, mechanism)
     moved.log_in_plain(server, juliet)
     moved.has_contacts(hers, his)
     moved.has_documents(hers)
+    moved.has_lists(hers)
+    if archive:
+        moved.has_preferences(hers)
+        moved.has_archive(hers)
+        moved.has_archive(his)
     moved.has_waiting(hers)
 
 
@@ -49,6 +54,7 @@ def test_prosody(make_server, make_peer, storage, hash, mechanism):
     path = peer.database if storage == 'sql' else peer.data
     said = server.ctl('import', '--from', 'prosody', str(path)).stdout
     assert said.startswith('imported: 2 accounts, 3 contacts, 1 requests to subscribe, 1 vCards')
+    assert '2 offline messages, 8 archived messages' in said
     assert 'PEP node http://jabber.org/protocol/nick' in said
     check_moved(server, juliet, romeo, mechanism)
 
@@ -57,13 +63,13 @@ def test_prosody(make_server, make_peer, storage, hash, mechanism):
     ('scram', 'SCRAM-SHA-1'), ('plain', 'SCRAM-SHA-256')])
 def test_ejabberd_export(make_server, make_peer, passwords, mechanism):
     """What `ejabberdctl export_piefxis` writes: XEP-0227 with XInclude, and keys that are
-    encoded twice."""
+    encoded twice. It has no archives."""
     server, peer = make_server(start=False), make_peer(Ejabberd, passwords=passwords)
     juliet, romeo = people(peer.start())
     fill(peer, juliet, romeo)
     said = server.ctl('import', str(peer.export(last='hello?'))).stdout
     assert said.startswith('imported: 2 accounts, 3 contacts, 1 requests to subscribe, 1 vCards')
-    check_moved(server, juliet, romeo, mechanism)
+    check_moved(server, juliet, romeo, mechanism, archive=False)
 
 
 def test_ejabberd_sqlite(make_server, make_peer):
@@ -78,4 +84,5 @@ def test_ejabberd_sqlite(make_server, make_peer):
     said = server.ctl('import', '--from', 'ejabberd', '--host', 'example.org',
                       str(peer.database)).stdout
     assert said.startswith('imported: 2 accounts, 3 contacts, 1 requests to subscribe, 1 vCards')
+    assert '2 offline messages, 8 archived messages' in said
     check_moved(server, juliet, romeo, 'SCRAM-SHA-1')

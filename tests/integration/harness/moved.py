@@ -2,6 +2,8 @@
 from harness.xmpp import find, findall, name, show, text_of
 
 NS_ROSTER = '{jabber:iq:roster}'
+MAM = '{urn:xmpp:mam:2}'
+RSM = 'http://jabber.org/protocol/rsm'
 
 
 def log_in(server, account, mechanism='SCRAM-SHA-1', resource='moved'):
@@ -60,3 +62,42 @@ def has_waiting(juliet):
         assert [d.get('from') for d in delays] == ['example.org'], show(message)
     assert juliet.presence(type='subscribe').get('from') == 'romeo@example.org'
     assert find(juliet.presence(from_=juliet.jid), 'body') is None
+
+
+def has_lists(juliet):
+    """Blocked addresses and the preferences of the archive."""
+    blocked = juliet.get("<blocklist xmlns='urn:xmpp:blocking'/>")
+    assert [i.get('jid') for i in blocked.iter('{urn:xmpp:blocking}item')] == [
+        'tybalt@example.org']
+
+
+def has_preferences(juliet):
+    prefs = juliet.get("<prefs xmlns='urn:xmpp:mam:2'/>").find(f'{MAM}prefs')
+    assert prefs.get('default') == 'roster'
+    assert [j.text for j in prefs.find(f'{MAM}always')] == ['romeo@example.org']
+    assert [j.text for j in prefs.find(f'{MAM}never')] == ['tybalt@example.org']
+
+
+def archive(client):
+    """Of each message of the history: id attribute, sender, text."""
+    client.set(f"<query xmlns='urn:xmpp:mam:2' queryid='all'><set xmlns='{RSM}'><max>100</max>"
+               '</set></query>')
+    results = [m.find(f'{MAM}result') for m in client.inbox
+               if m.find(f'{MAM}result') is not None]
+    client.inbox = []
+    found = []
+    for result in results:
+        forwarded = result.find('{urn:xmpp:forward:0}forwarded')
+        message = find(forwarded, 'message')
+        assert find(forwarded, 'delay:delay').get('stamp')
+        assert find(message, 'delay:delay') is None
+        found.append((message.get('id'), message.get('from'), text_of(message, 'body')))
+    return found
+
+
+def has_archive(client):
+    assert archive(client) == [
+        ('m1', 'juliet@example.org/balcony', 'Who <are> you?\n😀'),
+        ('m2', 'romeo@example.org/garden', 'me'),
+        ('m3', 'romeo@example.org/garden', 'are you there?'),
+        ('m4', 'romeo@example.org/garden', 'hello?')]

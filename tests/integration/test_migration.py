@@ -1,0 +1,322 @@
+"""Exports, imports and backups of Stentor itself (docs/migration.md)."""
+import os
+import pwd
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from harness import moved
+from harness.server import Account
+
+PIE = '{urn:xmpp:pie:0}'
+JULIET = Account('juliet', 'example.org', 'O Romeo, Romeo! ü')
+ROMEO = Account('romeo', 'example.org', 's3cret')
+
+
+def document(inside, domain='example.org'):
+    return (f"<server-data xmlns='urn:xmpp:pie:0'><host jid='{domain}'>{inside}</host>"
+            '</server-data>')
+
+
+def account(name, inside='', password='secret'):
+    return f"<user name='{name}' password='{password}'>{inside}</user>"
+
+
+@pytest.fixture
+def write(tmp_path):
+    def to_file(text, name='in.xml'):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        return str(path)
+    return to_file
+
+
+def import_into(server, path, *words, check=True):
+    return server.ctl('import', *words, path, check=check)
+
+
+def export(server, path, *words):
+    server.ctl('export', *words, str(path))
+    return path.read_bytes()
+
+
+def ready(server):
+    """A server that has been started once, so that it has all of its files."""
+    server.start()
+    server.stop()
+    return server
+
+
+MESSAGES = [  # id, from, to, text, microsecond of their stamps
+    ('m1', 'juliet@example.org/balcony', 'romeo@example.org/garden', 'Who &lt;are&gt; you?\n😀', 1),
+    ('m2', 'romeo@example.org/garden', 'juliet@example.org/balcony', 'me', 2),
+    ('m3', 'romeo@example.org/garden', 'juliet@example.org', 'are you there?', 123456),
+    ('m4', 'romeo@example.org/garden', 'juliet@example.org', 'hello?', 999999)]
+
+
+def message(number, inside=''):
+    id, from_, to, text, _ = MESSAGES[number]
+    return (f"<message xmlns='jabber:client' type='chat' id='{id}' from='{from_}' to='{to}'>"
+            f'<body>{text}</body>{inside}</message>')
+
+
+def delay(number, from_=''):
+    return (f"<delay xmlns='urn:xmpp:delay' {from_} "
+            f"stamp='2020-02-29T10:00:00.{MESSAGES[number][4]:06}Z'/>")
+
+
+def waiting(number):
+    """One that waits, and stands in the archive too."""
+    return message(number, f"<stanza-id xmlns='urn:xmpp:sid:0' by='juliet@example.org' "
+                   f"id='old-{number}'/>" + delay(number, "from='example.org'"))
+
+
+def archive():
+    return "<archive xmlns='urn:xmpp:pie:0#mam'>" + ''.join(
+        f"<result xmlns='urn:xmpp:mam:2' id='old-{n}'><forwarded xmlns='urn:xmpp:forward:0'>"
+        f'{delay(n)}{message(n)}</forwarded></result>' for n in range(4)) + '</archive>'
+
+
+# What harness.peers.fill() makes elsewhere, in the words of XEP-0227.
+PEOPLE = document(account('juliet', f"""
+  <query xmlns='jabber:iq:roster'>
+    <item jid='romeo@example.org' name='Romeo &amp; &quot;x&quot;' subscription='to'>
+      <group>Friends</group><group>Mädels</group></item>
+    <item jid='nurse@example.net' name='Nurse' subscription='none' ask='subscribe'/>
+  </query>
+  <vCard xmlns='vcard-temp'><FN>Juliet Capulet</FN><NOTE>two
+lines &lt;&amp;</NOTE></vCard>
+  <query xmlns='jabber:iq:private'><storage xmlns='storage:bookmarks'>
+    <conference jid='park@rooms.example' name="a'b"/></storage></query>
+  <offline-messages>{waiting(2)}{waiting(3)}</offline-messages>
+  <presence xmlns='jabber:client' type='subscribe' from='romeo@example.org'/>
+  <query xmlns='jabber:iq:privacy'><default name='public'/>
+    <list name='public'><item type='jid' value='tybalt@example.org' action='deny' order='1'/>
+      <item action='allow' order='2'/></list>
+    <list name='other'><item type='jid' value='nurse@example.net' action='deny' order='1'/></list>
+  </query>
+  <prefs xmlns='urn:xmpp:mam:2' default='roster'><always><jid>romeo@example.org</jid></always>
+    <never><jid>tybalt@example.org</jid></never></prefs>
+  {archive()}
+""", JULIET.password) + account('romeo', f"""
+  <query xmlns='jabber:iq:roster'>
+    <item jid='juliet@example.org' subscription='from' ask='subscribe'/></query>
+  {archive()}
+""", ROMEO.password))
+
+
+def test_import(make_server, write):
+    """All of XEP-0227 that the server has a place for is there for the people."""
+    server = make_server(start=False)
+    said = import_into(server, write(PEOPLE)).stdout
+    assert said.startswith('imported: 2 accounts, 3 contacts, 1 requests to subscribe, 1 vCards')
+    server.start()
+    juliet, romeo = moved.log_in(server, JULIET), moved.log_in(server, ROMEO, 'SCRAM-SHA-512')
+    moved.log_in_plain(server, JULIET)
+    moved.has_contacts(juliet, romeo)
+    moved.has_documents(juliet)
+    moved.has_lists(juliet)
+    moved.has_preferences(juliet)
+    moved.has_archive(juliet)
+    moved.has_archive(romeo)
+    moved.has_waiting(juliet)
+
+
+def test_round_trip(make_server, write, tmp_path):
+    """What is exported, imported elsewhere and exported again is the same, byte for byte."""
+    first, second = make_server(start=False), make_server(start=False)
+    import_into(first, write(PEOPLE))
+    one = export(first, tmp_path / 'one.xml')
+    import_into(second, str(tmp_path / 'one.xml'))
+    assert export(second, tmp_path / 'two.xml') == one
+    assert (tmp_path / 'one.xml').stat().st_mode & 0o777 == 0o600
+    assert one.count(b'2020-02-29T10:00:00.123456Z') == 3
+
+
+def test_export_of_some(make_server, write, tmp_path):
+    server = make_server(start=False)
+    import_into(server, write(document(account('a') + account('b'))))
+    import_into(server, write(document(account('a'), 'example.net')))
+    out = ET.fromstring(export(server, tmp_path / 'out.xml', '--host', 'EXAMPLE.org', '--user',
+                               'b'))
+    assert [h.get('jid') for h in out] == ['example.org']
+    assert [u.get('name') for u in out.iter(f'{PIE}user')] == ['b']
+
+
+def test_a_message_is_stored_once(make_server, write, tmp_path):
+    """One that waits and stands in the archive is one record; those that stand in no archive
+    wait all the same, in their order."""
+    server = make_server(start=False)
+    lone = message(0, delay(0, "from='example.org'"))
+    said = import_into(server, write(document(account(
+        'juliet', f'<offline-messages>{lone}{waiting(2)}{waiting(3)}</offline-messages>' +
+        archive())))).stdout
+    assert '3 offline messages, 4 archived messages' in said
+    export(server, tmp_path / 'out.xml')
+    out = ET.parse(tmp_path / 'out.xml')
+    offline = out.find(f'.//{PIE}offline-messages')
+    assert [m.get('id') for m in offline] == ['m1', 'm3', 'm4']
+    ids = [m.find('{urn:xmpp:sid:0}stanza-id') for m in offline]
+    results = [r.get('id') for r in out.iter('{urn:xmpp:mam:2}result')]
+    assert [i is not None and i.get('id') for i in ids] == [False, *results[2:]]
+
+
+def test_archive_out_of_order(make_server, write, tmp_path):
+    """XEP-0227 section 4.11 forbids it; nothing is lost, and each gets an id of its own."""
+    server = make_server(start=False)
+    results = archive().replace('10:00:00.999999', '09:00:00.0').replace('.000002Z', '.000001Z')
+    import_into(server, write(document(account('juliet', results))))
+    export(server, tmp_path / 'out.xml')
+    out = ET.parse(tmp_path / 'out.xml')
+    ids = [r.get('id') for r in out.iter('{urn:xmpp:mam:2}result')]
+    assert len(ids) == 4 and ids == sorted(set(ids))
+    assert [m.get('id') for m in out.iter('{jabber:client}message')] == ['m1', 'm2', 'm3', 'm4']
+
+
+def test_existing_accounts(make_server, write):
+    """They stay as they are, unless they are to be replaced: with everything then."""
+    server = make_server(start=False)
+    import_into(server, write(PEOPLE))
+    other = write(document(account('juliet', password='new') + account('tybalt')), 'other.xml')
+    said = import_into(server, other).stdout
+    assert said.startswith('imported: 1 accounts')
+    assert 'not touched: 1 accounts that exist already' in said
+    said = import_into(server, other, '--replace', '--user', 'juliet').stdout
+    assert said.startswith('imported: 1 accounts')
+    server.start()
+    juliet = server.login(Account('juliet', 'example.org', 'new'))
+    assert moved.contacts(juliet) == {}
+    assert moved.archive(juliet) == []
+    juliet.send('<presence/>')
+    juliet.presence(from_=juliet.jid)
+    assert juliet.sync() == []
+
+
+def test_running_server(make_server, write):
+    """An import is refused; a check is not."""
+    server = make_server()
+    path = write(PEOPLE)
+    refused = import_into(server, path, check=False)
+    assert refused.returncode == 1 and 'the server runs' in refused.stderr
+    assert import_into(server, path, '--check').stdout.startswith('to import: 2 accounts')
+    assert server.ctl('users').stdout == ''
+
+
+BROKEN = {
+    'cut': (PEOPLE[:-30], 'in.xml:'),
+    'not well-formed at the end': (PEOPLE.replace('</server-data>', '</x>'), 'mismatched tag'),
+    'no XEP-0227': ('<html/>', 'no <server-data'),
+    'a document type': ('<!DOCTYPE x SYSTEM "file:///etc/passwd">' + PEOPLE, 'document type'),
+    'an include of nothing': (document("<include xmlns='http://www.w3.org/2001/XInclude' "
+                                       "href='nothing.xml'/>"), 'cannot be read'),
+    'an include that leads out': (document("<include xmlns='http://www.w3.org/2001/XInclude' "
+                                           "href='/etc/passwd'/>"), 'no plain file'),
+    'another that does': (document("<include xmlns='http://www.w3.org/2001/XInclude' "
+                                   "href='x/%2e%2e/%2E%2E/y'/>"), 'no plain file'),
+    'one that includes itself': (document("<include xmlns='http://www.w3.org/2001/XInclude' "
+                                          "href='host.xml'/>"), 'include each other'),
+}
+
+
+@pytest.mark.parametrize('what', BROKEN)
+def test_broken_input(make_server, write, what):
+    """Nothing is changed, whatever stands before the fault."""
+    server = ready(make_server(start=False))
+    text, message = BROKEN[what]
+    write("<include href='host.xml' xmlns='http://www.w3.org/2001/XInclude'/>", 'host.xml')
+    refused = import_into(server, write(text), check=False)
+    assert refused.returncode == 1
+    assert message in refused.stderr and 'nothing was changed' in refused.stderr
+    server.start()
+    assert server.ctl('users').stdout == ''
+
+
+def test_includes(make_server, write):
+    """XEP-0227 section 5.1: a file for each host and account, with names that are escaped."""
+    xi = "xmlns:xi='http://www.w3.org/2001/XInclude'"
+    main = write(f"<server-data xmlns='urn:xmpp:pie:0' {xi}>"
+                 "<xi:include href='example.org.xml'/></server-data>")
+    write(f"<host xmlns='urn:xmpp:pie:0' {xi} jid='example.org'>"
+          "<xi:include href='example.org/juliet%20c.xml'/></host>", 'example.org.xml')
+    write(f"<user xmlns='urn:xmpp:pie:0' {xi} name='juliet' password='x'>"
+          "<xi:include href='roster.xml'/><vCard xmlns='vcard-temp'>"
+          "<xi:include href='not-this.xml'/></vCard></user>", 'example.org/juliet c.xml')
+    write("<query xmlns='jabber:iq:roster'><item jid='romeo@example.net'/></query>",
+          'example.org/roster.xml')
+    said = import_into(make_server(start=False), main).stdout
+    assert said.startswith('imported: 1 accounts, 1 contacts, 0 requests to subscribe, 1 vCards')
+
+
+def test_what_is_left_out(make_server, write):
+    """It is counted, and the place of the first one is given."""
+    said = import_into(make_server(start=False), write(document(
+        account('a', "\n<query xmlns='jabber:iq:roster'><item jid='@'/><item jid='x@@y'/>"
+                     "<item jid='good@example.net'/></query><new xmlns='urn:new'/>") +
+        account('b c')) + '\n')).stdout
+    assert 'imported: 1 accounts, 1 contacts' in said
+    assert 'left out: 2 x contact whose address is none; the first at ' in said
+    assert 'in.xml:2' in said
+    assert "element <new xmlns='urn:new'/>" in said
+    assert 'account b c@example.org, whose name is no localpart' in said
+
+
+def test_bad_table_of_prosody(make_server, tmp_path):
+    """A file that is a program is an error with its line, and none is run."""
+    folder = tmp_path / 'example%2eorg' / 'accounts'
+    folder.mkdir(parents=True)
+    (folder / 'a.dat').write_text('return {\n\t["password"] = "x";\n};\n')
+    (folder / 'b.dat').write_text('return {\n\t["password"] = os.exit();\n};\n')
+    server = ready(make_server(start=False))
+    refused = import_into(server, str(tmp_path), '--from', 'prosody', check=False)
+    assert refused.returncode == 1
+    assert 'b.dat:2: an unknown word' in refused.stderr
+    server.start()
+    assert server.ctl('users').stdout == ''
+
+
+@pytest.mark.parametrize('words', [
+    ['export'], ['import'], ['export', 'a', 'b'], ['import', '--from', 'x', 'y'],
+    ['export', '--host', '..', 'x'], ['import', '--unknown', 'x']])
+def test_wrong_usage(make_server, words):
+    done = make_server(start=False).ctl(*words, check=False)
+    assert done.returncode == 2 and done.stderr
+
+
+def test_no_file_is_left_behind(make_server, tmp_path):
+    """An export that fails leaves neither a part nor what stood there before in pieces."""
+    server = make_server(start=False)
+    out = tmp_path / 'out.xml'
+    out.write_text('before')
+    done = server.ctl('export', str(out), check=False)  # there is no data folder
+    assert done.returncode == 1
+    assert out.read_text() == 'before'
+    assert list(tmp_path.iterdir()) == [out]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason='only root can be somebody else')
+def test_files_of_root(make_server, write, tmp_path):
+    """What root imports belongs to the user of the server."""
+    nobody = pwd.getpwnam('nobody')
+    server = ready(make_server(start=False))
+    for path in [server.data, *server.data.rglob('*')]:
+        os.chown(path, nobody.pw_uid, nobody.pw_gid)
+    server.folder.chmod(0o755)
+    import_into(server, write(PEOPLE))
+    owners = {path.name: path.stat().st_uid for path in [server.data, *server.data.rglob('*')]}
+    assert set(owners.values()) == {nobody.pw_uid}, owners
+
+
+def test_many(make_server, tmp_path):
+    """Ten thousand offline messages of one account; memory is bounded by what is held."""
+    message = ("<message xmlns='jabber:client' from='romeo@example.net'><body>{}</body>"
+               "<delay xmlns='urn:xmpp:delay' from='example.org' "
+               "stamp='2020-02-29T10:00:00.{:06}Z'/></message>")
+    inside = ''.join(message.format('x' * 1000, n) for n in range(10000))
+    path = tmp_path / 'in.xml'
+    path.write_text(document(account('juliet',
+                                     f'<offline-messages>{inside}</offline-messages>')))
+    server = make_server(start=False, limits='offline_messages = 20000')
+    assert '10000 offline messages' in import_into(server, str(path)).stdout
+    server.start()
+    assert server.stats()['ledger_waiting'] == 10000
