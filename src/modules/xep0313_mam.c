@@ -78,6 +78,7 @@ struct query {
 	struct later *later;
 	struct str queryid; /* in the operation; p NULL: none */
 	bool flip, newest;
+	bool counts; /* of the archive are those of the result */
 };
 
 /* For the ledger's thread: `with` a full JID. */
@@ -110,6 +111,7 @@ static bool matches(const struct ledger_message *m, const void *ctx)
 /* A request as it is read. On failure, why. */
 struct request {
 	struct ledger_query q;
+	bool between;              /* the form names ids: counts are of what lies between them */
 	struct match match;
 	enum stanza_error error;
 	const char *text;
@@ -127,6 +129,12 @@ static bool read_id(struct request *r, struct str text, uint64_t *out)
 {
 	return archive_id_parse(text, out) ||
 	       fail(r, ERR_ITEM_NOT_FOUND, "no message has this id");
+}
+
+static bool read_between(struct request *r, struct str text, uint64_t *out)
+{
+	r->between = true;
+	return read_id(r, text, out);
 }
 
 static bool read_time(struct request *r, struct str text, uint64_t *out)
@@ -185,9 +193,9 @@ static bool read_field(struct request *r, const struct xml_doc *d, const struct 
 	if (str_eq(var, STR("end")))
 		return read_time(r, value, &r->q.end_us);
 	if (str_eq(var, STR("after-id")))
-		return read_id(r, value, &r->q.after);
+		return read_between(r, value, &r->q.after);
 	if (str_eq(var, STR("before-id")))
-		return read_id(r, value, &r->q.before);
+		return read_between(r, value, &r->q.before);
 	if (str_eq(var, STR("ids")))
 		return read_ids(r, d, field, a);
 	return fail(r, ERR_FEATURE_NOT_IMPLEMENTED, "there is no such field");
@@ -288,9 +296,10 @@ static void send_page(struct session *s, const struct query *q, const struct led
 	}
 }
 
-static void send_fin(struct ctx *c, const struct stanza *iq, const struct ledger_op *op,
+static void send_fin(struct ctx *c, const struct query *q, const struct ledger_op *op,
 	bool complete)
 {
+	const struct stanza *iq = q->later->iq;
 	char first[ARCHIVE_ID_LEN], last[ARCHIVE_ID_LEN];
 	bool any = op->n_messages;
 	struct writer w = reply_open(c, iq);
@@ -304,8 +313,8 @@ static void send_fin(struct ctx *c, const struct stanza *iq, const struct ledger
 		w_attr(&w, "complete", STR("true"));
 	rsm_write(&w, any ? str_from(first, sizeof first) : STR_NULL,
 		any ? str_from(last, sizeof last) : STR_NULL,
-		op->index_known && any ? (int64_t)op->first_index : -1,
-		op->total_known ? (int64_t)op->total : -1);
+		q->counts && op->index_known && any ? (int64_t)op->first_index : -1,
+		q->counts && op->total_known ? (int64_t)op->total : -1);
 	w_close(&w);
 	reply_send(c, &w, iq);
 }
@@ -333,7 +342,7 @@ static void page_read(struct ledger_op *op, void *receiver)
 	} else if (s) {
 		bool complete = !cut(op, q->newest, room(s)) && op->complete;
 		send_page(s, q, op);
-		send_fin(&c, iq, op, complete);
+		send_fin(&c, q, op, complete);
 	}
 	later_free(&q->later);
 	ledger_op_free(op);
@@ -362,6 +371,7 @@ static enum outcome on_query(struct ctx *c, const struct stanza *iq)
 	q->later = later_new(c, iq);
 	q->queryid = queryid.p ? str_dup(&op->mem, queryid) : STR_NULL;
 	q->newest = r->q.newest;
+	q->counts = !r->between;
 	q->flip = xml_child(&iq->doc, query, NS_MAM, TAG_FLIP_PAGE);
 	ledger_query(c->shard->core->ledger, op, jid_str(c->account->jid), &r->q);
 	return LATER;
