@@ -21,3 +21,24 @@ def test_two_people(server, scheme, listener):
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         'roster result', 'heard hello <you> true', 'answer and you', 'late later true']
+
+
+def test_two_devices(server):
+    """XEP-0280: each message once on each device. XEP-0352: the newest presence alone, and it
+    comes before a message."""
+    one, two = server.two_accounts()
+    done = subprocess.run(
+        ['node', SCRIPT.with_name('devices_xmpp.mjs'),
+         f'xmpps://127.0.0.1:{server.ports["c2s_direct_tls"]}', one.domain, one.user, one.password,
+         two.user, two.password],
+        capture_output=True, text=True, timeout=SECONDS,
+        env={**os.environ, 'NODE_TLS_REJECT_UNAUTHORIZED': '0'})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        'laptop: orchard said hello',
+        'phone: account received orchard said hello, account sent laptop said yes',
+        'laptop: account sent phone said me',
+        'phone: nothing',
+        'romeo: laptop said yes, laptop said hush, phone said me',
+        'phone: orchard is xa',
+        'phone: orchard is chat, orchard said wake up']
