@@ -433,7 +433,8 @@ static void refuse_blocked(struct client *c, const struct stanza *st)
 		return;
 	buf_reset(&s->scratch);
 	stanza_write_error_with(&s->scratch, st, ERR_NOT_ACCEPTABLE, STR("cancel"),
-		STR("you have blocked this address"), STR("<blocked xmlns='urn:xmpp:blocking:errors'/>"));
+		STR("you have blocked this address"),
+		STR("<blocked xmlns='urn:xmpp:blocking:errors'/>"));
 	count(s, COUNT_ERRORS);
 	session_send_text(c->session, buf_str(&s->scratch));
 }

@@ -298,7 +298,8 @@ static void untell_directed(struct session *s, const struct blocklist *items)
 static const struct contact *contact_of_resource(const struct account *a,
 	const struct blocklist *items, struct jid item)
 {
-	if (jid_is_bare(item) || !is_up_to(a, items, item) || blocklist_matches(items, jid_bare(item)))
+	if (jid_is_bare(item) || !is_up_to(a, items, item) ||
+		blocklist_matches(items, jid_bare(item)))
 		return NULL;
 	return roster_find(&a->roster, jid_bare(item));
 }

@@ -173,7 +173,7 @@ static void store_change(struct account *a, const struct change *ch)
 {
 	struct shard *s = a->shard;
 	struct store_op *op = store_op_new(&s->loop.inbox, stored, sizeof *ch);
-	struct store_datum *changes = arena_alloc(&s->loop.turn, (ch->items.n + 1) * sizeof *changes);
+	struct store_datum *changes = arena_alloc(&s->loop.turn, ch->items.n * sizeof *changes);
 	struct change *own = op->ctx;
 
 	*own = *ch;
@@ -207,8 +207,9 @@ static enum stanza_error read_items(const struct stanza *iq, uint32_t max, struc
 	struct blocklist *out)
 {
 	const struct xml_doc *d = &iq->doc;
+	const struct xml_node *first = xml_first(d, stanza_payload(iq));
 
-	for (const struct xml_node *el = xml_first(d, stanza_payload(iq)); el; el = xml_next(d, el)) {
+	for (const struct xml_node *el = first; el; el = xml_next(d, el)) {
 		struct str text = xml_attr_str(d, el, TAG_JID, turn);
 		struct jid j;
 		if (!xml_is(el, NS_BLOCKING, TAG_ITEM) || !text.p)
@@ -225,10 +226,11 @@ static enum stanza_error read_items(const struct stanza *iq, uint32_t max, struc
 static void log_reports(struct ctx *c, const struct stanza *iq)
 {
 	const struct xml_doc *d = &iq->doc;
+	const struct xml_node *first = xml_first(d, stanza_payload(iq));
 	struct arena *turn = &c->shard->loop.turn;
 	unsigned n = 0;
 
-	for (const struct xml_node *el = xml_first(d, stanza_payload(iq)); el; el = xml_next(d, el)) {
+	for (const struct xml_node *el = first; el; el = xml_next(d, el)) {
 		const struct xml_node *r = xml_child(d, el, NS_REPORTING, TAG_REPORT);
 		if (!r || n++ == REPORTS_MAX)
 			continue;
