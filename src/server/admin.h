@@ -30,4 +30,7 @@ void admin_answer(struct request *r);
 /* Begins a command; admin_answer() follows, now or later. */
 void admin_run(struct request *r);
 
+/* backup.c: the command `backup DIR`. */
+void backup_run(struct request *r);
+
 #endif

@@ -369,6 +369,7 @@ static const struct command {
 	{ "kick", 2, 2, cmd_kick },
 	{ "stats", 1, 1, cmd_stats },
 	{ "reload", 1, 1, cmd_reload },
+	{ "backup", 2, 2, backup_run },
 };
 
 void admin_run(struct request *r)

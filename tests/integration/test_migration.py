@@ -1,12 +1,15 @@
 """Exports, imports and backups of Stentor itself (docs/migration.md)."""
 import os
 import pwd
+import shutil
+import subprocess
 import xml.etree.ElementTree as ET
 
 import pytest
 
 from harness import moved
-from harness.server import Account
+from harness.server import Account, environment, program
+from harness.xmpp import text_of
 
 PIE = '{urn:xmpp:pie:0}'
 JULIET = Account('juliet', 'example.org', 'O Romeo, Romeo! ü')
@@ -320,3 +323,120 @@ def test_many(make_server, tmp_path):
     assert '10000 offline messages' in import_into(server, str(path)).stdout
     server.start()
     assert server.stats()['ledger_waiting'] == 10000
+
+
+# ---- backups ----
+
+
+def test_backup(make_server, write, tmp_path):
+    """A copy of a running server, on which another can be started."""
+    server, other = make_server(start=False), make_server(start=False)
+    import_into(server, write(PEOPLE))
+    server.start()
+    server.ctl('adduser', 'late@example.org', stdin='late\n')
+    said = server.ctl('backup', str(tmp_path / 'copy')).stdout
+    assert 'database, ' in said and 'certificate of example.org' in said
+    server.stop()
+    shutil.copytree(tmp_path / 'copy', other.data)
+    other.start()
+    assert other.ctl('users').stdout.split() == [
+        'juliet@example.org', 'late@example.org', 'romeo@example.org']
+    assert (other.data / 'example.org.crt').read_bytes() == (
+        server.data / 'example.org.crt').read_bytes()
+    juliet = moved.log_in(other, JULIET)
+    moved.has_documents(juliet)
+    moved.has_waiting(juliet)
+    mode = {p.name: p.stat().st_mode & 0o077 for p in (tmp_path / 'copy').rglob('*')}
+    assert not any(mode.values()), mode
+
+
+def test_backup_under_load(make_server, tmp_path):
+    """What was said to be stored before the command is in the copy."""
+    server, other = make_server(start=False), make_server(start=False)
+    server.start()
+    juliet, romeo = server.account('juliet'), server.account('romeo')
+    his = server.online(romeo)
+    for n in range(200):
+        his.send(f"<message to='{juliet.jid}' type='chat' id='b{n}'><body>{n}</body></message>")
+    his.sync()
+    server.wait_stat('ledger_waiting', 200)
+    copying = subprocess.Popen([program('STENTORCTL'), '-c', str(server.config), 'backup',
+                                str(tmp_path / 'copy')], env=environment(),
+                               stdout=subprocess.PIPE)
+    for n in range(200):
+        his.send(f"<message to='{juliet.jid}' type='chat' id='a{n}'><body>{n}</body></message>")
+    assert copying.wait(60) == 0
+    copying.stdout.close()
+    his.close()
+    server.stop()
+    shutil.copytree(tmp_path / 'copy', other.data)
+    other.start()
+    hers = other.online(juliet)
+    got = [hers.message() for _ in range(200)]
+    assert [m.get('id') for m in got] == [f'b{n}' for n in range(200)]
+    assert [text_of(m, 'body') for m in got] == [str(n) for n in range(200)]
+
+
+def test_backup_relative(make_server, tmp_path):
+    """A path is relative to where stentorctl runs, and not to where the server does."""
+    server = make_server()
+    done = subprocess.run([program('STENTORCTL'), '-c', str(server.config), 'backup', 'here'],
+                          cwd=tmp_path, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / 'here/stentor.db').exists()
+
+
+def test_backup_refused(make_server, tmp_path):
+    """Nothing is written over, and what is there stays."""
+    server = make_server()
+    folder = tmp_path / 'full'
+    folder.mkdir()
+    (folder / 'stentor.db').write_text('mine')
+    done = server.ctl('backup', str(folder), check=False)
+    assert done.returncode == 1 and 'there is something in this folder' in done.stderr
+    assert [p.name for p in folder.iterdir()] == ['stentor.db']
+    assert (folder / 'stentor.db').read_text() == 'mine'
+    done = server.ctl('backup', str(tmp_path / 'no/such'), check=False)
+    assert done.returncode == 1 and 'No such file' in done.stderr
+    (tmp_path / 'empty').mkdir()
+    server.ctl('backup', str(tmp_path / 'empty'))
+    assert (tmp_path / 'empty/ledger').is_dir()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system with hardly any room."""
+    folder = tmp_path / 'small'
+    folder.mkdir()
+    done = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', folder],
+                          capture_output=True) if os.geteuid() == 0 else None
+    if done is None or done.returncode:
+        pytest.skip('a small file system needs root and the right to mount')
+    yield folder
+    subprocess.run(['umount', '-l', folder], check=True)
+
+
+def test_backup_on_a_full_disk(make_server, small_disk):
+    """It fails with words, leaves nothing behind, and the server goes on."""
+    server = make_server()
+    server.expected |= {'store_failed', 'ledger_failed', 'ledger_backup'}
+    juliet, romeo = server.account('juliet'), server.account('romeo')
+    his = server.online(romeo)
+    his.send(f"<message to='{juliet.jid}' type='chat'><body>{'x' * 100000}</body></message>")
+    his.sync()
+    server.wait_stat('ledger_waiting', 1)
+    done = server.ctl('backup', str(small_disk / 'copy'), check=False)
+    assert done.returncode == 1 and 'nothing was left behind' in done.stderr
+    assert list(small_disk.iterdir()) == []
+    his.sync()
+    his.close()
+
+
+def test_export_of_a_running_server(make_server, tmp_path, write):
+    """The same as of one that stands still, and no copy of the data stays behind."""
+    server = make_server(start=False)
+    import_into(server, write(PEOPLE))
+    still = export(server, tmp_path / 'still.xml')
+    server.start()
+    assert export(server, tmp_path / 'running.xml') == still
+    assert not [p for p in server.data.iterdir() if p.name.startswith('export')]
