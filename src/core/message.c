@@ -132,6 +132,12 @@ static bool keep(const struct delivery *d)
 
 /* ---- delivery ---- */
 
+/* Of a conversation: its order counts, and it is not to be lost. */
+static bool is_between_people(const struct stanza *st)
+{
+	return st->type == MESSAGE_CHAT || st->type == MESSAGE_NORMAL;
+}
+
 bool delivery_reached(const struct delivery *d, const struct session *s)
 {
 	if (d->match)
@@ -238,8 +244,8 @@ static void waited(struct waiter *w, struct shard *s, struct account *a, enum st
 	free(m);
 }
 
-/* While offline messages are being read, new ones wait behind them, so that order holds: as
- * many as fit into the output beside what is in it then. */
+/* While offline messages are being read, new ones wait behind them, whatever resource they are
+ * for, so that order holds: as many as fit into the output beside what is in it then. */
 static void wait_behind_offline(struct account *a, struct stanza *st, struct jid to)
 {
 	uint32_t max = a->shard->settings->max_out / 4;
@@ -264,10 +270,6 @@ static void wait_behind_offline(struct account *a, struct stanza *st, struct jid
 /* A message for the account as such. */
 static void deliver_to_person(struct account *a, struct stanza *st, struct jid to)
 {
-	if (a->held) {
-		wait_behind_offline(a, st, to);
-		return;
-	}
 	struct delivery d = { .account = a, .stanza = st, .to = to, .best = best_priority(a) };
 	deliver(&d);
 }
@@ -286,6 +288,10 @@ void message_deliver(struct account *a, struct stanza *st, struct jid to)
 	struct session *match = bare ? NULL : session_find(a, jid_resource(to));
 	struct delivery d = { .account = a, .stanza = st, .to = to, .match = match, .best = -1 };
 
+	if (a->held && is_between_people(st)) {
+		wait_behind_offline(a, st, to);
+		return;
+	}
 	if (match) {
 		deliver(&d);
 		return;
@@ -329,11 +335,6 @@ void message_release_held(struct account *a)
 }
 
 /* ---- out ---- */
-
-static bool is_between_people(const struct stanza *st)
-{
-	return st->type == MESSAGE_CHAT || st->type == MESSAGE_NORMAL;
-}
 
 void message_send(struct session *s, struct stanza *st)
 {
