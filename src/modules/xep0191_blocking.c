@@ -232,8 +232,10 @@ static void log_reports(struct ctx *c, const struct stanza *iq)
 
 	for (const struct xml_node *el = first; el; el = xml_next(d, el)) {
 		const struct xml_node *r = xml_child(d, el, NS_REPORTING, TAG_REPORT);
-		if (!r || n++ == REPORTS_MAX)
+		if (!r)
 			continue;
+		if (n++ == REPORTS_MAX)
+			return;
 		log_info(&c->shard->log, "reported", F_STR("account", jid_str(c->account->jid)),
 			F_STR("jid", xml_attr_str(d, el, TAG_JID, turn)),
 			F_STR("reason", xml_attr_str(d, r, TAG_REASON, turn)));

@@ -187,6 +187,8 @@ struct settings *server_settings(struct server *s)
 	set->roster_max = lim->roster_items;
 	set->resume_s = lim->resume_seconds;
 	set->unacked_max = lim->unacknowledged_bytes;
+	set->held_max = lim->held_bytes;
+	set->blocklist_max = lim->blocklist_items;
 	set->vcard_max = lim->vcard_bytes;
 	set->private_max = lim->private_bytes;
 	set->checks_per_second = lim->password_checks_per_second;

@@ -2,6 +2,7 @@
 
 NS = {
     'bind': 'urn:ietf:params:xml:ns:xmpp-bind',
+    'blocking': 'urn:xmpp:blocking',
     'c': 'jabber:client',
     'cb': 'urn:xmpp:sasl-cb:0',
     'delay': 'urn:xmpp:delay',
