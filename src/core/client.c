@@ -72,6 +72,21 @@ void client_drop(struct client *c)
 
 /* ---- questions of the stream before SASL ---- */
 
+static unsigned mechs_of(const struct host *h)
+{
+	static const enum sasl_mech_id scram[DIGEST_COUNT] = {
+		[DIGEST_SHA1] = MECH_SCRAM_SHA_1,
+		[DIGEST_SHA256] = MECH_SCRAM_SHA_256,
+		[DIGEST_SHA512] = MECH_SCRAM_SHA_512,
+	};
+	unsigned mechs = 1u << MECH_PLAIN | 1u << MECH_EXTERNAL;
+
+	for (unsigned d = 0; d < DIGEST_COUNT; d++)
+		if (h->hashes & 1u << d)
+			mechs |= 1u << scram[d];
+	return h->anonymous ? mechs | 1u << MECH_ANONYMOUS : mechs;
+}
+
 static bool on_host(struct c2s *s, struct str domain, struct c2s_host *out)
 {
 	struct client *c = client_of(s);
@@ -87,13 +102,10 @@ static bool on_host(struct c2s *s, struct str domain, struct c2s_host *out)
 		.domain = c->domain,
 		.tls = set->tls != NULL,
 		.tls_required = set->tls_required,
-		.mechs = 1u << MECH_SCRAM_SHA_512 | 1u << MECH_SCRAM_SHA_256 |
-			 1u << MECH_SCRAM_SHA_1 | 1u << MECH_PLAIN | 1u << MECH_EXTERNAL,
+		.mechs = mechs_of(h),
 		.plain_in_clear = set->plain_without_tls,
 		.guest_iq = h->registration,
 	};
-	if (h->anonymous)
-		out->mechs |= 1u << MECH_ANONYMOUS;
 	return known;
 }
 

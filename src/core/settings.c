@@ -1,6 +1,7 @@
 #include "core/settings.h"
 
 #include "base/bug.h"
+#include "base/digest.h"
 
 #include <stdlib.h>
 
@@ -36,7 +37,7 @@ struct host *settings_add_host(struct settings *s, struct str domain)
 {
 	struct host *h = arena_alloc(&s->mem, sizeof *h);
 
-	*h = (struct host){ .domain = str_dup(&s->mem, domain) };
+	*h = (struct host){ .domain = str_dup(&s->mem, domain), .hashes = (1u << DIGEST_COUNT) - 1 };
 	map_put(&s->hosts, &h->node);
 	if (!s->first)
 		s->first = h;

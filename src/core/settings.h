@@ -16,6 +16,7 @@ struct host {
 	bool registration;      /* XEP-0077 for everybody */
 	bool anonymous;         /* SASL ANONYMOUS */
 	bool archive;           /* XEP-0313: accounts have archives */
+	unsigned hashes;        /* of SCRAM that are offered: a bit for each enum digest */
 };
 
 struct settings {

@@ -18,6 +18,10 @@
 #define CONFIG_LISTENERS_MAX 64
 #define CONFIG_SHARDS_MAX    256
 
+/* Hashes of SCRAM that a host offers. One alone is for hosts whose accounts came from a server
+ * that kept keys of that hash and no other. */
+enum config_scram { CONFIG_SCRAM_ALL, CONFIG_SCRAM_SHA1, CONFIG_SCRAM_SHA256, CONFIG_SCRAM_SHA512 };
+
 struct config_host {
 	struct str domain;      /* canonical, as in a JID */
 	struct str ascii;       /* the same for SNI and certificates: A-labels, no brackets */
@@ -27,6 +31,7 @@ struct config_host {
 	bool registration;      /* XEP-0077: anybody may make an account */
 	bool anonymous;         /* SASL ANONYMOUS: guests without an account */
 	bool archive;           /* XEP-0313: messages are kept */
+	enum config_scram scram;
 };
 
 enum listener_kind {

@@ -51,6 +51,9 @@ const struct config_option config_options[] = {
 	  .help = "guests may log in without an account (SASL ANONYMOUS)" },
 	{ CONFIG_HOST, "archive", CONFIG_BOOL, HOST(archive), .initial = "true",
 	  .help = "messages are kept for those who sent and who got them (XEP-0313)" },
+	{ CONFIG_HOST, "scram", CONFIG_WORD, HOST(scram), .words = "all sha1 sha256 sha512",
+	  .initial = "all", .help = "hash of SCRAM that is offered; one alone where imported "
+	  "accounts have keys of no other" },
 
 	{ CONFIG_LISTENER, "type", CONFIG_WORD, LISTENER(kind), .words = "c2s c2s_direct_tls",
 	  .initial = "c2s", .restart = true,

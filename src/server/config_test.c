@@ -227,7 +227,7 @@ static void every_option_arrives(void **state)
 		"log_level = debug\nlog_format = json\ntls_required = no\n"
 		"plain_without_tls = on\nclient_ca_file = ca.pem\n"
 		"host \"B\xc3\xbc" "cher.Example\" {\n"
-		"\tcertificate = tls/b.pem\n\tkey = /k.pem registration = yes anonymous = true archive = no }\n"
+		"\tcertificate = tls/b.pem\n\tkey = /k.pem registration = yes anonymous = true archive = no scram = sha1 }\n"
 		"host \"[::1]\" {}\n"
 		"listener { type = c2s_direct_tls address = \"::1\" }\n"
 		"listener { address = 127.0.0.1 port = 0 }\n"
@@ -259,6 +259,8 @@ static void every_option_arrives(void **state)
 	assert_true(c->hosts[0].registration);
 	assert_true(c->hosts[0].anonymous);
 	assert_false(c->hosts[0].archive);
+	assert_int_equal(c->hosts[0].scram, CONFIG_SCRAM_SHA1);
+	assert_int_equal(c->hosts[1].scram, CONFIG_SCRAM_ALL);
 	assert_str(c->hosts[1].domain, "[::1]");
 	assert_str(c->hosts[1].ascii, "::1");
 	assert_int_equal(c->n_listeners, 3);

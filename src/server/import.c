@@ -215,12 +215,19 @@ bool import_user(struct import *im, struct str host, struct str user)
 	return !im->taken || !im->data || make_account(im);
 }
 
-static bool has_keys(const struct scram_keys *keys)
+/* Whether there are keys; those of one hash alone are counted. */
+static bool has_keys(struct import *im)
 {
+	unsigned n = 0, last = 0;
+
 	for (unsigned d = 0; d < DIGEST_COUNT; d++)
-		if (keys->of[d].rounds)
-			return true;
-	return false;
+		if (im->keys.of[d].rounds) {
+			last = d;
+			n++;
+		}
+	if (n == 1)
+		im->counts.single[last]++;
+	return n != 0;
 }
 
 static void finish_account(struct import *im)
@@ -229,7 +236,7 @@ static void finish_account(struct import *im)
 
 	import_documents_end(im);
 	im->counts.accounts++;
-	if (!has_keys(&im->keys)) {
+	if (!has_keys(im)) {
 		import_note(im, "password of an account that came without one: set it with "
 			"`stentorctl passwd`");
 		return;
@@ -270,7 +277,8 @@ void import_password(struct import *im, struct str password)
 	else if (im->data)
 		scram_keys_make(prepared, &im->keys);
 	else
-		im->keys.of[DIGEST_SHA256].rounds = 1; /* checking: there will be keys */
+		for (unsigned d = 0; d < DIGEST_COUNT; d++) /* there will be keys */
+			im->keys.of[d].rounds = 1;
 	arena_reset(&im->turn);
 }
 

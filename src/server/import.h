@@ -40,6 +40,7 @@ struct import_note {
 struct import_counts {
 	uint64_t accounts, contacts, requests, vcards, private_xml, blocked, preferences, offline,
 		archived, existing, elsewhere;
+	uint64_t single[DIGEST_COUNT]; /* accounts with keys of this hash and no other */
 };
 
 struct import {

@@ -175,6 +175,8 @@ struct settings *server_settings(struct server *s)
 		h->registration = c->hosts[i].registration;
 		h->anonymous = c->hosts[i].anonymous;
 		h->archive = c->hosts[i].archive;
+		if (c->hosts[i].scram != CONFIG_SCRAM_ALL)
+			h->hashes = 1u << (c->hosts[i].scram - CONFIG_SCRAM_SHA1);
 	}
 	set->tls_required = c->tls_required;
 	set->plain_without_tls = c->plain_without_tls;

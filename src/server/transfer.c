@@ -238,6 +238,8 @@ static source_fn *source_of(const struct words *w)
 
 static void say_imported(const struct import *im, const char *verb)
 {
+	static const char *const hashes[DIGEST_COUNT][2] = { { "SCRAM-SHA-1", "sha1" },
+		{ "SCRAM-SHA-256", "sha256" }, { "SCRAM-SHA-512", "sha512" } };
 	const struct import_counts *n = &im->counts;
 
 	printf("%s: %llu accounts, %llu contacts, %llu requests to subscribe, %llu vCards,\n"
@@ -253,6 +255,11 @@ static void say_imported(const struct import *im, const char *verb)
 			(unsigned long long)n->existing);
 	if (n->elsewhere)
 		printf("not asked for: %llu hosts or accounts\n", (unsigned long long)n->elsewhere);
+	for (unsigned d = 0; d < DIGEST_COUNT; d++)
+		if (n->single[d])
+			printf("%llu accounts have keys for %s alone: \"scram = %s\" for the host "
+				"lets every client log in\n", (unsigned long long)n->single[d],
+				hashes[d][0], hashes[d][1]);
 	for (size_t i = 0; i < im->n_notes; i++)
 		printf("left out: %llu x %.*s%s%.*s\n", (unsigned long long)im->notes[i].n,
 			STR_FMT(im->notes[i].text), im->notes[i].place.n ? "; the first at " : "",

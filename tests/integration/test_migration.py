@@ -1,4 +1,6 @@
 """Exports, imports and backups of Stentor itself (docs/migration.md)."""
+import hashlib
+import hmac
 import os
 import pwd
 import shutil
@@ -8,6 +10,8 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from harness import moved
+from harness.client import mechanisms
+from harness.scram import b64
 from harness.server import Account, environment, program
 from harness.xmpp import text_of
 
@@ -175,6 +179,26 @@ def test_archive_out_of_order(make_server, write, tmp_path):
     ids = [r.get('id') for r in out.iter('{urn:xmpp:mam:2}result')]
     assert len(ids) == 4 and ids == sorted(set(ids))
     assert [m.get('id') for m in out.iter('{jabber:client}message')] == ['m1', 'm2', 'm3', 'm4']
+
+
+def test_keys_of_one_hash(make_server, write):
+    """Section 4.3: SCRAM keys. A host that offers their hash alone lets every client in, for
+    which the strongest mechanism offered is the only one that they try."""
+    server = make_server(start=False, hosts={'example.org': 'scram = sha1'})
+    salt, secret = b'salt' * 4, JULIET.password.encode()
+    salted = hashlib.pbkdf2_hmac('sha1', secret, salt, 4096)
+    stored = hashlib.sha1(hmac.digest(salted, b'Client Key', 'sha1')).digest()
+    said = import_into(server, write(document(
+        "<user name='juliet'><scram-credentials xmlns='urn:xmpp:pie:0#scram' "
+        f"mechanism='SCRAM-SHA-1'><iter-count>4096</iter-count><salt>{b64(salt)}</salt>"
+        f"<server-key>{b64(hmac.digest(salted, b'Server Key', 'sha1'))}</server-key>"
+        f'<stored-key>{b64(stored)}</stored-key></scram-credentials></user>'))).stdout
+    assert '1 accounts have keys for SCRAM-SHA-1 alone: "scram = sha1"' in said
+    server.start()
+    offered = mechanisms(server.secure().features)
+    assert {m.removesuffix('-PLUS') for m in offered} == {'SCRAM-SHA-1', 'PLAIN'}
+    moved.log_in(server, JULIET)
+    moved.log_in_plain(server, JULIET)
 
 
 def test_existing_accounts(make_server, write):
