@@ -142,21 +142,23 @@ static void answer(struct change *ch, enum store_status status)
 }
 
 /* It is stored, or is not to be. An account that was loaded again meanwhile has it already, and
- * does not know that it was coming. a: NULL when the account is not resident any more. */
+ * does not know that it was coming. A block is in force before its answer, which lets out what
+ * was held back from an inactive client. a: NULL when the account is not resident any more. */
 static void finish(struct account *a, struct change *ch, enum store_status status)
 {
+	bool done = a && status == STORE_OK;
+
 	if (a) {
 		struct blocklist *list = list_of(a);
 		list->coming -= list->coming < ch->coming ? list->coming : ch->coming;
 	}
+	if (done && ch->block)
+		block_now(a, ch);
 	answer(ch, status);
-	if (a && status == STORE_OK) {
+	if (done)
 		push(a, ch);
-		if (ch->block)
-			block_now(a, ch);
-		else
-			unblock_now(a, ch);
-	}
+	if (done && !ch->block)
+		unblock_now(a, ch);
 	later_free(&ch->later);
 	blocklist_clear(&ch->items);
 }

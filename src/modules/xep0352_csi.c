@@ -10,6 +10,7 @@
 #include "base/bug.h"
 #include "base/map.h"
 #include "core/account.h"
+#include "core/block.h"
 #include "core/client.h"
 #include "core/module.h"
 
@@ -49,7 +50,8 @@ static void forget(struct held *h)
 	free(h);
 }
 
-/* Empties the store, and gives (release) its content to the session's client. */
+/* Empties the store, and gives (release) its content to the session's client, but for what is
+ * from somebody who was blocked since (XEP-0191). */
 static void empty(struct session *s, bool release)
 {
 	struct csi *csi = s->csi;
@@ -58,7 +60,7 @@ static void empty(struct session *s, bool release)
 		return;
 	s->csi = NULL;
 	list_each_safe(h, &csi->order, struct held, link) {
-		if (release)
+		if (release && !account_blocks(s->account, h->stanza->from))
 			session_write(s, h->stanza, h->bare ? s->account->jid : s->full, 0);
 		forget(h);
 	}
