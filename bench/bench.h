@@ -53,7 +53,7 @@ struct bench {
 	char tls[64];          /* what was negotiated, by the first peer */
 	const char *lacks;     /* a specification that the server does not have, or NULL */
 	uint64_t errors;
-	char first_error[160];
+	char first_error[400];
 };
 
 struct scenario {
@@ -71,6 +71,9 @@ void bench_lacks(struct bench *b, const char *what);
 
 /* Waits until the server is at rest, its memory too, and notes what it has then. */
 void bench_before(struct bench *b);
+
+/* The same for a message that did not pass its check; a refusal is told with its reason. */
+void bench_bad_message(struct peer *p, const struct xml_doc *d, const char *wrong);
 
 /* Begins and ends a phase. */
 void bench_start(struct bench *b, const char *name, const char *unit);

@@ -12,6 +12,8 @@
 #define KEPT_MAX (4 * 1024 * 1024)
 #define OUT_MAX  (64 * 1024 * 1024)
 
+#define STREAM_ERROR_SHOWN 120
+
 static const struct scan_limits limits = { .stanza_bytes = 2 * 1024 * 1024, .depth = 64,
 	.attrs = 64, .name = 256, .namespaces = 64, .nodes = 65535 };
 
@@ -64,9 +66,17 @@ static void fail(struct peer *p, const char *why)
 	p->ops->failed(p, why);
 }
 
+static void send_ack(struct peer *p)
+{
+	buf_printf(peer_out(p), "<a xmlns='urn:xmpp:sm:3' h='%u'/>", p->sm.handled);
+}
+
 void peer_end(struct peer *p)
 {
 	p->ending = true;
+	/* What is not acknowledged would be delivered again; XEP-0198 section 4. */
+	if (p->sm.on)
+		send_ack(p);
 	buf_lit(peer_out(p), "</stream:stream>");
 	conn_finish(&p->conn);
 }
@@ -182,11 +192,6 @@ static void send_resume(struct peer *p)
 	w_attr_u64(&w, "h", p->sm.handled);
 	w_attr(&w, "previd", str_c(p->sm.previd));
 	w_close(&w);
-}
-
-static void send_ack(struct peer *p)
-{
-	buf_printf(peer_out(p), "<a xmlns='urn:xmpp:sm:3' h='%u'/>", p->sm.handled);
 }
 
 /* False: the connection has failed. */
@@ -388,12 +393,19 @@ static void on_stanza(struct peer *p, const struct xml_doc *d)
 	p->ops->stanza(p, d);
 }
 
+static void on_stream_error(struct peer *p, const struct xml_doc *d)
+{
+	struct str raw = str_head(xml_raw(d, xml_root(d)), STREAM_ERROR_SHOWN);
+
+	fail(p, str_printf(&p->loop->turn, "stream error: %.*s", STR_FMT(raw)).p);
+}
+
 static void on_element(struct peer *p, const struct xml_doc *d)
 {
 	const struct xml_node *root = xml_root(d);
 
 	if (xml_is(root, NS_STREAM, TAG_ERROR))
-		fail(p, "stream error");
+		on_stream_error(p, d);
 	else if (xml_is(root, NS_STREAM, TAG_FEATURES))
 		on_features(p, d);
 	else if (xml_is(root, NS_TLS, TAG_PROCEED))

@@ -23,6 +23,19 @@ void bench_error(struct bench *b, const char *fmt, ...)
 	va_end(ap);
 }
 
+void bench_bad_message(struct peer *p, const struct xml_doc *d, const char *wrong)
+{
+	struct bench *b = bench_of(p);
+	const struct xml_node *error = xml_child(d, xml_root(d), NS_CLIENT, TAG_ERROR);
+
+	if (!error) {
+		bench_error(b, "%s: %s", p->user, wrong);
+		return;
+	}
+	struct str why = xml_raw(d, error);
+	bench_error(b, "%s: a message was refused: %.*s", p->user, STR_FMT(why));
+}
+
 void bench_lacks(struct bench *b, const char *what)
 {
 	b->lacks = what;

@@ -37,15 +37,16 @@ static void send_one(struct pair *p, uint64_t due)
 static void on_stanza(struct peer *peer, const struct xml_doc *d)
 {
 	struct bench *b = bench_of(peer);
-	struct pair *p = chat.of_receiver ? chat.of_receiver[peer_index(peer)] : NULL;
 	uint64_t due;
 
-	if (xml_root(d)->tag != TAG_MESSAGE)
+	/* Before the pairs are made: what a run left behind that failed. */
+	if (xml_root(d)->tag != TAG_MESSAGE || !chat.of_receiver)
 		return;
+	struct pair *p = chat.of_receiver[peer_index(peer)];
 	const char *wrong = p ? message_check(&p->line, d, b->target.floor, &b->loop.turn, &due)
 			      : "it is not for this user";
 	if (wrong) {
-		bench_error(b, "%s: %s", peer->user, wrong);
+		bench_bad_message(peer, d, wrong);
 		return;
 	}
 	uint64_t now = now_ns();
@@ -146,6 +147,7 @@ void run_chat(struct bench *b)
 	crowd_make(b, b->o.users, &chat_ops);
 	if (!crowd_login(b, 0, b->n_peers, !b->target.floor))
 		return;
+	bench_settle(b);
 	make_pairs(b);
 	if (chat.n)
 		measure(b);

@@ -28,6 +28,11 @@ SCENARIOS = {
     'chat-rate': ('chat', 'starttls', ['--rate', '200']),
     'presence': ('presence', 'none', ['--contacts', '4']),
     'offline': ('offline', 'none', ['--messages', '10']),
+    'chat-acks': ('chat', 'none', ['--window', '4', '--ack-every', '3']),
+    'archive': ('archive', 'none', ['--window', '3']),
+    'archive-rate': ('archive', 'starttls', ['--rate', '200']),
+    'resume': ('resume', 'none', ['--rate', '200', '--breaks', '30']),
+    'resume-tls': ('resume', 'starttls', ['--breaks', '30', '--ack-every', '4']),
 }
 
 
@@ -75,6 +80,29 @@ def test_counts(registered):
     assert [p['units'] for p in offline['phases']] == [USERS // 2 * 7] * 2
     presence = bench('presence', 'none', port, pid, '--contacts', '4', '--seconds', '0.1')
     assert presence['phases'][0]['units'] >= USERS * 4
+
+
+def test_archive_is_paged_whole(registered):
+    """Both archives of the pair hold what was written, so both take as many pages."""
+    report = bench('archive', 'none', registered.ports['c2s'], registered.process.pid, '--seconds',
+                   '5', '--rate', '20', '--messages', '330', '--users', '2')
+    write, back, on = report['phases']
+    assert [p['name'] for p in report['phases']] == ['write', 'page back', 'page on']
+    assert write['units'] >= 90
+    assert back['units'] == on['units'] == 7
+
+
+def test_server_without_archive(make_server):
+    """What a server does not have is no error of it, and is told apart."""
+    server = make_server(hosts={'localhost': 'registration = true\narchive = false'},
+                         top=SERVER['top'])
+    port, pid = server.ports['c2s'], server.process.pid
+    bench('register', 'none', port, pid)
+    done = subprocess.run(
+        [program('stentor-bench'), 'archive', '--json', '--quiet', '--tls', 'none', '--port',
+         str(port), '--users', '2'], capture_output=True, text=True, timeout=SECONDS)
+    assert done.returncode == 3
+    assert json.loads(done.stdout)['lacks'] == 'XEP-0313'
 
 
 def test_histogram_and_picture(registered, tmp_path):
