@@ -64,6 +64,8 @@ struct import {
 	struct str host, user, jid;
 	struct scram_keys keys;
 	struct import_private *private_xml; /* in user_mem, as those below */
+	struct str vcard4, avatar_metadata, avatar_data; /* payloads of PEP nodes */
+	bool has_vcard;
 	struct store_datum *entries;    /* of its lists, that are not handed over */
 	size_t n_entries;
 	struct import_held *held, *held_last; /* what waits, until its place is known */
@@ -126,6 +128,10 @@ void import_offline(struct import *im, uint64_t stamp_us, struct str xml);
 void import_vcard(struct import *im, struct str xml);
 void import_private(struct import *im, struct str xml);
 
+/* An item of a PEP node: its payload. That of a profile or an avatar becomes a vCard, where the
+ * account has no other; the rest is left out. The last one of a node counts. */
+void import_node(struct import *im, struct str node, struct str xml);
+
 /* An address that is blocked (XEP-0191). */
 void import_blocked(struct import *im, struct str jid);
 
@@ -141,6 +147,9 @@ void import_archived(struct import *im, struct str id, uint64_t stamp_us, struct
 /* For import.c: an account begins and ends, with what the other files gather for it. */
 void import_documents_begin(struct import *im);
 void import_documents_end(struct import *im);
+bool import_vcard4(struct import *im, struct buf *out); /* false: there is none */
+bool import_scan(struct import *im, struct xml_table *t, struct str xml, struct arena *a,
+	struct xml_doc *d);
 void import_messages_begin(struct import *im);
 void import_messages_end(struct import *im);
 

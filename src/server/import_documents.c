@@ -18,16 +18,22 @@ struct import_private {
 	struct str key, xml;
 };
 
-static bool scan(struct import *im, struct str xml, struct xml_doc *d)
+bool import_scan(struct import *im, struct xml_table *t, struct str xml, struct arena *a,
+	struct xml_doc *d)
 {
-	char *padded = arena_alloc(&im->turn, xml.n + SCAN_PAD);
+	char *padded = arena_alloc(a, xml.n + SCAN_PAD);
 
 	memcpy(padded, xml.p, xml.n);
 	memset(padded + xml.n, 0, SCAN_PAD);
-	if (scan_document(&im->table, &limits, NS_CLIENT, padded, xml.n) != SCAN_OK)
+	if (scan_document(t, &limits, NS_CLIENT, padded, xml.n) != SCAN_OK)
 		return false;
-	*d = xml_table_doc(&im->table, padded, xml.n);
+	*d = xml_table_doc(t, padded, xml.n);
 	return true;
+}
+
+static bool scan(struct import *im, struct str xml, struct xml_doc *d)
+{
+	return import_scan(im, &im->table, xml, &im->turn, d);
 }
 
 static void set_data(struct import *im, const struct store_datum *changes, size_t n)
@@ -52,6 +58,7 @@ static void add_vcard(struct import *im, struct str xml)
 		{ SPACE_VCARD, STR(""), buf_str(&im->out) },
 		{ SPACE_AVATAR, STR(""), photo },
 	};
+	im->has_vcard = true;
 	im->counts.vcards++;
 	set_data(im, changes, sizeof changes / sizeof changes[0]);
 }
@@ -158,12 +165,26 @@ void import_preferences(struct import *im, struct str def)
 void import_documents_begin(struct import *im)
 {
 	im->private_xml = NULL;
+	im->vcard4 = im->avatar_metadata = im->avatar_data = STR("");
+	im->has_vcard = false;
 	im->entries = NULL;
 	im->n_entries = 0;
 }
 
+static void add_vcard4(struct import *im)
+{
+	struct buf b;
+
+	buf_init(&b, 2 * IMPORT_XML_MAX);
+	if (!im->has_vcard && import_vcard4(im, &b))
+		add_vcard(im, buf_str(&b));
+	buf_clear(&b);
+	arena_reset(&im->turn);
+}
+
 void import_documents_end(struct import *im)
 {
+	add_vcard4(im);
 	for (const struct import_private *p = im->private_xml; p; p = p->next)
 		set_data(im, &(struct store_datum){ SPACE_PRIVATE, p->key, p->xml }, p->xml.n != 0);
 	set_data(im, im->entries, im->n_entries);

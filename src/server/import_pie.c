@@ -4,13 +4,12 @@
 #include "base/bug.h"
 #include "server/import_xml.h"
 #include "xml/extract.h"
-#include "xml/scan.h"
 #include "xmpp/datetime.h"
 
 #include <stdlib.h>
 
 #define INCLUDES_MAX 4 /* files inside each other; section 5.1 has three */
-#define PLACES_MAX   8
+#define PLACES_MAX   8 /* five are used */
 
 #define PIE     "urn:xmpp:pie:0"
 #define SCRAM   "urn:xmpp:pie:0#scram"
@@ -22,12 +21,13 @@
 
 /* An element that is walked into. */
 enum place {
-	AT_TOP, AT_SERVER, AT_HOST, AT_USER, AT_OFFLINE, AT_ROSTER, AT_PRIVATE, AT_ARCHIVE, AT_PUBSUB
+	AT_TOP, AT_SERVER, AT_HOST, AT_USER, AT_OFFLINE, AT_ROSTER, AT_PRIVATE, AT_ARCHIVE, AT_PUBSUB,
+	AT_ITEMS, AT_ITEM
 };
 
 enum kind {
 	K_SCRAM, K_CONTACT, K_REQUEST, K_OFFLINE, K_VCARD, K_PRIVATE, K_PRIVACY, K_ARCHIVED,
-	K_PREFERENCES
+	K_PREFERENCES, K_NODE
 };
 
 struct pie {
@@ -36,7 +36,7 @@ struct pie {
 	unsigned depth;
 	enum kind kind;          /* of the element that is taken whole */
 	struct arena mem;        /* of one such */
-	struct str host;         /* owned */
+	struct str host, node;   /* owned */
 	const char *path;        /* of the file at hand; NULL: bytes */
 	unsigned includes;
 };
@@ -47,6 +47,7 @@ static bool read_file(struct pie *p, const char *path);
 
 static bool start_host(struct pie *p, const struct xml_start *el);
 static bool start_user(struct pie *p, const struct xml_start *el);
+static bool start_items(struct pie *p, const struct xml_start *el);
 
 struct rule {
 	enum place in;
@@ -71,7 +72,10 @@ static const struct rule rules[] = {
 	{ AT_USER, ARCHIVE, "archive", XML_WALK, AT_ARCHIVE },
 	{ AT_USER, MAM, "prefs", XML_WHOLE, .kind = K_PREFERENCES },
 	{ AT_USER, EVENTS, "pubsub", XML_WALK, AT_PUBSUB },
-	{ AT_USER, OWNER, "pubsub", XML_WALK, AT_PUBSUB },
+	{ AT_USER, OWNER, "pubsub", XML_PASS },
+	{ AT_PUBSUB, EVENTS, "items", XML_WALK, AT_ITEMS, .start = start_items },
+	{ AT_ITEMS, EVENTS, "item", XML_WALK, AT_ITEM },
+	{ AT_ITEM, NULL, NULL, XML_WHOLE, .kind = K_NODE },
 	{ AT_ROSTER, "jabber:iq:roster", "item", XML_WHOLE, .kind = K_CONTACT },
 	{ AT_OFFLINE, "jabber:client", "message", XML_WHOLE, .kind = K_OFFLINE },
 	{ AT_PRIVATE, NULL, NULL, XML_WHOLE, .kind = K_PRIVATE },
@@ -88,16 +92,27 @@ static enum place place_of(const struct pie *p)
 	return p->depth ? p->places[p->depth - 1] : AT_TOP;
 }
 
+static void set_text(struct str *owned, const char *text)
+{
+	free((char *)owned->p);
+	*owned = str_c(strdup(text ? text : ""));
+	BUG_ON(!owned->p);
+}
+
 static bool start_host(struct pie *p, const struct xml_start *el)
 {
 	struct str name = str_c(xml_start_attr(el, "jid"));
 
 	if (!name.n)
 		return import_fail(p->im, "a <host/> without a jid");
-	free((char *)p->host.p);
-	p->host = str_from(strdup(name.p), name.n);
-	BUG_ON(!p->host.p);
+	set_text(&p->host, name.p);
 	return import_wants_host(p->im, p->host);
+}
+
+static bool start_items(struct pie *p, const struct xml_start *el)
+{
+	set_text(&p->node, xml_start_attr(el, "node"));
+	return true;
 }
 
 static bool start_user(struct pie *p, const struct xml_start *el)
@@ -180,13 +195,7 @@ static void include(struct pie *p, const struct xml_start *el)
 
 static void note_unknown(struct pie *p, const struct xml_start *el)
 {
-	const char *node = xml_start_attr(el, "node");
-
-	if (place_of(p) == AT_PUBSUB && str_eq(el->name, STR("items")))
-		import_note(p->im, "PEP node %s", node ? node : "");
-	else if (place_of(p) != AT_PUBSUB)
-		import_note(p->im, "element <%.*s xmlns='%.*s'/>", STR_FMT(el->name),
-			STR_FMT(el->ns));
+	import_note(p->im, "element <%.*s xmlns='%.*s'/>", STR_FMT(el->name), STR_FMT(el->ns));
 }
 
 static const struct rule *rule_for(const struct pie *p, const struct xml_start *el)
@@ -235,6 +244,7 @@ static void on_end(void *user)
 
 struct element {
 	struct import *im;
+	struct str node;
 	struct xml_doc d;
 	struct arena *mem;
 	struct str xml;
@@ -420,11 +430,11 @@ static void take_preferences(const struct element *e)
 	import_preferences(e->im, attr(e, TAG_DEFAULT));
 }
 
-/* Within the limits of what the server itself takes from its store. */
-static const struct scan_limits limits = {
-	.stanza_bytes = IMPORT_XML_MAX, .depth = 128, .attrs = 256, .name = 1024,
-	.namespaces = 1024, .nodes = 1024 * 1024,
-};
+/* Sections 4.10.2: a PEP node. */
+static void take_node(const struct element *e)
+{
+	import_node(e->im, e->node, e->xml);
+}
 
 static void on_whole(void *user, struct str xml)
 {
@@ -438,16 +448,13 @@ static void on_whole(void *user, struct str xml)
 		[K_PRIVACY] = take_privacy,
 		[K_ARCHIVED] = take_archived,
 		[K_PREFERENCES] = take_preferences,
+		[K_NODE] = take_node,
 	};
 	struct pie *p = user;
+	struct element e = { .im = p->im, .node = p->node, .mem = &p->mem, .xml = xml };
 	struct xml_table table = { 0 };
-	char *padded = arena_alloc(&p->mem, xml.n + SCAN_PAD);
 
-	memcpy(padded, xml.p, xml.n);
-	memset(padded + xml.n, 0, SCAN_PAD);
-	if (scan_document(&table, &limits, NS_CLIENT, padded, xml.n) == SCAN_OK) {
-		const struct element e = { p->im, xml_table_doc(&table, padded, xml.n), &p->mem,
-			xml };
+	if (import_scan(p->im, &table, xml, &p->mem, &e.d)) {
 		take[p->kind](&e);
 	} else {
 		import_note(p->im, "element with more in it than XMPP allows");
@@ -478,6 +485,7 @@ static bool finish(struct pie *p, bool ok)
 		import_user_end(p->im);
 	arena_clear(&p->mem);
 	free((char *)p->host.p);
+	free((char *)p->node.p);
 	return ok;
 }
 

@@ -205,6 +205,16 @@ static uint64_t time_of(const struct value *v)
 	return us;
 }
 
+void prosody_node(struct import *im, struct str node, const struct value *v)
+{
+	struct buf b;
+	struct str xml = xml_of(im, v, &b);
+
+	if (xml.n)
+		import_node(im, node, xml);
+	buf_clear(&b);
+}
+
 void prosody_message(struct import *im, struct str store, const struct value *v)
 {
 	struct buf b;

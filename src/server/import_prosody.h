@@ -23,6 +23,9 @@ void prosody_store(struct import *im, struct str name, const struct value *v);
 /* A message of the stores "offline" or "archive", as a table. */
 void prosody_message(struct import *im, struct str store, const struct value *v);
 
+/* The payload of an item of a PEP node, as a table. */
+void prosody_node(struct import *im, struct str node, const struct value *v);
+
 /* The names of the stores that prosody_store() knows; NULL ends them. */
 extern const char *const prosody_stores[];
 

@@ -13,7 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PEP_MAX 1000 /* nodes of a host whose names are reported */
+#define PEP     "pep_" /* stores of PEP nodes */
+#define PEP_MAX 10000  /* nodes of a host */
 
 struct folder {
 	struct import *im;
@@ -111,6 +112,16 @@ static bool read_table(struct folder *f, const char *store, struct str user)
 	return ok;
 }
 
+/* An item of a .list file. */
+static void take_item(struct folder *f, const char *store, const struct value *v)
+{
+	if (strncmp(store, PEP, strlen(PEP)) != 0) {
+		prosody_message(f->im, str_c(store), v);
+		return;
+	}
+	prosody_node(f->im, decode(&f->file, str_c(store + strlen(PEP))), v);
+}
+
 static bool read_list(struct folder *f, const char *store, struct str user)
 {
 	struct arena item;
@@ -123,7 +134,7 @@ static bool read_list(struct folder *f, const char *store, struct str user)
 	if (ok && m.bytes.n) {
 		lua_init(&l, f->im, m.bytes);
 		while (lua_next(&l, &item, &v)) {
-			prosody_message(f->im, str_c(store), &v);
+			take_item(f, store, &v);
 			arena_reset(&item);
 		}
 		ok = !f->im->error.n;
@@ -136,27 +147,15 @@ static bool read_list(struct folder *f, const char *store, struct str user)
 
 /* ---- accounts ---- */
 
-static void note_nodes(struct folder *f, struct str user)
-{
-	for (size_t i = 0; i < f->n_pep; i++) {
-		if (access(path_of(f, f->pep[i], user, "list"), F_OK) == 0) {
-			struct str node = decode(&f->file, str_c(f->pep[i] + strlen("pep_")));
-			import_note(f->im, "PEP node %.*s", STR_FMT(node));
-		}
-		arena_reset(&f->file);
-	}
-}
-
 static bool read_data(struct folder *f, struct str user)
 {
 	for (size_t i = 0; prosody_stores[i]; i++)
 		if (!read_table(f, prosody_stores[i], user))
 			return false;
-	if (!read_list(f, "offline", user) || !read_list(f, "archive", user))
-		return false;
-	f->im->file = NULL;
-	note_nodes(f, user);
-	return true;
+	for (size_t i = 0; i < f->n_pep; i++)
+		if (!read_list(f, f->pep[i], user))
+			return false;
+	return read_list(f, "offline", user) && read_list(f, "archive", user);
 }
 
 static bool read_account(struct folder *f, const char *name)
@@ -197,7 +196,7 @@ static void find_nodes(struct folder *f)
 
 	f->n_pep = 0;
 	for (int i = 0; i < n && f->n_pep < PEP_MAX; i++)
-		if (strncmp(names[i]->d_name, "pep_", 4) == 0)
+		if (strncmp(names[i]->d_name, PEP, strlen(PEP)) == 0)
 			f->pep[f->n_pep++] = str_dup(&f->mem, str_c(names[i]->d_name)).p;
 	free_names(names, n);
 }

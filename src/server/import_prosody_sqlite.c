@@ -59,12 +59,14 @@ static bool data_row(void *user, sqlite3_stmt *st)
 	return true;
 }
 
+/* store, type, value */
 static bool node_row(void *user, sqlite3_stmt *st)
 {
 	struct database *b = user;
 
-	import_note(b->im, "PEP node %.*s",
-		STR_FMT(str_skip(import_sqlite_text(st, 0), strlen("pep_"))));
+	if (str_eq(import_sqlite_text(st, 1), STR("xml")))
+		import_node(b->im, str_skip(import_sqlite_text(st, 0), strlen("pep_")),
+			import_sqlite_text(st, 2));
 	return true;
 }
 
@@ -99,8 +101,8 @@ static bool read_account(struct database *b, struct str host, struct str user)
 		"AND user = ?2 AND store IN ('offline', 'archive') "
 		"ORDER BY store DESC, sort_id", host, user, message_row, b) &&
 		import_sqlite_rows(b->im, b->db,
-		"SELECT DISTINCT store FROM prosodyarchive WHERE host = ?1 AND user = ?2 "
-		"AND store GLOB 'pep_*'", host, user, node_row, b);
+		"SELECT store, type, value FROM prosodyarchive WHERE host = ?1 AND user = ?2 "
+		"AND store GLOB 'pep_*' ORDER BY sort_id", host, user, node_row, b);
 }
 
 static bool user_row(void *p, sqlite3_stmt *st)

@@ -92,7 +92,8 @@ PEOPLE = document(account('juliet', f"""
       <group>Friends</group><group>Mädels</group></item>
     <item jid='nurse@example.net' name='Nurse' subscription='none' ask='subscribe'/>
   </query>
-  <vCard xmlns='vcard-temp'><FN>Juliet Capulet</FN><NOTE>two
+  <vCard xmlns='vcard-temp'><FN>Juliet Capulet</FN>
+    <PHOTO><BINVAL>aGVsbG8=</BINVAL></PHOTO><NOTE>two
 lines &lt;&amp;</NOTE></vCard>
   <query xmlns='jabber:iq:private'><storage xmlns='storage:bookmarks'>
     <conference jid='park@rooms.example' name="a'b"/></storage></query>

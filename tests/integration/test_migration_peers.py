@@ -41,13 +41,16 @@ def check_moved(server, juliet, romeo, mechanism, archive=True):
     moved.has_waiting(hers)
 
 
-@pytest.mark.parametrize('storage, hash, mechanism', [
-    ('internal', 'SHA-1', 'SCRAM-SHA-1'),
-    ('sql', 'SHA-256', 'SCRAM-SHA-256'),
-    ('internal', None, 'SCRAM-SHA-512')])
-def test_prosody(make_server, make_peer, storage, hash, mechanism):
-    """Its internal storage and its database; keys of either hash, or plain passwords."""
-    server, peer = make_server(start=False), make_peer(Prosody, storage=storage, hash=hash)
+@pytest.mark.parametrize('storage, vcard, hash, mechanism', [
+    ('internal', 'vcard', 'SHA-1', 'SCRAM-SHA-1'),
+    ('internal', 'vcard_legacy', None, 'SCRAM-SHA-512'),
+    ('sql', 'vcard', 'SHA-256', 'SCRAM-SHA-256'),
+    ('sql', 'vcard_legacy', 'SHA-1', 'SCRAM-SHA-1')])
+def test_prosody(make_server, make_peer, storage, vcard, hash, mechanism):
+    """Its internal storage and its database; keys of either hash, or plain passwords; vCards, or
+    PEP nodes in their place."""
+    server = make_server(start=False)
+    peer = make_peer(Prosody, storage=storage, vcard=vcard, hash=hash)
     juliet, romeo = people(peer)
     fill(peer.start(), juliet, romeo)
     peer.stop()

@@ -43,6 +43,7 @@ def has_documents(juliet):
     vcard = juliet.get("<vCard xmlns='vcard-temp'/>").find('{vcard-temp}vCard')
     assert vcard.findtext('{vcard-temp}FN') == 'Juliet Capulet'
     assert vcard.findtext('{vcard-temp}NOTE') == 'two\nlines <&'
+    assert vcard.findtext('{vcard-temp}PHOTO/{vcard-temp}BINVAL') == 'aGVsbG8='
     kept = juliet.get("<query xmlns='jabber:iq:private'><storage xmlns='storage:bookmarks'/>"
                       '</query>')
     conference = next(kept.iter('{storage:bookmarks}conference'))

@@ -93,7 +93,7 @@ storage = "{storage}"
 sql = {{ driver = "SQLite3", database = "prosody.sqlite" }}
 authentication = "internal_{passwords}"
 password_hash = "{hash}"
-modules_enabled = {{ "disco", "roster", "saslauth", "tls", "posix", "private", "vcard",
+modules_enabled = {{ "disco", "roster", "saslauth", "tls", "posix", "private", "{vcard}",
 	"offline", "mam", "blocklist", "pep" }}
 modules_disabled = {{ "s2s" }}
 interfaces = {{ "127.0.0.1" }}
@@ -105,18 +105,19 @@ VirtualHost "{domain}"
 
 
 class Prosody(Peer):
-    """storage: internal or sql; hash of the passwords, or None for plain ones."""
+    """storage: internal or sql; hash of the passwords, or None for plain ones; vcard: the module
+    that keeps vCards, vcard_legacy as PEP nodes."""
 
     package = 'prosody'
 
-    def __init__(self, storage='internal', hash='SHA-1'):
+    def __init__(self, storage='internal', hash='SHA-1', vcard='vcard'):
         super().__init__()
         (self.folder / 'data').mkdir()
         (self.folder / 'certs').mkdir()
         self.config = self.folder / 'prosody.cfg.lua'
         self.config.write_text(PROSODY.format(
             folder=self.folder, storage=storage, hash=hash or 'SHA-1', ports=self.ports,
-            passwords='hashed' if hash else 'plain', crt=self.crt, key=self.key,
+            vcard=vcard, passwords='hashed' if hash else 'plain', crt=self.crt, key=self.key,
             domain=self.domain))
         self.scram = f'SCRAM-{hash or "SHA-1"}'
         self.database = self.folder / 'data/prosody.sqlite'
@@ -249,6 +250,7 @@ def fill(peer, juliet, romeo):
     hers.presence(type='subscribed')
     hers.send("<presence to='nurse@example.net' type='subscribe'/>")
     hers.set("<vCard xmlns='vcard-temp'><FN>Juliet Capulet</FN>"
+             '<PHOTO><TYPE>image/png</TYPE><BINVAL>aGVsbG8=</BINVAL></PHOTO>'
              '<NOTE>two\nlines &lt;&amp;</NOTE></vCard>')
     hers.set("<query xmlns='jabber:iq:private'><storage xmlns='storage:bookmarks'>"
              "<conference jid='park@rooms.example' name='a&apos;b'/></storage></query>")
