@@ -82,8 +82,18 @@ class Stream:
         return element
 
     def parse(self, data):
-        self.parser.feed(data)
-        for event, element in self.parser.read_events():
+        """A server that stops behind <success/> opens the next stream by itself, to say so."""
+        before, declaration, behind = data.partition(b'<?xml')
+        if declaration and self.root is not None:
+            self.parse(before)
+            self.restart()
+            data = declaration + behind
+        try:
+            self.parser.feed(data)
+            events = list(self.parser.read_events())
+        except ET.ParseError as e:
+            raise Refused(f'{e} in: {data.decode(errors="replace")}') from None
+        for event, element in events:
             if event == 'start':
                 if self.depth == 0:
                     self.root = element
