@@ -213,9 +213,8 @@ void account_gone(struct account *a)
 	for (const struct module *const *m = a->shard->core->modules; *m; m++)
 		if ((*m)->deleted)
 			(*m)->deleted(a);
-	/* Closing ends the session, which takes it out of the list. */
 	while (!list_empty(&a->sessions))
-		client_close(list_first(&a->sessions, struct session, link)->client,
+		session_close(list_first(&a->sessions, struct session, link),
 			STREAM_NOT_AUTHORIZED, "the account was deleted");
 	struct list waiting;
 	list_take(&a->waiting, &waiting);

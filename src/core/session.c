@@ -19,13 +19,12 @@ struct session *session_find(struct account *a, struct str resource)
 	return NULL;
 }
 
-/* RFC 6120 section 7.7.2.2: the newer one wins. */
-static void replace(struct session *old)
+void session_close(struct session *s, enum stream_error why, const char *text)
 {
-	if (old->client)
-		client_close(old->client, STREAM_CONFLICT, "the resource was bound again");
+	if (s->client)
+		client_close(s->client, why, text);
 	else
-		session_end(old);
+		session_end(s);
 }
 
 struct session *session_new(struct account *a, struct client *c, struct str resource)
@@ -33,8 +32,8 @@ struct session *session_new(struct account *a, struct client *c, struct str reso
 	struct str bare = jid_str(a->jid);
 	struct session *old = session_find(a, resource);
 
-	if (old)
-		replace(old);
+	if (old) /* RFC 6120 section 7.7.2.2: the newer one wins */
+		session_close(old, STREAM_CONFLICT, "the resource was bound again");
 	struct session *s = xcalloc(1, sizeof *s + bare.n + 1 + resource.n);
 	char *text = (char *)(s + 1);
 	memcpy(text, bare.p, bare.n);
@@ -82,6 +81,21 @@ void session_resumed(struct session *s)
 	for (const struct module *const *m = s->account->shard->core->modules; *m; m++)
 		if ((*m)->session_resumed)
 			(*m)->session_resumed(s);
+}
+
+void session_left(struct session *s)
+{
+	for (const struct module *const *m = s->account->shard->core->modules; *m; m++)
+		if ((*m)->session_left)
+			(*m)->session_left(s);
+}
+
+void session_active(struct session *s)
+{
+	s->inactive = false;
+	for (const struct module *const *m = s->account->shard->core->modules; *m; m++)
+		if ((*m)->session_active)
+			(*m)->session_active(s);
 }
 
 void session_takes_messages(struct session *s)

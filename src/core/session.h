@@ -3,6 +3,7 @@
 #define CORE_SESSION_H
 
 #include "core/shard.h"
+#include "xmpp/error.h"
 #include "xmpp/stanza.h"
 
 struct account;
@@ -39,6 +40,9 @@ struct session *session_new(struct account *a, struct client *c, struct str reso
  * did not acknowledge, and frees it. */
 void session_end(struct session *s);
 
+/* Ends the session, with a stream error where its client is there. */
+void session_close(struct session *s, enum stream_error why, const char *text);
+
 /* The session of this resource, or NULL. */
 struct session *session_find(struct account *a, struct str resource);
 
@@ -66,6 +70,10 @@ void session_format(struct session *s, struct buf *out, const struct stanza *st,
 
 /* Its client came back: tells the modules. */
 void session_resumed(struct session *s);
+
+/* Its client is gone, and may come back; it is inactive no more: tells the modules. */
+void session_left(struct session *s);
+void session_active(struct session *s);
 
 /* Tells the modules that a resource takes messages: this one, or the best that the account has. */
 void session_takes_messages(struct session *s);

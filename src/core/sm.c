@@ -40,6 +40,12 @@ static struct unacked *at(const struct sm *sm, uint32_t i)
 	return &sm->ring[(sm->first + i) % sm->cap];
 }
 
+const struct unacked *sm_unacked(const struct sm *sm, uint32_t i)
+{
+	BUG_ON(i >= sm->n);
+	return at(sm, i);
+}
+
 static void grow(struct sm *sm)
 {
 	uint32_t cap = sm->cap ? 2 * sm->cap : 8;
@@ -171,7 +177,7 @@ bool sm_acknowledged(struct sm *sm, uint32_t h)
 	sm->requested = false;
 	if (sm->full)
 		return true;
-	if (sm->n)
+	if (sm->n && sm->session->client)
 		set_timer(sm, &sm->ask, SM_ASK_MS);
 	else
 		stop_timer(sm, &sm->ask);
@@ -390,6 +396,7 @@ void sm_leave(struct sm *sm)
 	s->client->session = NULL;
 	s->client = NULL;
 	sm_wait(sm);
+	session_left(s);
 }
 
 void sm_wait(struct sm *sm)

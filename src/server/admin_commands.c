@@ -235,16 +235,23 @@ static void cmd_users(struct request *r)
 
 /* ---- sessions ---- */
 
+/* Where its client is, or that it may come back (XEP-0198). */
+static struct str whereabouts(struct errand *e, struct session *s)
+{
+	if (!s->client)
+		return STR("away");
+	struct wire *w = s->client->stream.wire;
+	return w->ops->peer(w, &e->shard->loop.turn);
+}
+
 static void list_session(struct errand *e, struct session *s)
 {
-	struct arena *turn = &e->shard->loop.turn;
-	struct wire *w = s->client->stream.wire;
 	uint64_t seconds = (clock_wall_us() - s->since_us) / 1000000;
 
 	buf_add(&e->out, jid_str(s->full));
 	buf_printf(&e->out, "\t%s\tpriority %d\t%llus\t%.*s\n",
 		session_is_available(s) ? "available" : "connected", s->priority,
-		(unsigned long long)seconds, STR_FMT(w->ops->peer(w, turn)));
+		(unsigned long long)seconds, STR_FMT(whereabouts(e, s)));
 }
 
 static void do_sessions(struct errand *e)
@@ -278,7 +285,7 @@ static void do_kick(struct errand *e)
 		l = l->next; /* closing frees the session */
 		if (!jid_is_bare(e->jid) && !jid_eq(s->full, e->jid))
 			continue;
-		client_close(s->client, STREAM_POLICY_VIOLATION, "ended by the administrator");
+		session_close(s, STREAM_POLICY_VIOLATION, "ended by the administrator");
 		any = true;
 		if (!jid_is_bare(e->jid))
 			break;
