@@ -186,10 +186,14 @@ void ledger_close(struct ledger **p)
 {
 	struct ledger *l = *p;
 
-	worker_stop(&l->writer); /* returns when all it had others do has come back, */
-	worker_stop(&l->reader); /* but for reads */
-	worker_stop(&l->keeper);
-	worker_stop(&l->maker);
+	struct worker *const workers[] = { &l->writer, &l->reader, &l->keeper, &l->maker };
+
+	/* The writer returns when all it had others do has come back, but for reads. Who brought
+	 * it the last may still be looking at its mailbox. */
+	for (size_t i = 0; i < 4; i++)
+		worker_join(workers[i]);
+	for (size_t i = 0; i < 4; i++)
+		mailbox_clear(&workers[i]->box);
 	save_index(l);
 	ledger_free(l);
 	*p = NULL;

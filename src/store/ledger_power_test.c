@@ -175,21 +175,25 @@ static void cut(struct model *m, const char *from, const char *to)
 	close(out);
 }
 
-/* No message that has been erased may stand in any file. */
+/* Nothing that has been erased or replaced may stand in any file. */
 static void look_for_erased(struct rig *r, const char *name, void *ctx)
 {
 	struct model *m = ctx;
 	struct str file = rig_file(r, name);
-	unsigned archive, message;
+	unsigned message, times;
 	char end;
 
 	/* With its end: one that was cut off may look like another. */
-	for (const char *p = file.p; (p = memchr(p, '<', (size_t)(file.p + file.n - p))); p++)
-		if (file.p + file.n - p > 20 &&
-			sscanf(p, "<%1u:%4u%c", &archive, &message, &end) == 3 && end == '>' &&
-			archive < MODEL_ARCHIVES && message < MODEL_MESSAGES &&
-			m->archives[archive].messages[message].erased)
-			fail_msg("%s still has message %u of archive %u", name, message, archive);
+	for (const char *p = file.p; (p = memchr(p, '<', (size_t)(file.p + file.n - p))); p++) {
+		if (file.p + file.n - p <= 20 || sscanf(p, "<%4u:%4u%c", &message, &times, &end) != 3 ||
+			end != '>' || message >= m->n)
+			continue;
+		const struct model_message *x = &m->messages[message];
+		bool erased = x->e[0].erased && (x->n == 1 || x->e[1].erased);
+		if (erased || times < x->text)
+			fail_msg("%s still has message %u in its form %u%s", name, message, times,
+				erased ? ", which was erased" : "");
+	}
 	free((char *)file.p);
 }
 
@@ -207,7 +211,8 @@ static bool live(struct model *m, struct rig *r)
 		model_take(r, model_random(m, 4) ? 30 : 0);
 	}
 	/* Often in the midst of the longest thing there is. */
-	if (more && model_random(m, 2) && model_step_kind(m, r, LEDGER_ERASE))
+	if (more && model_random(m, 2) && model_step_kind(m, r,
+		model_random(m, 2) ? LEDGER_ERASE : LEDGER_REPLACE))
 		usleep(model_random(m, 1000));
 	cut(m, r->dir, left);
 	at_cut = *m;

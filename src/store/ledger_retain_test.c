@@ -148,7 +148,7 @@ static void test_age(void **state)
 		assert_int_equal(rig_wait(&r)->status, STORE_NOT_FOUND);
 		rig_expect(&r, A, "a message of some words ");
 		r.o.retain_us = 5 * DAY;
-		assert_true(wait_for_files(&r, before / 2));
+		assert_true(wait_for_files(&r, before - 4));
 		again(&r, turn % 2);
 	}
 	/* What was gone once does not come back with what is left on disk. */
