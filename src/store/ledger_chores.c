@@ -49,7 +49,8 @@ struct segment_list chores_segments(const struct ledger *l)
 	struct segment_list list = { xcalloc(l->state.n_segments, sizeof *list.v),
 		l->state.n_segments };
 
-	memcpy(list.v, l->state.segments, list.n * sizeof *list.v);
+	if (list.n) /* a ledger that nobody has written to has none */
+		memcpy(list.v, l->state.segments, list.n * sizeof *list.v);
 	return list;
 }
 
