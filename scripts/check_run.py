@@ -233,6 +233,24 @@ def step_integration(check):
     return run_pytest(check, 'build-check', 'integration', 'tests/integration', 'tests/interop')
 
 
+def step_crash(check):
+    """Crashes under load; and the tests of what judges them."""
+    setup_checked(check)
+    build = ROOT / 'build-check'
+    env = {'STENTORD': str(build / 'src/server/stentord'),
+           'CRASH_SHIM': str(build / 'tests/crash/crash-shim.so')}
+    code, out = check.run(sys.executable, '-m', 'unittest', 'discover', '-v', '-s', 'tests/crash',
+                          '-p', '*_test.py', env=env)
+    judged = count_unittest(out)
+    if code and not judged.failed:
+        raise CannotRun('the tests of tests/crash cannot be run')
+    code, out = check.run(*steady(), 'tests/crash/run', env=env)
+    rounds = count_words(out)
+    if code and not rounds.failed:
+        raise CannotRun('tests/crash/run failed')
+    return Result(judged.passed + rounds.passed, judged.failed + rounds.failed, 0)
+
+
 def step_shards(check):
     """The whole server under ThreadSanitizer, with what makes stanzas cross between shards."""
     check.setup('build-tsan', '-Db_sanitize=thread', NOT_FATAL)
@@ -274,8 +292,8 @@ def step_fuzz(check):
 
 STEPS = {'layers': step_layers, 'scripts': step_scripts, 'headers': step_headers,
          'docs': step_docs, 'unit': step_unit,
-         'integration': step_integration, 'release': step_release, 'clang': step_clang,
-         'fuzz': step_fuzz, 'tsan': step_tsan, 'shards': step_shards}
+         'integration': step_integration, 'crash': step_crash, 'release': step_release,
+         'clang': step_clang, 'fuzz': step_fuzz, 'tsan': step_tsan, 'shards': step_shards}
 
 
 def run_step(check, name):
