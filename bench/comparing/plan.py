@@ -111,7 +111,7 @@ def others(size):
                Figure('offline-deliver', 'offline: CPU a message delivered', 'us', cpu(1), 2,
                       [('peer', 1 / 10)])])
     yield Run('register', 'register', 'none',
-              ['--users', 200, '--at-once', 8, '--seconds', 10], False,
+              ['--users', 200, '--at-once', 8, '--seconds', 3 * size.seconds], False,
               [Figure('register', 'registration in band: CPU', 'us', cpu(), 0, [])], once=True)
     yield Run('storm', 'chat', 'none',
               ['--users', 2 * PAIRS, '--rate', 500, '--seconds', size.seconds], False,
@@ -163,11 +163,12 @@ def archives(size):
                       []),
                Figure('archive-on', f'{page}, forwards: CPU a page', 'us', cpu(2), 0,
                       [('most', 1000)])], archive=True)
+    title = f'writing at half of that rate, {HALF_MOST:,} at most'
     yield Run('archive-half', 'archive', 'none', [*users, '--messages', 1], False,
-              [Figure('archive-half',
-                      f'writing at half of that rate, {HALF_MOST:,} at most: p99 to the ack', 'ms',
-                      latency('p99'), 2, [('most', 10)])],
-              archive=True, half_of='archive-write', once=True)
+              [Figure('archive-half', f'{title}: p99 to the ack', 'ms', latency('p99'), 2,
+                      [('most', 10)])],
+              archive=True, half_of='archive-write', once=True,
+              only=None if size.big else 'stentor')
     if size.big:
         yield from resumes(size, True)
         title = f'page of 50 out of {size.big:,}'
