@@ -115,7 +115,8 @@ uint64_t folder_bytes(const char *path, int depth)
 
 	arena_init(&a, 1024);
 	while (d && (e = readdir(d))) {
-		if (is_dots(e->d_name) || fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		if (is_dots(e->d_name) ||
+		    fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 			continue;
 		if (S_ISREG(st.st_mode))
 			sum += (uint64_t)st.st_size;

@@ -300,7 +300,8 @@ bool import_ejabberd(struct import *im, const char *path)
 		return false;
 	arena_init(&b.mem, 16 * 1024);
 	bool ok = make_views(&b) && import_sqlite_rows(im, b.db,
-		"SELECT DISTINCT server_host FROM e_users ORDER BY 1", STR(""), STR(""), host_row, &b);
+		"SELECT DISTINCT server_host FROM e_users ORDER BY 1", STR(""), STR(""), host_row,
+		&b);
 	arena_clear(&b.mem);
 	sqlite3_close(b.db);
 	return ok;

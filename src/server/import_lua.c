@@ -42,7 +42,8 @@ static bool take(struct lua *l, char c)
 
 static bool is_word_char(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		c == '_';
 }
 
 static struct str take_word(struct lua *l)
@@ -126,13 +127,13 @@ static bool read_string(struct lua *l, struct arena *a, struct value *out)
 
 static bool read_number(struct lua *l, struct value *out)
 {
+	struct str in = str_head(l->rest, NUMBER_MAX);
 	char text[NUMBER_MAX + 1], *end;
 	size_t n = 0;
 
-	while (n < l->rest.n && n < NUMBER_MAX && l->rest.p[n] && strchr("+-.0123456789eE", l->rest.p[n])) {
-		text[n] = l->rest.p[n];
+	while (n < in.n && in.p[n] && strchr("+-.0123456789eE", in.p[n]))
 		n++;
-	}
+	memcpy(text, in.p, n);
 	text[n] = '\0';
 	*out = value_number(strtod(text, &end));
 	if (!n || *end)
@@ -210,7 +211,9 @@ static bool read_value(struct lua *l, struct arena *a, struct value *out, unsign
 		return read_table(l, a, out, depth);
 	if (c == '"')
 		return read_string(l, a, out);
-	return is_word_char(c) && (c < '0' || c > '9') ? read_constant(l, out) : read_number(l, out);
+	if (is_word_char(c) && (c < '0' || c > '9'))
+		return read_constant(l, out);
+	return read_number(l, out);
 }
 
 bool lua_read(struct lua *l, struct arena *a, struct value *out)

@@ -74,9 +74,11 @@ static void put_held(struct import *im, struct import_held *h)
 /* Those that are in no history, up to the first that may yet turn up there. */
 static void put_older(struct import *im, uint64_t stamp_us)
 {
-	while (im->held && (im->held->stored || (!im->held->id.n && im->held->stamp_us <= stamp_us))) {
-		put_held(im, im->held);
-		im->held = im->held->next;
+	struct import_held *h;
+
+	while ((h = im->held) && (h->stored || (!h->id.n && h->stamp_us <= stamp_us))) {
+		put_held(im, h);
+		im->held = h->next;
 	}
 }
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #define INCLUDES_MAX 4 /* files inside each other; section 5.1 has three */
-#define PLACES_MAX   8 /* five are used */
+#define PLACES_MAX   8 /* of server-data, host, user, pubsub, items, item */
 
 #define PIE     "urn:xmpp:pie:0"
 #define SCRAM   "urn:xmpp:pie:0#scram"
@@ -21,8 +21,8 @@
 
 /* An element that is walked into. */
 enum place {
-	AT_TOP, AT_SERVER, AT_HOST, AT_USER, AT_OFFLINE, AT_ROSTER, AT_PRIVATE, AT_ARCHIVE, AT_PUBSUB,
-	AT_ITEMS, AT_ITEM
+	AT_TOP, AT_SERVER, AT_HOST, AT_USER, AT_OFFLINE, AT_ROSTER, AT_PRIVATE, AT_ARCHIVE,
+	AT_PUBSUB, AT_ITEMS, AT_ITEM
 };
 
 enum kind {
@@ -146,6 +146,17 @@ static int hex(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* Whether a part of the path is "..". */
+static bool leads_up(const char *path)
+{
+	for (const char *part = path; part; part = strchr(part, '/')) {
+		part += *part == '/';
+		if (strncmp(part, "..", 2) == 0 && (!part[2] || part[2] == '/'))
+			return true;
+	}
+	return false;
+}
+
 /* A relative reference to a file at or below the folder it is relative to, with its %XX
  * decoded; or NULL. No scheme, no root, no way up: the file may have come from anybody. */
 static char *relative_path(const char *href)
@@ -159,11 +170,8 @@ static char *relative_path(const char *href)
 		at += low >= 0 ? 2 : 0;
 	}
 	*to = '\0';
-	bool ok = out[0] && out[0] != '/' && strlen(out) == (size_t)(to - out) &&
-		!strpbrk(href, ":?#\\");
-	for (char *part = out; ok && part; part = strchr(part, '/'))
-		part += *part == '/', ok = strncmp(part, "..", 2) != 0 || (part[2] && part[2] != '/');
-	if (ok)
+	if (out[0] && out[0] != '/' && strlen(out) == (size_t)(to - out) && !leads_up(out) &&
+	    !strpbrk(href, ":?#\\"))
 		return out;
 	free(out);
 	return NULL;

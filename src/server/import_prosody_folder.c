@@ -44,8 +44,11 @@ static struct str decode(struct arena *a, struct str name)
 	for (size_t i = 0; i < name.n; i++) {
 		bool escaped = name.p[i] == '%' && i + 2 < name.n && hex(name.p[i + 1]) >= 0 &&
 			hex(name.p[i + 2]) >= 0;
-		to[n++] = escaped ? (char)(hex(name.p[i + 1]) << 4 | hex(name.p[i + 2])) : name.p[i];
-		i += escaped ? 2 : 0;
+		to[n++] = name.p[i];
+		if (!escaped)
+			continue;
+		to[n - 1] = (char)(hex(name.p[i + 1]) << 4 | hex(name.p[i + 2]));
+		i += 2;
 	}
 	to[n] = '\0';
 	return str_from(to, n);

@@ -150,5 +150,6 @@ bool import_sqlite_json(struct import *im, sqlite3 *db, struct str json, struct 
 
 	*out = (struct value){ .kind = VALUE_NIL };
 	return import_sqlite_rows(im, db,
-		"SELECT id, parent, key, type, atom FROM json_tree(?1)", json, STR(""), json_row, &j);
+		"SELECT id, parent, key, type, atom FROM json_tree(?1)", json, STR(""), json_row,
+		&j);
 }

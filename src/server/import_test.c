@@ -86,8 +86,8 @@ static const struct {
 	  "from='a@b.example'/><presence xmlns='jabber:client' from='c@b.example'/>" TAIL, NULL,
 	  "request to subscribe that is none", 1, 0, 1 },
 	{ "section 4.10: PEP is left out, by node", USER
-	  "<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='urn:n'><item><x xmlns='urn:x'/></item></items>"
-	  "</pubsub>" TAIL, NULL, "PEP node urn:n", 1 },
+	  "<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='urn:n'><item>"
+	  "<x xmlns='urn:x'/></item></items></pubsub>" TAIL, NULL, "PEP node urn:n", 1 },
 	{ "a profile among the nodes becomes a vCard", USER
 	  "<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='urn:xmpp:vcard4'><item>"
 	  "<vcard xmlns='urn:ietf:params:xml:ns:vcard-4.0'><fn><text>J</text></fn></vcard></item>"

@@ -139,8 +139,10 @@ static void write_photo(struct import *im, struct writer *w)
 
 	if (card_open(im, &data, im->avatar_data)) {
 		bool known = card_open(im, &about, im->avatar_metadata);
-		const struct xml_node *info = known ? child(&about, xml_root(&about.d), "info") : NULL;
+		const struct xml_node *info = NULL;
 
+		if (known)
+			info = child(&about, xml_root(&about.d), "info");
 		w_open(w, "PHOTO");
 		if (info)
 			leaf(w, "TYPE", xml_attr_str(&about.d, info, TAG_TYPE, &about.mem));

@@ -56,7 +56,8 @@ def ready(server):
 
 
 MESSAGES = [  # id, from, to, text, microsecond of their stamps
-    ('m1', 'juliet@example.org/balcony', 'romeo@example.org/garden', 'Who &lt;are&gt; you?\n😀', 1),
+    ('m1', 'juliet@example.org/balcony', 'romeo@example.org/garden', 'Who &lt;are&gt; you?\n😀',
+     1),
     ('m2', 'romeo@example.org/garden', 'juliet@example.org/balcony', 'me', 2),
     ('m3', 'romeo@example.org/garden', 'juliet@example.org', 'are you there?', 123456),
     ('m4', 'romeo@example.org/garden', 'juliet@example.org', 'hello?', 999999)]

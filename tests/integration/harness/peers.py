@@ -140,7 +140,8 @@ acme: {{ auto: false }}
 listen:
   - {{ port: {ports[c2s]}, ip: "127.0.0.1", module: ejabberd_c2s, starttls: true }}
   - {{ port: {ports[c2s_direct_tls]}, ip: "127.0.0.1", module: ejabberd_c2s, tls: true }}
-  - {{ port: {http}, ip: "127.0.0.1", module: ejabberd_http, request_handlers: {{ /api: mod_http_api }} }}
+  - {{ port: {http}, ip: "127.0.0.1", module: ejabberd_http,
+      request_handlers: {{ /api: mod_http_api }} }}
 api_permissions:
   all: {{ who: all, what: "*" }}
 auth_password_format: {passwords}
