@@ -177,6 +177,8 @@ void session_write(struct session *s, const struct stanza *st, struct jid to, un
 	}
 	if (s->sm)
 		sm_keep(s->sm, st, to, flags);
+	else if (s->sent < UINT8_MAX)
+		s->sent++;
 }
 
 /* A module may hold back what a client that is inactive, or away, need not see now. */
@@ -211,4 +213,6 @@ void session_send_text(struct session *s, struct str xml)
 	}
 	if (s->sm)
 		sm_keep_text(s->sm, xml);
+	else if (s->sent < UINT8_MAX)
+		s->sent++;
 }

@@ -24,6 +24,7 @@ struct session {
 	struct jid *directed;       /* who got directed presence; each text is owned */
 	uint32_t n_directed;
 	int8_t priority;
+	uint8_t sent;               /* stanzas before XEP-0198 was on, at most 255 */
 	bool interested;            /* asked for the roster: gets pushes (RFC 6121 section 2.2) */
 	bool wants_blocks;          /* asked for the block list: gets pushes (XEP-0191) */
 	bool carbons;               /* XEP-0280: gets copies */

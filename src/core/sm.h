@@ -40,6 +40,8 @@ struct sm {
 	uint32_t first, n, cap;
 	uint32_t bytes;          /* of the stanzas in it */
 	uint32_t sent;           /* number of the newest */
+	uint32_t surplus;        /* what its counts are too high by, at most `before` */
+	uint32_t before;         /* stanzas it was sent before <enabled/> */
 	uint32_t since_request;  /* stanzas since we asked */
 	bool requested;          /* we asked, and it did not answer */
 	bool asked;              /* it asked, and what it had sent by then is not handled */
@@ -74,6 +76,9 @@ void sm_asked(struct sm *sm);
 /* A stanza came. later: sm_handled() will say when it is handled. Returns its number. */
 uint32_t sm_take(struct sm *sm, bool later);
 void sm_handled(struct sm *sm, uint32_t number);
+
+/* What was sent and is not acknowledged: number i of sm->n, from the oldest. */
+const struct unacked *sm_unacked(const struct sm *sm, uint32_t i);
 
 /* The connection is gone, and the session waits for another. */
 void sm_leave(struct sm *sm);

@@ -1,5 +1,5 @@
 /* XEP-0313 Message Archive Management, version 1.1.3
- * with XEP-0059 1.0 and XEP-0297 1.0, and the hints of XEP-0334.
+ * with XEP-0059 1.0 and XEP-0297 1.0, the hints of XEP-0334, and full-text search, XEP-0431 0.2.0.
  *
  * An account's archive at its bare JID, for its owner alone. What is stored: messages of type
  * chat and normal that hold more than a chat state, sent or received, once each, unless a hint or
@@ -7,8 +7,12 @@
  * ledger (core/message.c writes them there), in the order in which they were stored, so that
  * who has read up to an id misses nothing that comes later.
  *
+ * A search goes to the index (store/search.h), which names messages in the same order, and then
+ * to the ledger for these. What the index cannot tell (a resource, a list of ids) is looked for
+ * among what it has found, SEARCH_RESULT_MAX messages at a time.
+ *
  * Left out: group chat in the accounts' archives. Options: archive of a host; archive_days and
- * archive_messages of the limits. Stores: messages, in the ledger. */
+ * archive_messages of the limits; search. Stores: messages, in the ledger. */
 #include "core/archive.h"
 
 #include "base/bug.h"
@@ -19,9 +23,16 @@
 #include "xmpp/form.h"
 #include "xmpp/rsm.h"
 
+#include <stdlib.h>
+
 #define PAGE     50  /* messages of a page, when nothing is said */
 #define PAGE_MAX 250 /* and at most */
 #define IDS_MAX  PAGE_MAX
+
+#define FULLTEXT "{urn:xmpp:fulltext:0}fulltext"
+
+/* How often a search begins again because messages that it found are gone when they are read. */
+#define SEARCH_TRIES 3
 
 /* ---- what is stored (section 6.1.1) ---- */
 
@@ -111,16 +122,18 @@ static bool matches(const struct ledger_message *m, const void *ctx)
 /* A request as it is read. On failure, why. */
 struct request {
 	struct ledger_query q;
+	struct str text;           /* XEP-0431: to be searched; empty: no search */
+	bool searchable;
 	bool between;              /* the form names ids: counts are of what lies between them */
 	struct match match;
 	enum stanza_error error;
-	const char *text;
+	const char *why;
 };
 
-static bool fail(struct request *r, enum stanza_error e, const char *text)
+static bool fail(struct request *r, enum stanza_error e, const char *why)
 {
 	r->error = e;
-	r->text = text;
+	r->why = why;
 	return false;
 }
 
@@ -198,6 +211,10 @@ static bool read_field(struct request *r, const struct xml_doc *d, const struct 
 		return read_between(r, value, &r->q.before);
 	if (str_eq(var, STR("ids")))
 		return read_ids(r, d, field, a);
+	if (r->searchable && str_eq(var, STR(FULLTEXT))) {
+		r->text = value;
+		return true;
+	}
 	return fail(r, ERR_FEATURE_NOT_IMPLEMENTED, "there is no such field");
 }
 
@@ -283,7 +300,7 @@ static bool cut(struct ledger_op *op, bool newest, size_t max)
 	return fit < n;
 }
 
-static void send_page(struct session *s, const struct query *q, const struct ledger_op *op)
+static void send_messages(struct session *s, const struct query *q, const struct ledger_op *op)
 {
 	struct shard *shard = s->account->shard;
 	size_t n = op->n_messages;
@@ -311,9 +328,11 @@ static void send_fin(struct ctx *c, const struct query *q, const struct ledger_o
 	w_open_ns(&w, "fin", NS_MAM);
 	if (complete)
 		w_attr(&w, "complete", STR("true"));
+	/* No index on the way back: slixmpp takes a page that ends with the archive for the last
+	 * of all, whichever way it goes. */
 	rsm_write(&w, any ? str_from(first, sizeof first) : STR_NULL,
 		any ? str_from(last, sizeof last) : STR_NULL,
-		q->counts && op->index_known && any ? (int64_t)op->first_index : -1,
+		q->counts && op->index_known && any && !q->newest ? (int64_t)op->first_index : -1,
 		q->counts && op->total_known ? (int64_t)op->total : -1);
 	w_close(&w);
 	reply_send(c, &w, iq);
@@ -327,25 +346,235 @@ static struct session *who_asked(struct shard *s, const struct stanza *iq)
 	return a ? session_find(a, jid_resource(iq->from)) : NULL;
 }
 
+/* The session that asked gets the page, as much of it as it can take. complete: nothing is beyond
+ * it. */
+static void send_page(struct session *s, struct ctx *c, const struct query *q,
+	struct ledger_op *op, bool complete)
+{
+	bool all = !cut(op, q->newest, room(s));
+
+	send_messages(s, q, op);
+	send_fin(c, q, op, all && complete);
+}
+
+static void refuse_status(const struct query *q, enum store_status status)
+{
+	struct ctx c = later_ctx(q->later);
+
+	refuse(&c, q->later->iq, status == STORE_NOT_FOUND ? ERR_ITEM_NOT_FOUND
+		: status == STORE_FULL ? ERR_RESOURCE_CONSTRAINT
+		: ERR_INTERNAL_SERVER_ERROR, STR(""));
+}
+
 static void page_read(struct ledger_op *op, void *receiver)
 {
 	struct query *q = op->ctx;
-	const struct stanza *iq = q->later->iq;
 	struct ctx c = later_ctx(q->later);
-	struct session *s = who_asked(receiver, iq);
+	struct session *s = who_asked(receiver, q->later->iq);
 
-	if (op->status == STORE_NOT_FOUND) {
-		refuse(&c, iq, ERR_ITEM_NOT_FOUND, STR(""));
-	} else if (op->status != STORE_OK) {
-		refuse(&c, iq, op->status == STORE_FULL ? ERR_RESOURCE_CONSTRAINT
-							: ERR_INTERNAL_SERVER_ERROR, STR(""));
-	} else if (s) {
-		bool complete = !cut(op, q->newest, room(s)) && op->complete;
-		send_page(s, q, op);
-		send_fin(&c, q, op, complete);
-	}
+	if (op->status != STORE_OK)
+		refuse_status(q, op->status);
+	else if (s)
+		send_page(s, &c, q, op, op->complete);
 	later_free(&q->later);
 	ledger_op_free(op);
+}
+
+static void read_archive(struct ctx *c, const struct query *q, const struct ledger_query *of)
+{
+	struct ledger_op *op = shard_ledger_op(c->shard, c->shard, page_read, sizeof *q);
+	struct query *kept = op->ctx;
+
+	*kept = *q;
+	kept->queryid = q->queryid.p ? str_dup(&op->mem, q->queryid) : STR_NULL;
+	ledger_query(c->shard->core->ledger, op, jid_str(c->account->jid), of);
+}
+
+/* ---- a search (XEP-0431) ---- */
+
+/* From its first question to its answer. */
+struct search_run {
+	struct arena mem;
+	struct query q;
+	struct str archive;
+	struct search_query find;
+	struct ledger_query page;  /* what the index cannot tell: match, ids */
+	bool found_all;            /* the index has no more beyond what it found last */
+	unsigned tries;
+	uint64_t first, last;      /* that it found last */
+};
+
+static void search_end(struct search_run *r)
+{
+	later_free(&r->q.later);
+	arena_clear(&r->mem);
+	free(r);
+}
+
+static void search_refused(struct search_run *r, enum store_status status)
+{
+	refuse_status(&r->q, status);
+	search_end(r);
+}
+
+/* op: the page. */
+static void search_done(struct search_run *r, struct shard *s, struct ledger_op *op)
+{
+	struct session *session = who_asked(s, r->q.later->iq);
+	struct ctx c = later_ctx(r->q.later);
+
+	if (session)
+		send_page(session, &c, &r->q, op, op->complete && r->found_all);
+	search_end(r);
+}
+
+static void ask_index(struct search_run *r, struct shard *s);
+
+/* Nothing of what the index found was asked for: what is beyond that? */
+static void search_on(struct search_run *r, struct shard *s)
+{
+	if (r->find.newest)
+		r->find.before = r->first;
+	else
+		r->find.after = r->last;
+	ask_index(r, s);
+}
+
+static struct ledger_op *search_ledger_op(struct search_run *r, struct shard *s,
+	void (*done)(struct ledger_op *, void *))
+{
+	struct ledger_op *op = shard_ledger_op(s, s, done, sizeof r);
+
+	*(struct search_run **)op->ctx = r;
+	return op;
+}
+
+static void found_are_read(struct ledger_op *op, void *receiver)
+{
+	struct search_run *r = *(struct search_run **)op->ctx;
+
+	if (op->status == STORE_NOT_FOUND && ++r->tries < SEARCH_TRIES)
+		ask_index(r, receiver);
+	else if (op->status != STORE_OK)
+		search_refused(r, op->status == STORE_NOT_FOUND ? STORE_FULL : op->status);
+	else if (!op->n_messages && op->complete && !r->found_all)
+		search_on(r, receiver);
+	else
+		search_done(r, receiver, op);
+	ledger_op_free(op);
+}
+
+static bool is_one_of(const struct ledger_query *q, uint64_t id)
+{
+	for (size_t i = 0; i < q->n_ids; i++)
+		if (q->ids[i] == id)
+			return true;
+	return false;
+}
+
+/* Of what was found, what was asked for by its id. */
+static size_t choose(const struct ledger_query *q, uint64_t *ids, size_t n)
+{
+	size_t chosen = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!q->n_ids || is_one_of(q, ids[i]))
+			ids[chosen++] = ids[i];
+	return chosen;
+}
+
+static void read_found(struct search_run *r, struct shard *s, struct search_op *op)
+{
+	struct ledger_query q = r->page;
+	struct ledger_op nothing = { .complete = true };
+
+	r->found_all = op->complete;
+	if (op->n_ids) {
+		r->first = op->ids[0];
+		r->last = op->ids[op->n_ids - 1];
+	}
+	q.n_ids = choose(&r->page, op->ids, op->n_ids);
+	q.ids = op->ids;
+	if (q.n_ids)
+		ledger_query(s->core->ledger, search_ledger_op(r, s, found_are_read), r->archive, &q);
+	else if (op->n_ids && !r->found_all)
+		search_on(r, s);
+	else
+		search_done(r, s, &nothing);
+}
+
+static void index_answered(struct search_op *op, void *receiver)
+{
+	struct search_run *r = *(struct search_run **)op->ctx;
+
+	if (op->status == STORE_OK)
+		read_found(r, receiver, op);
+	else
+		search_refused(r, op->status);
+	search_op_free(op);
+}
+
+static void ask_index(struct search_run *r, struct shard *s)
+{
+	if (!s->core->search || !who_asked(s, r->q.later->iq)) { /* the server ends, or it left */
+		search_end(r);
+		return;
+	}
+	struct search_op *op = search_op_new(&s->loop.inbox, index_answered, sizeof r);
+	*(struct search_run **)op->ctx = r;
+	search_find(s->core->search, op, r->archive, &r->find);
+}
+
+static void names_are_checked(struct ledger_op *op, void *receiver)
+{
+	struct search_run *r = *(struct search_run **)op->ctx;
+
+	if (op->status == STORE_OK)
+		ask_index(r, receiver);
+	else
+		search_refused(r, op->status);
+	ledger_op_free(op);
+}
+
+static void set_filters(struct search_run *r, const struct request *req)
+{
+	const struct ledger_query *q = &req->q;
+	bool index_knows_all = !q->match && !q->n_ids;
+
+	r->find = (struct search_query){
+		.text = str_dup(&r->mem, req->text), .with = str_dup(&r->mem, q->with),
+		.after = q->after, .before = q->before,
+		.start_us = q->start_us, .end_us = q->end_us,
+		.max = index_knows_all ? q->max : SEARCH_RESULT_MAX, .newest = q->newest };
+	r->page = (struct ledger_query){ .n_ids = q->n_ids, .max = q->max, .newest = q->newest,
+		.match = q->match, .match_ctx_size = q->match_ctx_size };
+	if (q->n_ids)
+		r->page.ids = (const uint64_t *)str_dup(&r->mem,
+			str_from((const char *)q->ids, q->n_ids * sizeof *q->ids)).p;
+	if (q->match)
+		r->page.match_ctx = str_dup(&r->mem,
+			str_from(q->match_ctx, q->match_ctx_size)).p;
+}
+
+/* The index does not know all that there is, but the ledger does: ids that are named must be there
+ * (sections 4.1.3 and 4.1.4). */
+static void start_search(struct ctx *c, const struct query *q, const struct request *req)
+{
+	const struct ledger_query names = { .after = req->q.after, .before = req->q.before,
+		.ids = req->q.ids, .n_ids = req->q.n_ids };
+	struct search_run *r = xcalloc(1, sizeof *r);
+
+	arena_init(&r->mem, 1024);
+	r->q = *q;
+	r->q.queryid = q->queryid.p ? str_dup(&r->mem, q->queryid) : STR_NULL;
+	r->q.counts = false;
+	r->archive = str_dup(&r->mem, jid_str(c->account->jid));
+	set_filters(r, req);
+	if (names.after || names.before || names.n_ids)
+		ledger_query(c->shard->core->ledger,
+			search_ledger_op(r, c->shard, names_are_checked), r->archive, &names);
+	else
+		ask_index(r, c->shard);
 }
 
 static bool is_owner(const struct ctx *c, const struct stanza *iq)
@@ -362,18 +591,17 @@ static enum outcome on_query(struct ctx *c, const struct stanza *iq)
 	if (!is_owner(c, iq)) /* section 8.1 */
 		return refuse(c, iq, ERR_FORBIDDEN, STR(""));
 	memset(r, 0, sizeof *r);
+	r->searchable = c->shard->core->search;
 	if (!read_form(r, &iq->doc, query, turn) || !read_page(r, &iq->doc, query, turn))
-		return refuse(c, iq, r->error, str_c(r->text));
-	struct ledger_op *op = shard_ledger_op(c->shard, c->shard, page_read,
-		sizeof(struct query));
-	struct query *q = op->ctx;
-	struct str queryid = xml_attr_str(&iq->doc, query, TAG_QUERYID, turn);
-	q->later = later_new(c, iq);
-	q->queryid = queryid.p ? str_dup(&op->mem, queryid) : STR_NULL;
-	q->newest = r->q.newest;
-	q->counts = !r->between;
-	q->flip = xml_child(&iq->doc, query, NS_MAM, TAG_FLIP_PAGE);
-	ledger_query(c->shard->core->ledger, op, jid_str(c->account->jid), &r->q);
+		return refuse(c, iq, r->error, str_c(r->why));
+	struct query q = { .later = later_new(c, iq), .newest = r->q.newest,
+		.counts = !r->between,
+		.queryid = xml_attr_str(&iq->doc, query, TAG_QUERYID, turn),
+		.flip = xml_child(&iq->doc, query, NS_MAM, TAG_FLIP_PAGE) };
+	if (r->text.n)
+		start_search(c, &q, r);
+	else
+		read_archive(c, &q, &r->q);
 	return LATER;
 }
 
@@ -409,6 +637,8 @@ static enum outcome on_form(struct ctx *c, const struct stanza *iq)
 		"<validate xmlns='http://jabber.org/protocol/xdata-validate' datatype='xs:string'>"
 		"<open/></validate></field>"));
 	write_field(&w, "boolean", "include-groupchat");
+	if (c->shard->core->search)
+		write_field(&w, "text-single", FULLTEXT);
 	w_close(&w);
 	w_close(&w);
 	return reply_send(c, &w, iq);
@@ -491,9 +721,17 @@ static enum outcome on_metadata(struct ctx *c, const struct stanza *iq)
 /* Section 7: the account says it, where it has an archive. */
 static void disco(struct ctx *c, struct writer *w)
 {
-	if (c->account && archive_is_on(c->account))
-		w_raw(w, STR("<feature var='urn:xmpp:mam:2'/><feature var='urn:xmpp:mam:2#extended'/>"
-			"<feature var='urn:xmpp:mam:2#groupchat-field'/>"));
+	if (!c->account || !archive_is_on(c->account))
+		return;
+	w_raw(w, STR("<feature var='urn:xmpp:mam:2'/><feature var='urn:xmpp:mam:2#extended'/>"
+		"<feature var='urn:xmpp:mam:2#groupchat-field'/>"));
+	if (c->shard->core->search)
+		w_raw(w, STR("<feature var='urn:xmpp:fulltext:0'/>"));
+}
+
+static void deleted(struct account *a)
+{
+	archive_erase(a->shard, a->jid, NULL, NULL);
 }
 
 const struct module xep0313_mam = {
@@ -506,4 +744,5 @@ const struct module xep0313_mam = {
 		{ IQ_GET, NS_MAM, TAG_METADATA, AT_OWN | AT_ACCOUNT, on_metadata },
 		{ 0 } },
 	.keeps = keeps,
+	.deleted = deleted,
 };

@@ -42,3 +42,20 @@ def test_two_devices(server):
         'romeo: laptop said yes, laptop said hush, phone said me',
         'phone: orchard is xa',
         'phone: orchard is chat, orchard said wake up']
+
+
+def test_a_broken_connection(server):
+    """XEP-0198: the session goes on, nothing is lost or doubled. XEP-0313: pages both ways."""
+    one, two = server.two_accounts()
+    done = subprocess.run(
+        ['node', SCRIPT.with_name('reliable.mjs'),
+         f'xmpps://127.0.0.1:{server.ports["c2s_direct_tls"]}', one.domain, one.user, one.password,
+         two.user, two.password],
+        capture_output=True, text=True, timeout=SECONDS,
+        env={**os.environ, 'NODE_TLS_REJECT_UNAUTHORIZED': '0'})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        'came: before, meanwhile, again',
+        'first page: before, meanwhile false',
+        'next page: again true',
+        'last page: again false']
