@@ -183,6 +183,20 @@ static const struct {
 const char *const prosody_stores[] = { "accounts", "roster", "vcard", "private", "blocklist",
 	"archive_prefs", NULL };
 
+bool prosody_knows(struct str name)
+{
+	/* Of `pep` the nodes have stores of their own; `archive_cleanup` is for the archive's. */
+	static const char *const others[] = { "offline", "archive", "pep", "archive_cleanup" };
+
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+		if (str_eq(name, str_c(others[i])))
+			return true;
+	for (size_t i = 0; prosody_stores[i]; i++)
+		if (str_eq(name, str_c(prosody_stores[i])))
+			return true;
+	return false;
+}
+
 void prosody_store(struct import *im, struct str name, const struct value *v)
 {
 	for (size_t i = 0; i < sizeof stores / sizeof stores[0]; i++)

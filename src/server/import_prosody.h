@@ -29,4 +29,7 @@ void prosody_node(struct import *im, struct str node, const struct value *v);
 /* The names of the stores that prosody_store() knows; NULL ends them. */
 extern const char *const prosody_stores[];
 
+/* Whether a store is one of these, one of messages, or one that holds nothing of a person's. */
+bool prosody_knows(struct str name);
+
 #endif

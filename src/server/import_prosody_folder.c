@@ -13,8 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PEP     "pep_" /* stores of PEP nodes */
-#define PEP_MAX 10000  /* nodes of a host */
+#define PEP      "pep_" /* stores of PEP nodes */
+#define MORE_MAX 10000 /* of them and others, of one host */
 
 struct folder {
 	struct import *im;
@@ -23,8 +23,8 @@ struct folder {
 	struct arena file;     /* of one file's values */
 	const char *host_dir;
 	struct str host;
-	const char *pep[PEP_MAX];
-	size_t n_pep;
+	const char *more[MORE_MAX]; /* folders of stores beside those that are known */
+	size_t n_more;
 };
 
 /* ---- names ---- */
@@ -150,15 +150,38 @@ static bool read_list(struct folder *f, const char *store, struct str user)
 
 /* ---- accounts ---- */
 
+static bool has_file(struct folder *f, const char *store, struct str user)
+{
+	bool found = access(path_of(f, store, user, "dat"), F_OK) == 0 ||
+		access(path_of(f, store, user, "list"), F_OK) == 0;
+
+	arena_reset(&f->file);
+	return found;
+}
+
+/* PEP nodes, and what is only named in the report. */
+static bool read_more(struct folder *f, struct str user)
+{
+	for (size_t i = 0; i < f->n_more; i++) {
+		const char *store = f->more[i];
+
+		if (!has_file(f, store, user))
+			continue;
+		if (strncmp(store, PEP, strlen(PEP)) != 0)
+			import_note(f->im, "store \"%s\" of an account", store);
+		else if (!read_list(f, store, user))
+			return false;
+	}
+	return true;
+}
+
 static bool read_data(struct folder *f, struct str user)
 {
 	for (size_t i = 0; prosody_stores[i]; i++)
 		if (!read_table(f, prosody_stores[i], user))
 			return false;
-	for (size_t i = 0; i < f->n_pep; i++)
-		if (!read_list(f, f->pep[i], user))
-			return false;
-	return read_list(f, "offline", user) && read_list(f, "archive", user);
+	return read_more(f, user) && read_list(f, "offline", user) &&
+		read_list(f, "archive", user);
 }
 
 static bool read_account(struct folder *f, const char *name)
@@ -192,15 +215,15 @@ static void free_names(struct dirent **names, int n)
 	free(names);
 }
 
-static void find_nodes(struct folder *f)
+static void find_more(struct folder *f)
 {
 	struct dirent **names = NULL;
 	int n = scandir(f->host_dir, &names, is_folder_name, alphasort);
 
-	f->n_pep = 0;
-	for (int i = 0; i < n && f->n_pep < PEP_MAX; i++)
-		if (strncmp(names[i]->d_name, PEP, strlen(PEP)) == 0)
-			f->pep[f->n_pep++] = str_dup(&f->mem, str_c(names[i]->d_name)).p;
+	f->n_more = 0;
+	for (int i = 0; i < n && f->n_more < MORE_MAX; i++)
+		if (!prosody_knows(str_c(names[i]->d_name)))
+			f->more[f->n_more++] = str_dup(&f->mem, str_c(names[i]->d_name)).p;
 	free_names(names, n);
 }
 
@@ -218,7 +241,7 @@ static bool read_host(struct folder *f, const char *name)
 		free_names(names, n);
 		return true;
 	}
-	find_nodes(f);
+	find_more(f);
 	for (int i = 0; ok && i < n; i++)
 		ok = read_account(f, names[i]->d_name);
 	free_names(names, n);

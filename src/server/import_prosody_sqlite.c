@@ -87,6 +87,16 @@ static bool message_row(void *user, sqlite3_stmt *st)
 	return true;
 }
 
+static bool other_row(void *user, sqlite3_stmt *st)
+{
+	struct database *b = user;
+	struct str store = import_sqlite_text(st, 0);
+
+	if (!prosody_knows(store))
+		import_note(b->im, "store \"%.*s\" of an account", STR_FMT(store));
+	return true;
+}
+
 static bool read_account(struct database *b, struct str host, struct str user)
 {
 	store_done(b);
@@ -102,7 +112,10 @@ static bool read_account(struct database *b, struct str host, struct str user)
 		"ORDER BY store DESC, sort_id", host, user, message_row, b) &&
 		import_sqlite_rows(b->im, b->db,
 		"SELECT store, type, value FROM prosodyarchive WHERE host = ?1 AND user = ?2 "
-		"AND store GLOB 'pep_*' ORDER BY sort_id", host, user, node_row, b);
+		"AND store GLOB 'pep_*' ORDER BY sort_id", host, user, node_row, b) &&
+		import_sqlite_rows(b->im, b->db, "SELECT store FROM prosody WHERE host = ?1 "
+		"AND user = ?2 UNION SELECT store FROM prosodyarchive WHERE host = ?1 "
+		"AND user = ?2 AND store NOT GLOB 'pep_*'", host, user, other_row, b);
 }
 
 static bool user_row(void *p, sqlite3_stmt *st)

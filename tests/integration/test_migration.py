@@ -3,8 +3,10 @@ import hashlib
 import hmac
 import os
 import pwd
+import re
 import shutil
 import subprocess
+import time
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -302,6 +304,43 @@ def test_bad_table_of_prosody(make_server, tmp_path):
     assert 'b.dat:2: an unknown word' in refused.stderr
     server.start()
     assert server.ctl('users').stdout == ''
+
+
+def test_stores_of_prosody(make_server, tmp_path):
+    """What of an account has no place here is named; accounts without a file are none."""
+    host = tmp_path / 'example%2eorg'
+    for store, name, text in [('accounts', 'j%2ed.dat', 'return {["password"]="x";};'),
+                              ('lastlog', 'j%2ed.dat', 'return {};'),
+                              ('archive2', 'j%2ed.list', ''), ('archive2', 'gone.list', '')]:
+        (host / store).mkdir(parents=True, exist_ok=True)
+        (host / store / name).write_text(text)
+    server = make_server(start=False)
+    said = import_into(server, str(tmp_path), '--from', 'prosody').stdout
+    assert 'left out: 1 x store "archive2" of an account' in said
+    assert 'left out: 1 x store "lastlog" of an account' in said
+    server.start()
+    assert server.ctl('users').stdout == 'j.d@example.org\n'
+
+
+def test_interrupted(make_server, tmp_path):
+    """What was begun is taken out again, and the number of those that are done is said."""
+    path = tmp_path / 'in.xml'
+    path.write_text(document(''.join(
+        account(f'u{n}', f'<offline-messages>{waiting(2)}</offline-messages>')
+        for n in range(2000))))
+    server = make_server(start=False)
+    running = subprocess.Popen([program('STENTORCTL'), '-c', str(server.config), 'import',
+                                str(path)], env=environment(), stderr=subprocess.PIPE, text=True)
+    while not (server.data / 'stentor.db-wal').exists():
+        assert running.poll() is None
+    time.sleep(0.3)
+    running.terminate()
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 1
+    done = int(re.search(r'interrupted\n.*?(\d+) accounts were imported before', said)[1])
+    assert 0 < done < 2000
+    server.start()
+    assert len(server.ctl('users').stdout.split()) == done
 
 
 @pytest.mark.parametrize('words', [
