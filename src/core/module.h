@@ -98,6 +98,14 @@ struct module {
 	 * held goes out before it. */
 	bool (*holds)(struct session *s, const struct stanza *st, struct jid to);
 
+	/* A request to subscribe to the account's presence came, and waits for its owner. */
+	void (*subscription_waits)(struct account *a);
+
+	/* A session's client is gone, and may come back (XEP-0198). It said that somebody looks at
+	 * it (XEP-0352). */
+	void (*session_left)(struct session *s);
+	void (*session_active)(struct session *s);
+
 	/* A session's client came back (XEP-0198). A session is over; what a module holds in it
 	 * is to be freed. */
 	void (*session_resumed)(struct session *s);

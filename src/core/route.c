@@ -1,6 +1,7 @@
 #include "core/route.h"
 
 #include "base/bug.h"
+#include "core/ask.h"
 #include "core/block.h"
 #include "core/message.h"
 #include "core/presence.h"
@@ -85,10 +86,19 @@ static void deliver_to_host(struct shard *s, struct host *h, struct stanza *st, 
 	iq_dispatch(&c, st, AT_HOST);
 }
 
+static bool is_answer(const struct stanza *st)
+{
+	return st->type == IQ_RESULT || st->type == IQ_ERROR;
+}
+
 void route_to(struct shard *s, struct stanza *st, struct jid to)
 {
 	if (s->dead)
 		return;
+	if (is_answer(st) && jid_is_bare(to)) { /* sessions ask with full addresses */
+		ask_answered(s, st);
+		return;
+	}
 	struct host *h = settings_host(s->settings, jid_domain(to));
 	if (!h) {
 		bounce(s, st, ERR_REMOTE_SERVER_NOT_FOUND, STR("the domain is not served here"));
@@ -205,6 +215,13 @@ static void deliver(struct shard *s, struct stanza *st, struct jid to)
 		account_wait(s, to, &waiting_new(st, to)->waiter);
 }
 
+/* The hosts served here know of all resources anyway, and ask when there is reason to. */
+static bool may_ask(struct session *s, struct jid who)
+{
+	return presence_is_shared(s, who) ||
+	       (!who.n_local && settings_host(s->account->shard->settings, jid_domain(who)));
+}
+
 /* Section 8.5.3: a request of who may not know of the resource is answered as if it were not
  * there. */
 static void deliver_iq_to_resource(struct account *a, struct stanza *st, struct jid to)
@@ -212,7 +229,7 @@ static void deliver_iq_to_resource(struct account *a, struct stanza *st, struct 
 	struct session *match = session_find(a, jid_resource(to));
 	bool request = st->type == IQ_GET || st->type == IQ_SET;
 
-	if (match && (!request || presence_is_shared(match, st->from)))
+	if (match && (!request || may_ask(match, st->from)))
 		session_send(match, st, to);
 	else
 		bounce(a->shard, st, ERR_SERVICE_UNAVAILABLE, STR(""));

@@ -24,6 +24,7 @@ struct settings *settings_new(void)
 	s->sessions_max = 32;
 	s->roster_max = 5000;
 	s->blocklist_max = 1000;
+	s->push_max = 20;
 	s->vcard_max = 128 * 1024;
 	s->private_max = 1024 * 1024;
 	s->resume_s = 600;
@@ -37,7 +38,8 @@ struct host *settings_add_host(struct settings *s, struct str domain)
 {
 	struct host *h = arena_alloc(&s->mem, sizeof *h);
 
-	*h = (struct host){ .domain = str_dup(&s->mem, domain), .hashes = (1u << DIGEST_COUNT) - 1 };
+	*h = (struct host){ .domain = str_dup(&s->mem, domain), .hashes = (1u << DIGEST_COUNT) - 1,
+		.push_count = true };
 	map_put(&s->hosts, &h->node);
 	if (!s->first)
 		s->first = h;

@@ -15,6 +15,7 @@ struct host {
 	struct str domain;      /* canonical */
 	bool registration;      /* XEP-0077 for everybody */
 	bool anonymous;         /* SASL ANONYMOUS */
+	bool push_count, push_sender, push_body; /* XEP-0357: what push services are told */
 	bool archive;           /* XEP-0313: accounts have archives */
 	unsigned hashes;        /* of SCRAM that are offered: a bit for each enum digest */
 };
@@ -32,6 +33,7 @@ struct settings {
 	uint32_t sessions_max;         /* of one account */
 	uint32_t roster_max;           /* items of one account */
 	uint32_t blocklist_max;        /* items of one account (XEP-0191) */
+	uint32_t push_max;             /* push services of one account (XEP-0357); 0: none */
 	uint32_t vcard_max;            /* bytes of one vCard */
 	uint32_t private_max;          /* bytes of one account's private storage */
 	uint32_t resume_s;             /* a client may be away so long (XEP-0198); 0: not at all */

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "core/account.h"
+#include "core/ask.h"
 #include "core/client.h"
 #include "core/sm.h"
 
@@ -140,6 +141,7 @@ static struct shard *shard_new(struct core *c, unsigned index, struct settings *
 	s->log = (struct log){ NULL, { "shard", STR_NULL, (int64_t)index } };
 	map_init(&s->accounts, account_key);
 	list_init(&s->clients);
+	ask_init(s);
 	buf_init(&s->scratch, SCRATCH_MAX);
 	s->out = xcalloc(SHARDS_MAX, sizeof *s->out);
 	if (!loop_init(&s->loop, MAILBOX_MAX, s)) {
@@ -184,6 +186,7 @@ static void shard_free(struct shard *s)
 	accounts_free(s);
 	map_clear(&s->accounts);
 	xml_table_clear(&s->table);
+	ask_clear(s);
 	xml_table_clear(&s->scratch_table);
 	buf_clear(&s->scratch);
 	free(s->out);

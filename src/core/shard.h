@@ -86,6 +86,7 @@ struct shard {
 	bool dead;                       /* its thread has ended: nothing is routed any more */
 	struct sm_past *past;            /* a ring of SM_PAST_MAX, or NULL (core/sm.h) */
 	uint32_t n_past;                 /* that there ever were */
+	struct map asked;                /* questions that wait for answers (core/ask.h) */
 	uint64_t sessions_made;          /* numbers of sessions */
 	uint64_t last_id;                /* the newest archive id that was made here */
 	uint64_t check_window;           /* second in which checks were counted */

@@ -9,6 +9,7 @@
 
 #include "base/bug.h"
 #include "core/client.h"
+#include "core/module.h"
 #include "core/route.h"
 
 /* A subscription stanza goes from bare JID to bare JID (sections 3.1.2, 3.1.5 ...), with what
@@ -144,6 +145,13 @@ void subscription_out(struct session *s, struct stanza *st)
 
 /* ---- inbound: A.3 ---- */
 
+static void tell_modules(struct account *a)
+{
+	for (const struct module *const *m = a->shard->core->modules; *m; m++)
+		if ((*m)->subscription_waits)
+			(*m)->subscription_waits(a);
+}
+
 static void in_subscribe(struct account *a, struct stanza *st, struct jid from)
 {
 	struct contact *c = roster_find(&a->roster, from);
@@ -166,6 +174,7 @@ static void in_subscribe(struct account *a, struct stanza *st, struct jid from)
 		return;
 	}
 	deliver_to_user(a, st);
+	tell_modules(a);
 }
 
 static void in_unsubscribe(struct account *a, struct stanza *st, struct jid from)

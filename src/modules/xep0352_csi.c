@@ -219,7 +219,7 @@ static bool holds(struct session *s, const struct stanza *st, struct jid to)
 /* Section 5.1: all goes out before anything else that the client sent is looked at. */
 static void activate(struct session *s)
 {
-	s->inactive = false;
+	session_active(s);
 	empty(s, true);
 }
 

@@ -31,6 +31,7 @@ struct config_host {
 	bool registration;      /* XEP-0077: anybody may make an account */
 	bool anonymous;         /* SASL ANONYMOUS: guests without an account */
 	bool archive;           /* XEP-0313: messages are kept */
+	bool push_count, push_sender, push_body; /* XEP-0357: what push services are told */
 	enum config_scram scram;
 };
 
@@ -60,6 +61,7 @@ struct config_limits {
 	uint32_t unacknowledged_bytes;       /* XEP-0198, of one session */
 	uint32_t held_bytes;                 /* XEP-0352, of one session; 0: nothing is held */
 	uint32_t blocklist_items;            /* of one account */
+	uint32_t push_registrations;         /* of one account; 0: no push */
 	uint32_t vcard_bytes;                /* of one account */
 	uint32_t private_bytes;              /* of one account */
 	uint32_t password_checks_per_second; /* PLAIN and new passwords: work of milliseconds */

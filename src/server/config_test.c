@@ -201,6 +201,9 @@ static void a_host_is_enough(void **state)
 	assert_false(c->hosts[0].registration);
 	assert_false(c->hosts[0].anonymous);
 	assert_true(c->hosts[0].archive);
+	assert_true(c->hosts[0].push_count);
+	assert_false(c->hosts[0].push_sender);
+	assert_false(c->hosts[0].push_body);
 	assert_int_equal(c->n_listeners, 2);
 	assert_int_equal(c->listeners[0].kind, LISTEN_C2S);
 	assert_str(c->listeners[0].address, "*");
@@ -227,7 +230,8 @@ static void every_option_arrives(void **state)
 		"log_level = debug\nlog_format = json\ntls_required = no\n"
 		"plain_without_tls = on\nclient_ca_file = ca.pem\n"
 		"host \"B\xc3\xbc" "cher.Example\" {\n"
-		"\tcertificate = tls/b.pem\n\tkey = /k.pem registration = yes anonymous = true archive = no scram = sha1 }\n"
+		"\tcertificate = tls/b.pem\n\tkey = /k.pem registration = yes anonymous = true archive = no scram = sha1\n"
+		"\tpush_count = no push_sender = yes push_body = yes }\n"
 		"host \"[::1]\" {}\n"
 		"listener { type = c2s_direct_tls address = \"::1\" }\n"
 		"listener { address = 127.0.0.1 port = 0 }\n"
@@ -237,7 +241,7 @@ static void every_option_arrives(void **state)
 		"roster_items = 10 offline_messages = 11 password_checks_per_second = 12\n"
 		"archive_days = 15 archive_messages = 16 resume_seconds = 17 "
 		"unacknowledged_bytes = 128K held_bytes = 18K vcard_bytes = 13K private_bytes = 14K\n"
-		"blocklist_items = 15\n"
+		"blocklist_items = 15 push_registrations = 19\n"
 		"disk_reserve_bytes = 5G }#");
 
 	assert_str(c->data_dir, "etc/a \"b\" \\ c");
@@ -261,6 +265,10 @@ static void every_option_arrives(void **state)
 	assert_false(c->hosts[0].archive);
 	assert_int_equal(c->hosts[0].scram, CONFIG_SCRAM_SHA1);
 	assert_int_equal(c->hosts[1].scram, CONFIG_SCRAM_ALL);
+	assert_false(c->hosts[0].push_count);
+	assert_true(c->hosts[0].push_sender);
+	assert_true(c->hosts[0].push_body);
+	assert_false(c->hosts[1].push_sender);
 	assert_str(c->hosts[1].domain, "[::1]");
 	assert_str(c->hosts[1].ascii, "::1");
 	assert_int_equal(c->n_listeners, 3);
@@ -286,6 +294,7 @@ static void every_option_arrives(void **state)
 	assert_int_equal(c->limits.blocklist_items, 15);
 	assert_int_equal(c->limits.password_checks_per_second, 12);
 	assert_true(c->limits.disk_reserve_bytes == 5ull << 30);
+	assert_int_equal(c->limits.push_registrations, 19);
 	config_unref(&c);
 }
 

@@ -176,6 +176,9 @@ struct settings *server_settings(struct server *s)
 		h->anonymous = c->hosts[i].anonymous;
 		h->archive = c->hosts[i].archive;
 		if (c->hosts[i].scram != CONFIG_SCRAM_ALL)
+		h->push_count = c->hosts[i].push_count;
+		h->push_sender = c->hosts[i].push_sender;
+		h->push_body = c->hosts[i].push_body;
 			h->hashes = 1u << (c->hosts[i].scram - CONFIG_SCRAM_SHA1);
 	}
 	set->tls_required = c->tls_required;
@@ -192,6 +195,7 @@ struct settings *server_settings(struct server *s)
 	set->held_max = lim->held_bytes;
 	set->blocklist_max = lim->blocklist_items;
 	set->vcard_max = lim->vcard_bytes;
+	set->push_max = lim->push_registrations;
 	set->private_max = lim->private_bytes;
 	set->checks_per_second = lim->password_checks_per_second;
 	set->tls = load_tls(s, &a);

@@ -102,6 +102,12 @@ static bool cmd_host(struct stage *s, struct str args)
 	return true;
 }
 
+		else if (str_eq(word, STR("push_sender")))
+			h->push_sender = true;
+		else if (str_eq(word, STR("push_body")))
+			h->push_body = true;
+		else if (str_eq(word, STR("no_push_count")))
+			h->push_count = false;
 static bool cmd_limit(struct stage *s, struct str args)
 {
 	struct settings *set = s->world.settings;
@@ -125,6 +131,7 @@ static bool cmd_limit(struct stage *s, struct str args)
 		{ STR("stanza_bytes_before_login"), &set->guest.stanza_bytes },
 		{ STR("password_checks_per_second"), &set->checks_per_second },
 		{ STR("unacknowledged_bytes"), &set->unacked_max },
+		{ STR("push_registrations"), &set->push_max },
 		{ STR("vcard_bytes"), &set->vcard_max },
 	};
 	for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
