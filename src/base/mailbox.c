@@ -32,7 +32,7 @@ void batch_add(struct batch *t, struct mail *m)
 	t->bytes += m->bytes;
 }
 
-static void wake(struct mailbox *b)
+void mailbox_wake(struct mailbox *b)
 {
 	uint64_t one = 1;
 
@@ -41,10 +41,10 @@ static void wake(struct mailbox *b)
 		BUG_ON(errno != EAGAIN && errno != EINTR);
 }
 
-void mailbox_post(struct mailbox *b, struct batch *t)
+bool mailbox_put(struct mailbox *b, struct batch *t)
 {
 	if (!t->first)
-		return;
+		return false;
 	atomic_fetch_add_explicit(&b->bytes, t->bytes, memory_order_relaxed);
 	struct mail *old = atomic_load_explicit(&b->newest, memory_order_relaxed);
 	do
@@ -54,8 +54,13 @@ void mailbox_post(struct mailbox *b, struct batch *t)
 	*t = (struct batch){ 0 };
 	/* Sequential consistency here and in mailbox_sleep(): either we see the flag or the
 	 * receiver sees the mail. */
-	if (atomic_load(&b->asleep) && atomic_exchange(&b->asleep, false))
-		wake(b);
+	return atomic_load(&b->asleep) && atomic_exchange(&b->asleep, false);
+}
+
+void mailbox_post(struct mailbox *b, struct batch *t)
+{
+	if (mailbox_put(b, t))
+		mailbox_wake(b);
 }
 
 void mailbox_post_one(struct mailbox *b, struct mail *m)

@@ -44,6 +44,11 @@ void batch_add(struct batch *t, struct mail *m);
 /* Posts the batch and empties it; wakes a receiver that sleeps. */
 void mailbox_post(struct mailbox *b, struct batch *t);
 
+/* The same without waking. True: the receiver sleeps, and it is the caller's now to see to the
+ * mail, by mailbox_wake() at the latest. */
+bool mailbox_put(struct mailbox *b, struct batch *t);
+void mailbox_wake(struct mailbox *b);
+
 /* Posts a single mail. */
 void mailbox_post_one(struct mailbox *b, struct mail *m);
 

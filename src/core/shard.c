@@ -7,6 +7,7 @@
 #include "core/ask.h"
 #include "core/client.h"
 #include "core/sm.h"
+#include "store/search.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -58,8 +59,11 @@ void shard_post(struct shard *from, struct shard *to, struct mail *m)
 	batch_add(&from->out[to->index], m);
 }
 
-static bool some_mailbox_is_full(struct shard *s)
+/* Another shard or the ledger cannot follow. */
+static bool is_overtaking(struct shard *s)
 {
+	if (s->core->ledger && ledger_is_busy(s->core->ledger))
+		return true;
 	for (unsigned i = 0; i < s->core->n_shards; i++)
 		if (i != s->index && mailbox_full(&s->core->shards[i]->loop.inbox))
 			return true;
@@ -77,7 +81,7 @@ static void look_again(struct timer *t)
 {
 	struct shard *s = container_of(t, struct shard, room);
 
-	if (some_mailbox_is_full(s))
+	if (is_overtaking(s))
 		timer_set(&s->loop.wheel, t, s->loop.now, THROTTLE_MS);
 	else
 		throttle(s, false);
@@ -114,7 +118,7 @@ static void turn_end(struct loop *l)
 		if (!s->out[i].first)
 			continue;
 		struct mailbox *to = &s->core->shards[i]->loop.inbox;
-		mailbox_post(to, &s->out[i]);
+		loop_post(l, &s->core->shards[i]->loop, &s->out[i]);
 		full = full || mailbox_full(to);
 	}
 	if (full && !s->throttled) {
@@ -140,8 +144,8 @@ static struct shard *shard_new(struct core *c, unsigned index, struct settings *
 	s->settings = settings_ref(settings);
 	s->log = (struct log){ NULL, { "shard", STR_NULL, (int64_t)index } };
 	map_init(&s->accounts, account_key);
-	list_init(&s->clients);
 	ask_init(s);
+	list_init(&s->clients);
 	buf_init(&s->scratch, SCRATCH_MAX);
 	s->out = xcalloc(SHARDS_MAX, sizeof *s->out);
 	if (!loop_init(&s->loop, MAILBOX_MAX, s)) {
@@ -185,8 +189,8 @@ static void shard_free(struct shard *s)
 		client_drop(list_first(&s->clients, struct client, link));
 	accounts_free(s);
 	map_clear(&s->accounts);
-	xml_table_clear(&s->table);
 	ask_clear(s);
+	xml_table_clear(&s->table);
 	xml_table_clear(&s->scratch_table);
 	buf_clear(&s->scratch);
 	free(s->out);
@@ -237,7 +241,7 @@ static bool something_waits(struct core *c)
 		store_stats(c->store, &st);
 	if (c->ledger)
 		ledger_stats(c->ledger, &le);
-	return st.waiting || le.ops;
+	return st.waiting || le.ops || (c->search && search_ops(c->search));
 }
 
 void core_drain(struct core *c)

@@ -53,6 +53,7 @@ bool loop_init(struct loop *l, size_t inbox_bytes, void *owner)
 	l->plain = xcalloc(1, LOOP_RX_BYTES + LOOP_RX_PAD);
 	l->ready = xcalloc(EVENTS_A_TURN, sizeof *l->ready);
 	l->pool = buf_pool_new();
+	pthread_mutex_init(&l->lock, NULL);
 	return true;
 }
 
@@ -64,25 +65,49 @@ void loop_clear(struct loop *l)
 	close(l->epoll);
 	arena_clear(&l->turn);
 	buf_pool_free(&l->pool);
+	pthread_mutex_destroy(&l->lock);
 	free(l->rx);
 	free(l->plain);
 	free(l->ready);
 }
 
+static bool is_idle(const struct loop *l)
+{
+	return list_empty(&l->dirty) && list_empty(&l->ended);
+}
+
+static int get_ready(struct loop *l, uint64_t wait)
+{
+	int n = epoll_wait(l->epoll, l->ready, EVENTS_A_TURN, (int)wait);
+
+	BUG_ON(n < 0 && errno != EINTR);
+	return n > 0 ? n : 0;
+}
+
+/* Waits without the lock, so that others may run turns meanwhile. */
+static int sleep_ready(struct loop *l, uint64_t wait)
+{
+	uint64_t helped = l->helped;
+
+	pthread_mutex_unlock(&l->lock);
+	int n = get_ready(l, wait);
+	pthread_mutex_lock(&l->lock);
+	/* What was reported before such a turn may be gone since. */
+	return l->helped == helped ? n : get_ready(l, 0);
+}
+
 /* Waits until something is ready, mail comes or a timer is due. */
 static void wait_ready(struct loop *l, uint64_t max_wait)
 {
-	bool idle = list_empty(&l->dirty) && list_empty(&l->ended);
-	uint64_t wait = idle ? wheel_wait(&l->wheel, clock_mono_ms(), max_wait) : 0;
+	uint64_t now = clock_mono_ms();
+	uint64_t wait = is_idle(l) ? wheel_wait(&l->wheel, now, max_wait) : 0;
 
 	if (wait > MAX_WAIT_MS)
 		wait = MAX_WAIT_MS;
-	if (wait && !mailbox_sleep(&l->inbox))
-		wait = 0;
-	int n = epoll_wait(l->epoll, l->ready, EVENTS_A_TURN, (int)wait);
-	BUG_ON(n < 0 && errno != EINTR);
+	l->asleep_until = now + wait;
+	bool sleeps = wait && mailbox_sleep(&l->inbox);
+	l->n_ready = sleeps ? sleep_ready(l, wait) : get_ready(l, 0);
 	mailbox_awake(&l->inbox, false);
-	l->n_ready = n > 0 ? n : 0;
 }
 
 static void run_ready(struct loop *l)
@@ -96,12 +121,19 @@ static void run_ready(struct loop *l)
 	l->at_ready = l->n_ready = 0;
 }
 
-void loop_turn(struct loop *l, uint64_t max_wait)
+static void run_mail(struct loop *l)
 {
-	wait_ready(l, max_wait);
+	size_t n = mailbox_run(&l->inbox, l->owner);
+
+	l->mails += n;
+	l->may_help = l->may_help && n <= 1;
+}
+
+static void work(struct loop *l)
+{
 	l->now = clock_mono_ms();
 	conns_report(l);
-	l->mails += mailbox_run(&l->inbox, l->owner);
+	run_mail(l);
 	run_ready(l);
 	wheel_advance(&l->wheel, l->now);
 	if (l->turn_end)
@@ -110,10 +142,65 @@ void loop_turn(struct loop *l, uint64_t max_wait)
 	arena_reset(&l->turn);
 }
 
+/* A turn for a loop whose thread sleeps, or was about to. Wakes it where it cannot sleep on as
+ * if nothing had happened. */
+static void help(struct loop *l)
+{
+	bool sleeps_on = false;
+
+	if (pthread_mutex_trylock(&l->lock) == 0) {
+		l->helped++;
+		l->may_help = false; /* one hop: no chains of loops on one thread */
+		work(l);
+		uint64_t due = l->now + wheel_wait(&l->wheel, l->now, MAX_WAIT_MS);
+		sleeps_on = !l->stopping && is_idle(l) && due >= l->asleep_until &&
+			    mailbox_sleep(&l->inbox);
+		pthread_mutex_unlock(&l->lock);
+	}
+	if (!sleeps_on)
+		mailbox_wake(&l->inbox);
+}
+
+/* With the lock, but while it waits or helps. */
+static void turn(struct loop *l, uint64_t max_wait)
+{
+	wait_ready(l, max_wait);
+	l->may_help = l->n_ready <= 1;
+	work(l);
+	struct loop *other = l->help;
+	if (!other)
+		return;
+	l->help = NULL;
+	pthread_mutex_unlock(&l->lock);
+	help(other);
+	pthread_mutex_lock(&l->lock);
+}
+
+void loop_turn(struct loop *l, uint64_t max_wait)
+{
+	pthread_mutex_lock(&l->lock);
+	turn(l, max_wait);
+	pthread_mutex_unlock(&l->lock);
+}
+
 void loop_run(struct loop *l)
 {
+	pthread_mutex_lock(&l->lock);
 	while (!l->stopping)
-		loop_turn(l, MAX_WAIT_MS);
+		turn(l, MAX_WAIT_MS);
+	pthread_mutex_unlock(&l->lock);
+}
+
+void loop_post(struct loop *from, struct loop *to, struct batch *t)
+{
+	bool one = t->first == t->last;
+
+	if (!mailbox_put(&to->inbox, t))
+		return;
+	if (one && from->may_help && !from->help)
+		from->help = to;
+	else
+		mailbox_wake(&to->inbox);
 }
 
 void loop_stop(struct loop *l)

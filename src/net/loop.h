@@ -4,7 +4,12 @@
  * A turn: wait, read the clock once, report connections that ended in the last flush, run the
  * mailbox, run the descriptors that are ready, fire timers, call turn_end, flush the
  * connections that were written to (net/conn.h), drop the turn's arena. Nothing in a turn may
- * block, and nothing is called back after turn_end. */
+ * block, and nothing is called back after turn_end.
+ *
+ * Waking another thread costs more than most mails do. So a loop whose turn had one event and
+ * one mail for a loop that sleeps (loop_post()) runs a turn of that loop itself, behind its
+ * own; where there is more to do, the other is woken and they work side by side. A turn has
+ * the loop's lock, whoever runs it. Nothing may depend on which thread that is. */
 #ifndef NET_LOOP_H
 #define NET_LOOP_H
 
@@ -13,6 +18,7 @@
 #include "base/mailbox.h"
 #include "base/timer.h"
 
+#include <pthread.h>
 #include <sys/epoll.h>
 
 #define LOOP_RX_BYTES (64 * 1024) /* one read takes at most this much */
@@ -47,6 +53,11 @@ struct loop {
 	struct epoll_event *ready;         /* of the running turn */
 	int n_ready, at_ready;
 	struct buf_pool *pool;             /* output buffers without a connection */
+	pthread_mutex_t lock;              /* held but while the thread waits */
+	uint64_t asleep_until;             /* ms; of the running or last wait */
+	uint64_t helped;                   /* turns that threads of other loops ran */
+	bool may_help;                     /* the running turn had one event at most */
+	struct loop *help;                 /* who gets a turn behind this one */
 };
 
 /* False with errno when the kernel gives no descriptor. inbox_bytes: bound of the mailbox. */
@@ -60,6 +71,9 @@ void loop_run(struct loop *l);
 
 /* One turn that waits at most max_wait ms; for tests and for programs with their own loop. */
 void loop_turn(struct loop *l, uint64_t max_wait);
+
+/* From a turn of `from`: posts to another loop, and sees to it that it runs. */
+void loop_post(struct loop *from, struct loop *to, struct batch *t);
 
 /* From the loop's own thread; others send a mail that calls it. */
 void loop_stop(struct loop *l);

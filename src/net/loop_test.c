@@ -230,6 +230,175 @@ static void test_wake_up_by_threads(void **state)
 	loop_clear(&l);
 }
 
+/* ---- turns for a loop that sleeps ---- */
+
+struct sleeper {
+	struct loop loop;
+	pthread_t thread, ran_on;
+	struct timer end;
+	struct mail mail;
+};
+
+static void stop_sleeper(struct timer *t)
+{
+	loop_stop(&container_of(t, struct sleeper, end)->loop);
+}
+
+static void on_helped(struct mail *m, void *receiver)
+{
+	struct sleeper *s = receiver;
+
+	s->ran_on = pthread_self();
+	timer_set(&s->loop.wheel, &s->end, s->loop.now, 20);
+}
+
+static void *run_sleeper(void *arg)
+{
+	loop_run(arg);
+	return NULL;
+}
+
+static void start_sleeper(struct sleeper *s)
+{
+	*s = (struct sleeper){ .mail = { .run = on_helped } };
+	assert_true(loop_init(&s->loop, 1 << 20, s));
+	timer_init(&s->end, stop_sleeper);
+}
+
+/* Its thread waits in the kernel by the end of this, or nearly. */
+static void run_until_asleep(struct sleeper *s)
+{
+	assert_int_equal(pthread_create(&s->thread, NULL, run_sleeper, &s->loop), 0);
+	while (!atomic_load(&s->loop.inbox.asleep))
+		usleep(100);
+	usleep(20000);
+}
+
+static void post_to_sleeper(struct loop *l)
+{
+	struct sleeper *s = l->owner;
+	struct batch t = { 0 };
+
+	batch_add(&t, &s->mail);
+	loop_post(l, &s->loop, &t);
+}
+
+/* The poster runs the turn; a timer that this sets earlier than the wait ends is kept. */
+static void test_turn_for_a_sleeper(void **state)
+{
+	static const struct {
+		const char *name;
+		bool locked; /* as if it woke just now */
+	} cases[] = {
+		{ "asleep", false },
+		{ "about to wake", true },
+	};
+
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		struct sleeper s;
+		struct loop l;
+
+		print_message("%s\n", cases[i].name);
+		start_sleeper(&s);
+		assert_true(loop_init(&l, 1 << 20, &s));
+		l.turn_end = post_to_sleeper;
+		run_until_asleep(&s);
+		if (cases[i].locked)
+			pthread_mutex_lock(&s.loop.lock);
+		loop_turn(&l, 0);
+		if (cases[i].locked)
+			pthread_mutex_unlock(&s.loop.lock);
+		pthread_join(s.thread, NULL);
+		assert_int_equal(pthread_equal(s.ran_on, pthread_self()) != 0, !cases[i].locked);
+		loop_clear(&s.loop);
+		loop_clear(&l);
+	}
+}
+
+/* What the kernel reported before somebody else ran a turn may be gone by then. */
+static void test_reports_of_before_a_turn_are_forgotten(void **state)
+{
+	struct sleeper s;
+	struct probe p;
+	uint64_t one = 1;
+
+	start_sleeper(&s);
+	p = (struct probe){ .loop = &s.loop };
+	p.watch = (struct watch){ eventfd(0, EFD_NONBLOCK), EPOLLIN, probe_ready };
+	assert_true(watch_add(&s.loop, &p.watch));
+	run_until_asleep(&s);
+	pthread_mutex_lock(&s.loop.lock);
+	assert_int_equal(write(p.watch.fd, &one, sizeof one), sizeof one);
+	usleep(20000); /* it has its report, and waits for the lock */
+	watch_del(&s.loop, &p.watch);
+	s.loop.helped++;
+	pthread_mutex_unlock(&s.loop.lock);
+	mailbox_post_one(&s.loop.inbox, &s.mail);
+	pthread_join(s.thread, NULL);
+	assert_int_equal(p.n, 0);
+	close(p.watch.fd);
+	loop_clear(&s.loop);
+}
+
+#define RING   3
+#define TOKENS 2
+#define HOPS   30000
+
+/* Loops that hand tokens on; what they count is theirs, without any lock of its own. */
+struct place {
+	struct loop loop;
+	struct place *next;
+	unsigned passed, ended;
+};
+
+struct token {
+	struct mail mail;
+	unsigned hops;
+};
+
+static void on_token(struct mail *m, void *receiver)
+{
+	struct token *t = container_of(m, struct token, mail);
+	struct place *at = receiver;
+	struct batch b = { 0 };
+
+	at->passed++;
+	if (++t->hops > HOPS && ++at->ended == TOKENS)
+		loop_stop(&at->loop);
+	if (t->hops == HOPS + RING)
+		return;
+	batch_add(&b, m);
+	loop_post(&at->loop, &at->next->loop, &b);
+}
+
+/* No wake-up is lost and no two threads are in one loop. */
+static void test_ring_of_sleepers(void **state)
+{
+	struct place places[RING];
+	pthread_t threads[RING];
+	struct token tokens[TOKENS];
+	unsigned passed = 0;
+
+	for (unsigned i = 0; i < RING; i++) {
+		places[i] = (struct place){ .next = &places[(i + 1) % RING] };
+		assert_true(loop_init(&places[i].loop, 1 << 20, &places[i]));
+	}
+	for (unsigned i = 0; i < RING; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, run_sleeper,
+					 &places[i].loop), 0);
+	for (unsigned i = 0; i < TOKENS; i++) {
+		tokens[i] = (struct token){ .mail = { .run = on_token } };
+		mailbox_post_one(&places[i].loop.inbox, &tokens[i].mail);
+	}
+	for (unsigned i = 0; i < RING; i++)
+		pthread_join(threads[i], NULL);
+	for (unsigned i = 0; i < RING; i++) {
+		passed += places[i].passed;
+		loop_clear(&places[i].loop);
+	}
+	assert_int_equal(passed, TOKENS * (HOPS + RING));
+}
+
 static void test_turn_memory_is_dropped(void **state)
 {
 	struct loop l;
@@ -251,6 +420,9 @@ int main(void)
 		cmocka_unit_test(test_removing_itself),
 		cmocka_unit_test(test_timer_ends_the_wait),
 		cmocka_unit_test(test_wake_up_by_threads),
+		cmocka_unit_test(test_turn_for_a_sleeper),
+		cmocka_unit_test(test_reports_of_before_a_turn_are_forgotten),
+		cmocka_unit_test(test_ring_of_sleepers),
 		cmocka_unit_test(test_turn_memory_is_dropped),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
