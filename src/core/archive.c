@@ -1,6 +1,7 @@
 #include "core/archive.h"
 
 #include "base/bug.h"
+#include "xmpp/stanza.h"
 
 #include <stdlib.h>
 
@@ -77,4 +78,95 @@ void archive_prefs_free(struct archive_prefs **at)
 		free((char *)p->rules[i].jid.p);
 	free(p->rules);
 	free(p);
+}
+
+/* ---- searching ---- */
+
+static void add_texts(struct buf *out, const struct xml_doc *d, const struct xml_node *first,
+	struct arena *a)
+{
+	for (const struct xml_node *n = first; n; n = xml_next_same(d, n)) {
+		if (out->n)
+			buf_lit(out, "\n");
+		buf_add(out, xml_text(d, n, a));
+	}
+}
+
+static void read_stanza(const struct stanza *st, struct str archive, struct buf *text,
+	struct buf *partner, struct arena *a)
+{
+	const struct xml_doc *d = &st->doc;
+	const struct xml_node *root = stanza_root(st);
+	enum xml_ns ns = root->ns;
+	bool sent = jid_is_set(st->from) && str_eq(jid_bare_str(st->from), archive);
+	struct jid other = sent ? st->to : st->from;
+
+	add_texts(text, d, xml_child(d, root, ns, TAG_SUBJECT), a);
+	if (!xml_child(d, root, NS_EME, TAG_ENCRYPTION))
+		add_texts(text, d, xml_child(d, root, ns, TAG_BODY), a);
+	if (jid_is_set(other))
+		buf_add(partner, jid_bare_str(other));
+}
+
+void archive_read_text(const struct ledger_message *m, struct str archive, struct buf *text,
+	struct buf *partner)
+{
+	struct xml_table table = { 0 };
+	struct arena a;
+
+	arena_init(&a, 4096);
+	struct stanza *st = stanza_scan(&table, m->bytes, &a);
+	if (st)
+		read_stanza(st, archive, text, partner, &a);
+	stanza_unref(&st);
+	xml_table_clear(&table);
+	arena_clear(&a);
+}
+
+/* ---- erasing ---- */
+
+struct erasure {
+	void (*done)(struct shard *s, enum store_status status, void *ctx);
+	void *ctx;
+};
+
+static void erasure_is_over(struct shard *s, const struct erasure *e, struct str archive,
+	enum store_status status)
+{
+	if (status != STORE_OK)
+		log_error(&s->log, "erase", F_STR("archive", archive),
+			F_STR("error", STR("messages could not be erased")));
+	if (e->done)
+		e->done(s, status, e->ctx);
+}
+
+static void forgotten(struct search_op *op, void *receiver)
+{
+	erasure_is_over(receiver, op->ctx, op->archive, op->status);
+	search_op_free(op);
+}
+
+/* The index last: before, it could read on in the ledger. */
+static void erased(struct ledger_op *op, void *receiver)
+{
+	struct shard *s = receiver;
+	struct erasure *e = op->ctx;
+
+	if (op->status == STORE_OK && s->core->search) {
+		struct search_op *forget = search_op_new(&s->loop.inbox, forgotten, sizeof *e);
+		*(struct erasure *)forget->ctx = *e;
+		search_erase(s->core->search, forget, op->archive);
+	} else {
+		erasure_is_over(s, e, op->archive, op->status);
+	}
+	ledger_op_free(op);
+}
+
+void archive_erase(struct shard *s, struct jid account,
+	void (*done)(struct shard *s, enum store_status status, void *ctx), void *ctx)
+{
+	struct ledger_op *op = shard_ledger_op(s, s, erased, sizeof(struct erasure));
+
+	*(struct erasure *)op->ctx = (struct erasure){ done, ctx };
+	ledger_erase(s->core->ledger, op, jid_str(account));
 }

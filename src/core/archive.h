@@ -1,9 +1,10 @@
-/* An account's archive of messages (XEP-0313): whether it has one, and what its owner wants in it
- * (XEP-0441). */
+/* An account's archive of messages (XEP-0313): whether it has one, what its owner wants in it
+ * (XEP-0441), and its index for searching (XEP-0431). */
 #ifndef CORE_ARCHIVE_H
 #define CORE_ARCHIVE_H
 
 #include "core/account.h"
+#include "store/search.h"
 
 #define ARCHIVE_PREFS_MAX 1000 /* JIDs in both lists together */
 
@@ -30,5 +31,15 @@ bool archive_wants(const struct account *a, struct jid partner);
 bool archive_prefs_add(struct archive_prefs **p, struct jid j, bool never);
 void archive_prefs_default(struct archive_prefs **p, enum archive_default d);
 void archive_prefs_free(struct archive_prefs **p);
+
+/* What is searched of a message: its subjects and its bodies, where these are not stand-ins for
+ * something encrypted (XEP-0380). Its partner is the one that core/message.c files it under. For
+ * search_open(). */
+search_read archive_read_text;
+
+/* Erases all messages of an account, those that wait included, and what the index knows of them.
+ * done (or NULL) is called on the same shard, with ctx; what fails is logged too. */
+void archive_erase(struct shard *s, struct jid account,
+	void (*done)(struct shard *s, enum store_status status, void *ctx), void *ctx);
 
 #endif

@@ -6,6 +6,7 @@
 #include "core/module.h"
 #include "core/route.h"
 #include "core/sm.h"
+#include "store/search.h"
 
 #include <stdlib.h>
 
@@ -125,6 +126,9 @@ static bool keep(const struct delivery *d)
 	buf_reset(&s->scratch);
 	stanza_write(&s->scratch, st, st->from, d->to, NS_NONE);
 	ledger_store(s->core->ledger, op, e, n, st->archive_id, buf_str(&s->scratch), STR(""));
+	for (unsigned i = 0; s->core->search && i < n; i++)
+		if (e[i].archived)
+			search_news(s->core->search, e[i].archive);
 	if (d->waits)
 		a->has_stored = true;
 	return true;

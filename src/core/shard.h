@@ -52,6 +52,7 @@ extern const char *const counter_names[COUNTERS];
 
 struct shard;
 struct module;
+struct search;
 
 struct core {
 	struct shard **shards;
@@ -59,6 +60,7 @@ struct core {
 	uint16_t place[VIRTUAL_SHARDS];  /* virtual shard to shard */
 	struct store *store;
 	struct ledger *ledger;
+	struct search *search;           /* in the archives (XEP-0431), or NULL */
 	struct jobs *jobs;
 	struct quota *quota;             /* of half-open connections; NULL: no bound */
 	const struct module *const *modules; /* NULL-terminated; the order is the order of calls */

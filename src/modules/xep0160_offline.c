@@ -198,29 +198,10 @@ static void available(struct session *s)
 	read_page(a, 0);
 }
 
-/* ---- the end of an account ---- */
-
-static void erased(struct ledger_op *op, void *receiver)
-{
-	struct shard *s = receiver;
-
-	if (op->status != STORE_OK)
-		log_error(&s->log, "erase", F_STR("archive", op->archive),
-			F_STR("error", STR("messages of a deleted account could not be erased")));
-	ledger_op_free(op);
-}
-
-static void deleted(struct account *a)
-{
-	ledger_erase(a->shard->core->ledger, shard_ledger_op(a->shard, a->shard, erased, 0),
-		jid_str(a->jid));
-}
-
 const struct module xep0160_offline = {
 	.name = "offline",
 	.spec = "XEP-0160 1.0.1",
 	.features = (const char *const[]){ "msgoffline", NULL },
 	.keeps = keeps,
 	.available = available,
-	.deleted = deleted,
 };

@@ -84,6 +84,7 @@ struct config {
 	enum log_format log_format;
 	bool tls_required;
 	bool plain_without_tls;
+	bool search;               /* XEP-0431: archives can be searched */
 };
 
 /* Reads the file and checks it against this machine too: files that are named can be read,

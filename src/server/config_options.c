@@ -39,6 +39,8 @@ const struct config_option config_options[] = {
 	{ CONFIG_TOP, "client_ca_file", CONFIG_PATH, TOP(client_ca_file), .initial = "",
 	  .help = "PEM file of the authorities that client certificates are checked against; "
 	  "empty: the system's" },
+	{ CONFIG_TOP, "search", CONFIG_BOOL, TOP(search), .initial = "true", .restart = true,
+	  .help = "archives can be searched (XEP-0431), with an index of their words in data_dir" },
 
 	{ CONFIG_HOST, "certificate", CONFIG_PATH, HOST(cert_file),
 	  .help = "PEM file of the certificate and its chain; a self-signed one in data_dir where "
@@ -51,14 +53,14 @@ const struct config_option config_options[] = {
 	  .help = "guests may log in without an account (SASL ANONYMOUS)" },
 	{ CONFIG_HOST, "archive", CONFIG_BOOL, HOST(archive), .initial = "true",
 	  .help = "messages are kept for those who sent and who got them (XEP-0313)" },
-	{ CONFIG_HOST, "scram", CONFIG_WORD, HOST(scram), .words = "all sha1 sha256 sha512",
-	  .initial = "all", .help = "hash of SCRAM that is offered; one alone where imported "
 	{ CONFIG_HOST, "push_count", CONFIG_BOOL, HOST(push_count), .initial = "true",
 	  .help = "push services are told how many messages and requests wait (XEP-0357)" },
 	{ CONFIG_HOST, "push_sender", CONFIG_BOOL, HOST(push_sender), .initial = "false",
 	  .help = "push services are told who sent the last message" },
 	{ CONFIG_HOST, "push_body", CONFIG_BOOL, HOST(push_body), .initial = "false",
 	  .help = "push services are told how the last message begins" },
+	{ CONFIG_HOST, "scram", CONFIG_WORD, HOST(scram), .words = "all sha1 sha256 sha512",
+	  .initial = "all", .help = "hash of SCRAM that is offered; one alone where imported "
 	  "accounts have keys of no other" },
 
 	{ CONFIG_LISTENER, "type", CONFIG_WORD, LISTENER(kind), .words = "c2s c2s_direct_tls",
@@ -101,10 +103,10 @@ const struct config_option config_options[] = {
 		"all is sent when there are more; 0: nothing is held"),
 	LIMIT(blocklist_items, CONFIG_NUMBER, 1, 10000, .initial = "1000",
 		.help = "addresses that one account blocks (XEP-0191)"),
-	LIMIT(vcard_bytes, CONFIG_BYTES, K, M, .initial = "128K",
-		.help = "vCard of one account, its photo included (XEP-0054)"),
 	LIMIT(push_registrations, CONFIG_NUMBER, 0, 1000, .initial = "20",
 		.help = "push services of one account (XEP-0357); 0: nothing is pushed"),
+	LIMIT(vcard_bytes, CONFIG_BYTES, K, M, .initial = "128K",
+		.help = "vCard of one account, its photo included (XEP-0054)"),
 	LIMIT(private_bytes, CONFIG_BYTES, K, 16 * M, .initial = "1M",
 		.help = "private XML storage of one account (XEP-0049)"),
 	LIMIT(password_checks_per_second, CONFIG_NUMBER, 1, 100000, .initial = "200",

@@ -216,6 +216,7 @@ static void a_host_is_enough(void **state)
 	assert_int_equal(c->log_format, LOG_TEXT);
 	assert_true(c->tls_required);
 	assert_false(c->plain_without_tls);
+	assert_true(c->search);
 	assert_int_equal(c->limits.stanza_bytes, 262144);
 	assert_int_equal(c->limits.offline_messages, 1000);
 	config_unref(&c);
@@ -228,7 +229,7 @@ static void every_option_arrives(void **state)
 		"data_dir = \"a \\\"b\\\" \\\\ c\" # behind a value\n"
 		"user=stentor shards = 3 admin_socket = /run/s pid_file = p\n"
 		"log_level = debug\nlog_format = json\ntls_required = no\n"
-		"plain_without_tls = on\nclient_ca_file = ca.pem\n"
+		"plain_without_tls = on\nclient_ca_file = ca.pem\nsearch = off\n"
 		"host \"B\xc3\xbc" "cher.Example\" {\n"
 		"\tcertificate = tls/b.pem\n\tkey = /k.pem registration = yes anonymous = true archive = no scram = sha1\n"
 		"\tpush_count = no push_sender = yes push_body = yes }\n"
@@ -253,6 +254,7 @@ static void every_option_arrives(void **state)
 	assert_int_equal(c->log_format, LOG_JSON);
 	assert_false(c->tls_required);
 	assert_true(c->plain_without_tls);
+	assert_false(c->search);
 	assert_str(c->client_ca_file, "etc/ca.pem");
 	assert_int_equal(c->n_hosts, 2);
 	assert_str(c->hosts[0].domain, "b\xc3\xbc" "cher.example");
@@ -263,12 +265,12 @@ static void every_option_arrives(void **state)
 	assert_true(c->hosts[0].registration);
 	assert_true(c->hosts[0].anonymous);
 	assert_false(c->hosts[0].archive);
-	assert_int_equal(c->hosts[0].scram, CONFIG_SCRAM_SHA1);
-	assert_int_equal(c->hosts[1].scram, CONFIG_SCRAM_ALL);
 	assert_false(c->hosts[0].push_count);
 	assert_true(c->hosts[0].push_sender);
 	assert_true(c->hosts[0].push_body);
 	assert_false(c->hosts[1].push_sender);
+	assert_int_equal(c->hosts[0].scram, CONFIG_SCRAM_SHA1);
+	assert_int_equal(c->hosts[1].scram, CONFIG_SCRAM_ALL);
 	assert_str(c->hosts[1].domain, "[::1]");
 	assert_str(c->hosts[1].ascii, "::1");
 	assert_int_equal(c->n_listeners, 3);

@@ -3,8 +3,9 @@
 
 #include "base/bug.h"
 #include "base/digest.h"
-#include "core/sm.h"
+#include "core/archive.h"
 #include "core/client.h"
+#include "core/sm.h"
 #include "modules/table.h"
 
 #include <errno.h>
@@ -175,10 +176,10 @@ struct settings *server_settings(struct server *s)
 		h->registration = c->hosts[i].registration;
 		h->anonymous = c->hosts[i].anonymous;
 		h->archive = c->hosts[i].archive;
-		if (c->hosts[i].scram != CONFIG_SCRAM_ALL)
 		h->push_count = c->hosts[i].push_count;
 		h->push_sender = c->hosts[i].push_sender;
 		h->push_body = c->hosts[i].push_body;
+		if (c->hosts[i].scram != CONFIG_SCRAM_ALL)
 			h->hashes = 1u << (c->hosts[i].scram - CONFIG_SCRAM_SHA1);
 	}
 	set->tls_required = c->tls_required;
@@ -194,8 +195,8 @@ struct settings *server_settings(struct server *s)
 	set->unacked_max = lim->unacknowledged_bytes;
 	set->held_max = lim->held_bytes;
 	set->blocklist_max = lim->blocklist_items;
-	set->vcard_max = lim->vcard_bytes;
 	set->push_max = lim->push_registrations;
+	set->vcard_max = lim->vcard_bytes;
 	set->private_max = lim->private_bytes;
 	set->checks_per_second = lim->password_checks_per_second;
 	set->tls = load_tls(s, &a);
@@ -252,6 +253,27 @@ static bool load_secret(struct server *s, struct arena *a)
 	return ok;
 }
 
+/* The index is made from the ledger and can be made again. One that is not used is deleted: it
+ * would keep what is erased from the ledger. */
+static bool open_search(struct server *s, struct arena *a)
+{
+	const char *dir = s->config->data_dir.p;
+	struct str error;
+
+	if (!s->config->search)
+		return search_remove(dir) || failed("search", dir);
+	s->core.search = search_open(dir, s->core.ledger, archive_read_text, a, &error);
+	if (s->core.search)
+		return true;
+	log_warn(NULL, "search_made_anew", F_STR("error", error));
+	if (!search_remove(dir))
+		return failed("search", dir);
+	s->core.search = search_open(dir, s->core.ledger, archive_read_text, a, &error);
+	if (!s->core.search)
+		log_error(NULL, "search", F_STR("error", error));
+	return s->core.search != NULL;
+}
+
 static bool open_stores(struct server *s, struct arena *a)
 {
 	struct ledger_options o = {
@@ -273,7 +295,7 @@ static bool open_stores(struct server *s, struct arena *a)
 		log_error(NULL, "store", F_STR("error", error));
 		return false;
 	}
-	return true;
+	return open_search(s, a);
 }
 
 bool server_open(struct server *s)
@@ -310,8 +332,15 @@ void server_close(struct server *s)
 	core_drain(&s->core);
 	if (s->core.store)
 		store_close(&s->core.store);
+	struct search *search = s->core.search;
+	s->core.search = NULL; /* nobody asks it any more */
+	if (search)
+		search_stop(search);
+	core_drain(&s->core);
 	if (s->core.ledger)
 		ledger_close(&s->core.ledger);
+	if (search)
+		search_close(&search);
 	core_clear(&s->core);
 	free(s->listeners);
 	free(s->ports);

@@ -6,6 +6,7 @@
 #include "server/import_ejabberd.h"
 #include "server/import_pie.h"
 #include "server/import_prosody.h"
+#include "store/search.h"
 #include "xmpp/jid.h"
 
 #include <errno.h>
@@ -268,12 +269,10 @@ static void say_imported(const struct import *im, const char *verb)
 
 /* The index of words is made from the ledger, and catches up with what is new: of an account
  * whose archive became another one it must be made again. */
-static void forget_index(const struct config *c, struct arena *a)
+static void forget_index(const struct config *c)
 {
-	static const char *const names[] = { "search.db", "search.db-wal", "search.db-shm" };
-
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-		unlink(str_printf(a, "%.*s/%s", STR_FMT(c->data_dir), names[i]).p);
+	if (!search_remove(c->data_dir.p))
+		say(0, "%s/search.db cannot be deleted: %s", c->data_dir.p, strerror(errno));
 }
 
 static int store_all(struct import *im, source_fn *source, const char *path)
@@ -287,7 +286,7 @@ static int store_all(struct import *im, source_fn *source, const char *path)
 	bool ok = source(im, path);
 	data_close(&d);
 	if (im->replaced)
-		forget_index(im->config, &im->mem);
+		forget_index(im->config);
 	if (ok) {
 		say_imported(im, "imported");
 		return EXIT_SUCCESS;

@@ -85,8 +85,8 @@ static void go_home(struct search *s, struct search_op *op, enum store_status st
 	op->status = status;
 	op->mail.run = run_home;
 	op->mail.bytes += (uint32_t)(op->n_ids * sizeof *op->ids);
-	atomic_fetch_sub(&s->n_ops, 1);
 	mailbox_post_one(op->home, &op->mail);
+	atomic_fetch_sub(&s->n_ops, 1); /* now, so that who sees none finds them all at home */
 }
 
 struct search_op *search_op_new(struct mailbox *home, void (*done)(struct search_op *, void *),
@@ -479,6 +479,11 @@ void search_stop(struct search *s)
 	all_go_home(s, &s->ops, STORE_FAILED);
 	all_go_home(s, &s->erasing, STORE_FAILED);
 	all_go_home(s, &s->purging, STORE_FAILED);
+}
+
+unsigned search_ops(const struct search *s)
+{
+	return atomic_load(&s->n_ops);
 }
 
 void search_close(struct search **sp)

@@ -64,7 +64,8 @@ struct search_op {
 	uint64_t id;
 };
 
-/* Opens (and creates) the index in folder dir. NULL with a message for people in *error (in the arena); the file may then be deleted. */
+/* Opens (and creates) the index in folder dir. NULL with a message for people in *error (in the
+ * arena); search_remove() may help then. */
 struct search *search_open(const char *dir, struct ledger *l, search_read *read, struct arena *a,
 	struct str *error);
 
@@ -72,6 +73,13 @@ struct search *search_open(const char *dir, struct ledger *l, search_read *read,
  * where they were not done; an erasure goes on when the index is opened again. Nothing may be
  * asked any more. */
 void search_stop(struct search *s);
+
+/* Operations that are not home yet. Any thread, until search_close(). */
+unsigned search_ops(const struct search *s);
+
+/* Deletes the files of an index that is not open. It is made anew when it is opened. False with
+ * errno where one of them is still there. */
+bool search_remove(const char *dir);
 
 /* Frees it, once it is stopped and the ledger, whose answers it got, is closed. */
 void search_close(struct search **s);

@@ -242,6 +242,19 @@ struct search_db *search_db_open(const char *dir, struct arena *a, struct str *e
 	return NULL;
 }
 
+bool search_remove(const char *dir)
+{
+	static const char *const names[] = { FILE_NAME, FILE_NAME "-wal", FILE_NAME "-shm" };
+	char path[4096];
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+		if (unlink(path) != 0 && errno != ENOENT)
+			return false;
+	}
+	return true;
+}
+
 void search_db_close(struct search_db **dbp)
 {
 	struct search_db *db = *dbp;

@@ -157,6 +157,18 @@ static void what_is_replaced_is_not(void **state)
 	assert_int_equal(find(b, "tombstone"), 1);
 }
 
+static void what_grew_too_old_is_not(void **state)
+{
+	struct bench *b = *state;
+
+	store(b, "a cat", 1);
+	store(b, "a cat", 2);
+	assert_int_equal(find(b, "cat"), 2);
+	/* Both are from 1970. */
+	ledger_retain(b->l, 1000000, 0);
+	assert_int_equal(find(b, "cat"), 0);
+}
+
 static void what_is_erased_is_not(void **state)
 {
 	struct bench *b = *state;
@@ -181,6 +193,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(what_is_stored_is_found),
 		T(what_is_replaced_is_not),
+		T(what_grew_too_old_is_not),
 		T(what_is_erased_is_not),
 	};
 	return cmocka_run_group_tests_name("search_ledger", tests, NULL, NULL);

@@ -84,6 +84,12 @@ static bool cmd_shards(struct stage *s, struct str args)
 	return true;
 }
 
+static bool cmd_unsearched(struct stage *s, struct str args)
+{
+	s->world.unsearched = true;
+	return true;
+}
+
 static bool cmd_host(struct stage *s, struct str args)
 {
 	struct host *h = settings_add_host(s->world.settings, word_next(&args));
@@ -96,18 +102,18 @@ static bool cmd_host(struct stage *s, struct str args)
 			h->anonymous = true;
 		else if (str_eq(word, STR("archive")))
 			h->archive = true;
-		else
-			return wrong_about(s, "no such option of a host", word);
-	}
-	return true;
-}
-
 		else if (str_eq(word, STR("push_sender")))
 			h->push_sender = true;
 		else if (str_eq(word, STR("push_body")))
 			h->push_body = true;
 		else if (str_eq(word, STR("no_push_count")))
 			h->push_count = false;
+		else
+			return wrong_about(s, "no such option of a host", word);
+	}
+	return true;
+}
+
 static bool cmd_limit(struct stage *s, struct str args)
 {
 	struct settings *set = s->world.settings;
@@ -120,6 +126,8 @@ static bool cmd_limit(struct stage *s, struct str args)
 		struct str name;
 		uint32_t *value;
 	} limits[] = {
+		{ STR("archive_days"), &s->world.archive_days },
+		{ STR("archive_messages"), &s->world.archive_messages },
 		{ STR("blocklist_items"), &set->blocklist_max },
 		{ STR("held_bytes"), &set->held_max },
 		{ STR("offline_messages"), &s->world.offline_max },
@@ -498,6 +506,7 @@ static const struct command {
 	{ STR_INIT("raw"), cmd_raw, false },
 	{ STR_INIT("restart"), cmd_restart, false },
 	{ STR_INIT("shards"), cmd_shards, true },
+	{ STR_INIT("unsearched"), cmd_unsearched, true },
 	{ STR_INIT("state"), cmd_state, false },
 	{ STR_INIT("user"), cmd_user, false },
 	{ STR_INIT("wait"), cmd_wait, false },

@@ -2,6 +2,7 @@
 
 #include "base/bug.h"
 #include "base/clock.h"
+#include "core/archive.h"
 #include "core/credentials.h"
 #include "core/sm.h"
 #include "core/roster.h"
@@ -50,7 +51,9 @@ void world_init(struct world *w, unsigned n_shards)
 static void start(struct world *w)
 {
 	struct ledger_options o = { .segment_bytes = SEGMENT_BYTES,
-		.offline_max = w->offline_max };
+		.offline_max = w->offline_max,
+		.retain_us = w->archive_days * UINT64_C(86400000000),
+		.retain_messages = w->archive_messages };
 	struct arena a;
 	struct str error;
 
@@ -61,6 +64,11 @@ static void start(struct world *w)
 	BUG_ON(!w->core.store);
 	w->core.ledger = ledger_open(str_printf(&a, "%s/ledger", w->folder).p, &o, &a, &error);
 	BUG_ON(!w->core.ledger);
+	if (!w->unsearched) {
+		w->core.search = search_open(w->folder, w->core.ledger, archive_read_text, &a,
+			&error);
+		BUG_ON(!w->core.search);
+	}
 	arena_clear(&a);
 	sm_restore_all(&w->core);
 }
@@ -82,7 +90,14 @@ static void stop(struct world *w)
 	jobs_free(&w->core.jobs);
 	core_drain(&w->core);
 	store_close(&w->core.store);
+	struct search *search = w->core.search;
+	w->core.search = NULL;
+	if (search)
+		search_stop(search);
+	core_drain(&w->core);
 	ledger_close(&w->core.ledger);
+	if (search)
+		search_close(&search);
 	core_clear(&w->core);
 }
 
@@ -203,7 +218,8 @@ static bool is_quiet(struct world *w)
 		turn(w, 1);
 	store_stats(w->core.store, &st);
 	ledger_stats(w->core.ledger, &le);
-	return mails_run(w) == before + fences && !st.waiting && !le.ops;
+	return mails_run(w) == before + fences && !st.waiting && !le.ops &&
+	       !(w->core.search && search_ops(w->core.search));
 }
 
 void world_settle(struct world *w)

@@ -9,7 +9,8 @@
 
 struct world {
 	unsigned n_shards;
-	uint32_t offline_max;
+	uint32_t offline_max, archive_days, archive_messages;
+	bool unsearched;            /* there is no index of the archives */
 	struct settings *settings;  /* may be changed until the world is open */
 	struct core core;
 	bool open;
