@@ -236,6 +236,11 @@ static int ask_server(const struct config *c, char **words)
 	return run(c->admin_socket.p, words, stderr);
 }
 
+static bool is_transfer(const char *word)
+{
+	return strcmp(word, "export") == 0 || strcmp(word, "import") == 0;
+}
+
 static int run_with(const struct config *c, char **words)
 {
 	const struct transfer t = { c, is_running, ask_server };
@@ -300,6 +305,9 @@ int main(int argc, char **argv)
 		fputs(usage, stderr);
 		return EXIT_USAGE;
 	}
+	if (socket_path && is_transfer(argv[optind]))
+		die(EXIT_USAGE, "%s works on the data that a configuration names: give -c",
+			argv[optind]);
 	if (socket_path)
 		return run(socket_path, argv + optind, stdout);
 	return run_with_config(file, argv + optind);

@@ -351,6 +351,12 @@ def test_wrong_usage(make_server, words):
     assert done.returncode == 2 and done.stderr
 
 
+def test_data_needs_a_configuration():
+    done = subprocess.run([program('STENTORCTL'), '-s', 'socket', 'export', 'out.xml'],
+                          capture_output=True, text=True, env=environment())
+    assert done.returncode == 2 and 'give -c' in done.stderr
+
+
 def test_no_file_is_left_behind(make_server, tmp_path):
     """An export that fails leaves neither a part nor what stood there before in pieces."""
     server = make_server(start=False)
