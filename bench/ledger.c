@@ -2,10 +2,13 @@
  *
  * Usage: bench-ledger [FOLDER [SECONDS]]
  *
- * Messages of 600 bytes for 10,000 archives, from one home. First so many in flight, each
- * replaced when it comes home; then at fixed rates, whatever comes home; then the speed of
- * opening without an index. CPU is that of the ledger's threads, writing segments ahead of use
- * included. The folder should lie on the disk that is to be measured. */
+ * Messages of 600 bytes, each in the history of two of 10,000 archives, from one home. First so
+ * many in flight, each replaced when it comes home; then at fixed rates, whatever comes home; then
+ * the speed of opening without an index. CPU is that of the ledger's threads, writing segments
+ * ahead of use included. The folder should lie on the disk that is to be measured.
+ *
+ * Then, in another ledger, pages of 50 from an archive of a million messages, and what it takes
+ * in memory. */
 #include "base/bug.h"
 #include "store/ledger.h"
 
@@ -19,6 +22,13 @@
 #define BYTES    600
 #define ARCHIVES 10000
 #define SAMPLES  (1 << 22)
+
+#define HISTORY  1000000 /* messages of one archive, */
+#define SPACE_US 20000   /* so far from each other, */
+#define PARTNERS 200     /* with so many, and one who is rare: */
+#define RARE     50000
+#define PAGE     50
+#define PAGES    2000    /* asked for in each way */
 
 struct run {
 	struct ledger *l;
@@ -60,14 +70,19 @@ static void came_home(struct ledger_op *op, void *receiver);
 static void store_one(struct run *r)
 {
 	struct ledger_op *op = ledger_op_new(&r->home, came_home, sizeof(uint64_t));
-	char name[40];
+	char name[40], other[40];
 	unsigned user = (unsigned)((r->stored + r->out) * 7919 % ARCHIVES);
 	int n = snprintf(name, sizeof name, "user%05u@example.org", user);
 
 	*(uint64_t *)op->ctx = now_ns();
 	r->out++;
-	struct ledger_entry e = { .archive = str_from(name, (size_t)n), .waits = true };
-	ledger_store(r->l, op, &e, 1, ledger_id(++r->stamp, 0), str_from(message, BYTES), STR_NULL);
+	int k = snprintf(other, sizeof other, "user%05u@example.org", (user + 1 + user % 17) % ARCHIVES);
+	struct ledger_entry e[] = { { .archive = str_from(name, (size_t)n), .archived = true },
+		{ .archive = str_from(other, (size_t)k), .archived = true } };
+	e[0].partner = e[1].archive;
+	e[1].partner = e[0].archive;
+	r->stamp += 10;
+	ledger_store(r->l, op, e, 2, ledger_id(r->stamp, 0), str_from(message, BYTES), STR_NULL);
 }
 
 static void came_home(struct ledger_op *op, void *receiver)
@@ -210,6 +225,107 @@ static void open_again(struct run *r, const char *dir, uint64_t records)
 	}
 }
 
+/* ---- pages ---- */
+
+static void kept(struct ledger_op *op, void *receiver)
+{
+	struct run *r = receiver;
+
+	BUG_ON(op->status != STORE_OK);
+	r->out--;
+	ledger_op_free(op);
+}
+
+static uint64_t id_of(unsigned i)
+{
+	return ledger_id(UINT64_C(1700000000000000) + (uint64_t)i * SPACE_US, 0);
+}
+
+/* The history of one archive among those of its partners. */
+static void fill_history(struct run *r)
+{
+	char name[40];
+
+	for (unsigned i = 0; i < HISTORY; i++) {
+		unsigned k = i % RARE == 0 ? PARTNERS : i * 7919u % PARTNERS;
+		int n = snprintf(name, sizeof name, "user%05u@example.org", k);
+		struct ledger_entry e[] = { { STR("many@example.org"), { name, (size_t)n },
+			true, false }, { { name, (size_t)n }, STR("many@example.org"), true, false } };
+		r->out++;
+		ledger_store(r->l, ledger_op_new(&r->home, kept, 0), e, 2, id_of(i),
+			str_from(message, BYTES), STR_NULL);
+		while (r->out > 1000)
+			turn(r, 1000000);
+	}
+	while (r->out)
+		turn(r, 1000000);
+}
+
+static void page_came(struct ledger_op *op, void *receiver)
+{
+	BUG_ON(op->status != STORE_OK || !op->n_messages);
+	((struct run *)receiver)->stored += op->n_messages;
+	((struct run *)receiver)->out--;
+	ledger_op_free(op);
+}
+
+enum way { NEWEST, AFTER, BEFORE, WITH, WITH_RARE, SINCE };
+
+static void ask(struct run *r, enum way way, unsigned i)
+{
+	struct ledger_query q = { .max = PAGE, .newest = way != AFTER && way != SINCE };
+	unsigned at = HISTORY / 10 + i * 7919u % (HISTORY / 10 * 8);
+
+	if (way == AFTER)
+		q.after = id_of(at);
+	if (way == BEFORE)
+		q.before = id_of(at);
+	if (way == WITH)
+		q.with = STR("user00007@example.org");
+	if (way == WITH_RARE)
+		q.with = STR("user00200@example.org");
+	if (way == SINCE)
+		q.start_us = ledger_id_stamp(id_of(at));
+	r->out++;
+	ledger_query(r->l, ledger_op_new(&r->home, page_came, 0), STR("many@example.org"), &q);
+	while (r->out)
+		turn(r, 1000000);
+}
+
+static void pages(struct run *r, enum way way, const char *what)
+{
+	uint64_t began = now_ns();
+	double us = ledger_us();
+
+	r->stored = 0;
+	for (unsigned i = 0; i < PAGES; i++)
+		ask(r, way, i);
+	printf("%-34s %8.1f %8.1f %8.1f\n", what, (double)r->stored / PAGES,
+		(ledger_us() - us) / PAGES, (double)(now_ns() - began) / 1e3 / PAGES);
+	fflush(stdout);
+}
+
+static void measure_pages(struct run *r, const char *dir)
+{
+	struct ledger_stats st;
+
+	start(r, dir);
+	fill_history(r);
+	ledger_close(&r->l);
+	start(r, dir);
+	ledger_stats(r->l, &st);
+	printf("\n%u messages in the history of one and of its %u partners: %.2f bytes of memory "
+		"each\n", HISTORY, PARTNERS + 1, (double)st.memory / HISTORY);
+	printf("%-34s %8s %8s %8s\n", "a page of 50", "messages", "CPU us", "us");
+	pages(r, NEWEST, "the newest");
+	pages(r, AFTER, "after one in the midst");
+	pages(r, BEFORE, "before one in the midst");
+	pages(r, SINCE, "since a time");
+	pages(r, WITH, "with a partner, the newest");
+	pages(r, WITH_RARE, "with a rare partner: all there are");
+	ledger_close(&r->l);
+}
+
 int main(int argc, char **argv)
 {
 	static const unsigned flights[] = { 1, 10, 100, 1000 };
@@ -231,7 +347,9 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof rates / sizeof *rates; i++)
 		at_rate(&r, rates[i], seconds);
 	ledger_stats(r.l, &st);
-	open_again(&r, dir, st.waiting);
+	open_again(&r, dir, st.records);
+	empty_folder(dir);
+	measure_pages(&r, dir);
 	empty_folder(dir);
 	rmdir(dir);
 	mailbox_clear(&r.home);

@@ -257,6 +257,12 @@ static bool admit(struct ledger *l, struct ledger_op *op, enum ledger_kind kind,
 	return true;
 }
 
+bool ledger_is_busy(const struct ledger *l)
+{
+	return atomic_load_explicit(&l->ops, memory_order_relaxed) >= LEDGER_BUSY_OPS ||
+	       atomic_load_explicit(&l->op_bytes, memory_order_relaxed) >= LEDGER_BUSY_BYTES;
+}
+
 static void submit(struct ledger *l, struct ledger_op *op)
 {
 	op->mail.run = writer_take;

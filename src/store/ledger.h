@@ -25,6 +25,8 @@
 #define LEDGER_OFFLINE_MAX 1000          /* messages that may wait for one account by default */
 #define LEDGER_READ_BYTES  (16 * 1024 * 1024) /* of messages: a page ends behind them */
 #define LEDGER_QUEUE_BYTES (256 * 1024 * 1024) /* of operations that are not home: STORE_FULL */
+#define LEDGER_BUSY_OPS    8192             /* under way: who hands over should wait with more */
+#define LEDGER_BUSY_BYTES  (64 * 1024 * 1024)
 #define LEDGER_IDS_MAX     1000          /* messages that one operation may name */
 #define LEDGER_MATCH_MAX   4096          /* bytes of a query's match_ctx */
 
@@ -194,28 +196,17 @@ void ledger_backup(struct ledger *l, struct ledger_op *op, const char *dir);
  * when bounds are widened. Any thread. */
 void ledger_retain(struct ledger *l, uint64_t retain_us, uint32_t retain_messages);
 
+/* So much is under way that who can hold back should, long before anything is refused. Any
+ * thread. */
+bool ledger_is_busy(const struct ledger *l);
+
 struct ledger_stats {
 	uint64_t records, groups, bytes;      /* written since it was opened */
 	uint64_t segments, archives, waiting; /* now; messages that wait, of all archives */
-	uint64_t memory;                      /* now; bytes, for finding messages */
+	uint64_t memory;                      /* bytes for finding messages, at the last index */
 	uint64_t failed;                      /* operations that came home STORE_FAILED */
 	uint64_t ops;                         /* now; operations that are not home yet */
 };
 void ledger_stats(struct ledger *l, struct ledger_stats *out);
-
-/* The first form of these calls. */
-static inline void ledger_store_offline(struct ledger *l, struct ledger_op *op, struct str archive,
-	uint64_t stamp_us, struct str bytes)
-{
-	struct ledger_entry e = { .archive = archive, .waits = true };
-
-	ledger_store(l, op, &e, 1, ledger_id(stamp_us, 1), bytes, STR_NULL);
-}
-
-static inline void ledger_read_offline(struct ledger *l, struct ledger_op *op, struct str archive,
-	uint32_t max)
-{
-	ledger_read_waiting(l, op, archive, 0, max);
-}
 
 #endif

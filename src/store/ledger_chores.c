@@ -142,6 +142,7 @@ static void post_index(struct ledger *l)
 		index_write(&l->state, reach, &x->image);
 		w->index_covers = reach.covers;
 		w->index_bytes = x->image.n;
+		counter_set(&l->memory, ledger_state_memory(&l->state));
 	}
 	x->forgotten = l->state.forgotten;
 	op_queue_init(&x->ops);
@@ -346,7 +347,7 @@ bool chores_idle(const struct ledger *l)
 {
 	const struct writer *w = &l->w;
 
-	return !w->chores && !w->to_erase.first && !w->to_replace.first &&
+	return !w->chores && !atomic_load(&l->reading) && !w->to_erase.first && !w->to_replace.first &&
 		!w->to_back_up.first && !w->erased.first;
 }
 

@@ -293,6 +293,25 @@ static enum step run_step(struct ledger *l, struct ledger_op *op)
 	return p->q.newest ? page_backwards(l, op) : page_forwards(l, op);
 }
 
+static void all_read(struct mail *mail, void *ledger)
+{
+	atomic_store(&((struct ledger *)ledger)->last_read_out, false);
+}
+
+/* An operation goes home from here. A writer that closes may wait for that. */
+static void leave(struct ledger *l, struct ledger_op *op)
+{
+	ledger_op_leave(l, op);
+	op->mail.bytes += (uint32_t)op->part.read->bytes_read;
+	mailbox_post_one(op->home, &op->mail);
+	if (atomic_fetch_sub(&l->reading, 1) != 1 || !atomic_load(&l->closing))
+		return;
+	if (atomic_exchange(&l->last_read_out, true))
+		return;
+	l->last_read.run = all_read;
+	mailbox_post_one(&l->writer.box, &l->last_read);
+}
+
 void reader_run(struct mail *mail, void *ledger)
 {
 	struct ledger *l = ledger;
@@ -302,11 +321,9 @@ void reader_run(struct mail *mail, void *ledger)
 	if (step == STEP_AGAIN) {
 		mailbox_post_one(&l->reader.box, mail);
 	} else if (step == STEP_PLAN) {
-		mail->run = writer_take;
+		mail->run = writer_take_back;
 		mailbox_post_one(&l->writer.box, mail);
 	} else {
-		ledger_op_leave(l, op);
-		mail->bytes += (uint32_t)op->part.read->bytes_read;
-		mailbox_post_one(op->home, mail);
+		leave(l, op);
 	}
 }

@@ -188,6 +188,10 @@ struct ledger {
 	struct worker writer, reader, maker, keeper;
 	struct reader r;
 	atomic_bool failed;    /* for good */
+	atomic_uint reading;   /* operations that the reader may give back to the writer */
+	atomic_bool closing;   /* the writer waits for these alone; then it is woken by */
+	struct mail last_read; /* this, once at a time: */
+	atomic_bool last_read_out;
 	atomic_uint ops;       /* submitted and not home */
 	atomic_size_t op_bytes;
 	counter records, groups, bytes, segments, archives, waiting, memory; /* the writer's */
@@ -240,6 +244,8 @@ struct index_chore {
 /* ledger_writer.c */
 void writer_main(void *ledger);
 void writer_take(struct mail *op, void *ledger);
+/* The same from the reader. */
+void writer_take_back(struct mail *op, void *ledger);
 /* Whether a record of n bytes can be appended; makes room, and may commit and wait for it. A
  * store leaves a reserve while there is no next segment. */
 bool writer_room(struct ledger *l, size_t n, bool store);

@@ -408,6 +408,20 @@ static void test_close_commits(void **state)
 	assert_int_equal(rig_grep(&r, "secret"), 0);
 	assert_true(rig_open(&r));
 	rig_expect(&r, A, "one ");
+	/* Also what goes to and fro between the threads. */
+	struct ledger_entry e = { .archive = STR(B), .archived = true };
+	uint64_t id = ledger_id(1000, 0);
+	struct ledger_query q = { .max = 10, .after = id };
+	ledger_store(r.l, rig_op(&r), &e, 1, id, STR("secret"), STR_NULL);
+	ledger_query(r.l, rig_op(&r), STR(B), &q);
+	ledger_wait(r.l, rig_op(&r), STR(B), &id, 1);
+	ledger_replace(r.l, rig_op(&r), STR(B), id, STR("tombstone"));
+	ledger_query(r.l, rig_op(&r), STR(B), &q);
+	ledger_close(&r.l);
+	rig_wait(&r);
+	assert_int_equal(rig_grep(&r, "secret"), 0);
+	assert_true(rig_open(&r));
+	rig_expect(&r, B, "tombstone ");
 	rig_clear(&r);
 }
 

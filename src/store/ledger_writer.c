@@ -170,6 +170,7 @@ static void post_reads(struct ledger *l)
 	if (l->w.reads.first && l->w.segments_changed)
 		add_segments(l, &reads);
 	for (struct ledger_op *op; (op = op_queue_take(&l->w.reads));) {
+		atomic_fetch_add(&l->reading, 1);
 		op->mail.run = reader_run;
 		batch_add(&reads, &op->mail);
 	}
@@ -318,6 +319,12 @@ void writer_take(struct mail *m, void *ledger)
 	l->w.todo_bytes += op->mail.bytes;
 }
 
+void writer_take_back(struct mail *m, void *ledger)
+{
+	atomic_fetch_sub(&((struct ledger *)ledger)->reading, 1);
+	writer_take(m, ledger);
+}
+
 /* Waits for more to commit together, as long as that pays. */
 static void gather(struct ledger *l)
 {
@@ -346,6 +353,8 @@ void writer_main(void *ledger)
 		chore_make(l);
 	for (;;) {
 		if (!mailbox_run(&l->writer.box, l) && !w->todo.first) {
+			if (l->writer.stopping)
+				atomic_store(&l->closing, true);
 			if (l->writer.stopping && chores_idle(l))
 				return;
 			worker_wait(&l->writer, chores_wait_ms(l));
