@@ -145,6 +145,38 @@ def test_round_trip(make_server, write, tmp_path):
     assert one.count(b'2020-02-29T10:00:00.123456Z') == 3
 
 
+def test_round_trip_of_a_life(make_server, tmp_path):
+    """What people did on a server is the same on another one, ids of the archives included."""
+    first, second = make_server(), make_server(start=False)
+    juliet, romeo = first.account('juliet'), first.account('romeo')
+    hers, his = first.online(juliet), first.online(romeo)
+    hers.set("<vCard xmlns='vcard-temp'><FN>J</FN></vCard>")
+    hers.set("<block xmlns='urn:xmpp:blocking'><item jid='tybalt@example.org'/></block>")
+    hers.set("<query xmlns='jabber:iq:roster'><item jid='romeo@example.org' name='R'/></query>")
+    for n in range(3):
+        hers.send(f"<message to='{his.jid}' type='chat' id='a{n}'><body>{n}</body></message>")
+        his.message(id=f'a{n}')
+        his.send(f"<message to='{hers.jid}' type='chat' id='b{n}'><body>{n}</body></message>")
+        hers.message(id=f'b{n}')
+    hers.send('</stream:stream>')
+    hers.wait_closed()
+    first.gone_offline(juliet.jid)
+    for n in range(3):
+        his.send(f"<message to='{juliet.jid}' type='chat' id='c{n}'><body>{n}</body></message>")
+    his.sync()
+    first.wait_stat('ledger_waiting', 3)
+    one = export(first, tmp_path / 'one.xml')
+    his.close()
+    said = import_into(second, str(tmp_path / 'one.xml')).stdout
+    assert '3 offline messages, 18 archived messages' in said
+    assert export(second, tmp_path / 'two.xml') == one
+    second.start()
+    hers = second.online(juliet)
+    assert [hers.message().get('id') for _ in range(3)] == ['c0', 'c1', 'c2']
+    assert [entry[0] for entry in moved.archive(hers)] == [
+        'a0', 'b0', 'a1', 'b1', 'a2', 'b2', 'c0', 'c1', 'c2']
+
+
 def test_export_of_some(make_server, write, tmp_path):
     server = make_server(start=False)
     import_into(server, write(document(account('a') + account('b'))))
