@@ -16,7 +16,8 @@
 #define STOP_MS 2000
 
 /* While a mailbox is full, how often a throttled shard looks again. */
-#define THROTTLE_MS 5
+#define THROTTLE_MS     5
+#define THROTTLE_LOG_MS (60 * 1000)
 
 /* Stopping, the store and the ledger get this long to finish what they were given. */
 #define DRAIN_MS 10000
@@ -107,6 +108,15 @@ static void flush_to_ledger(struct shard *s)
 		ledger_flush(s->core->ledger, &s->to_ledger);
 }
 
+/* Now and then: it may go on and off many times a second. */
+static void log_throttled(struct shard *s, const char *why)
+{
+	if (s->throttle_logged && s->loop.now - s->throttle_logged < THROTTLE_LOG_MS)
+		return;
+	s->throttle_logged = s->loop.now;
+	log_warn(&s->log, "throttled", F_C("why", why));
+}
+
 static void turn_end(struct loop *l)
 {
 	struct shard *s = l->owner;
@@ -121,8 +131,9 @@ static void turn_end(struct loop *l)
 		loop_post(l, &s->core->shards[i]->loop, &s->out[i]);
 		full = full || mailbox_full(to);
 	}
-	if (full && !s->throttled) {
-		log_warn(&s->log, "throttled", F_STR("why", STR("another shard cannot follow")));
+	bool busy = s->core->ledger && ledger_is_busy(s->core->ledger);
+	if ((full || busy) && !s->throttled) {
+		log_throttled(s, busy ? "the disk cannot follow" : "another shard cannot follow");
 		throttle(s, true);
 		timer_set(&s->loop.wheel, &s->room, s->loop.now, THROTTLE_MS);
 	}

@@ -6,9 +6,10 @@
  * posted at its end.
  *
  * Bounds: a shard's mailbox weighs what waits in it. When a mailbox that this shard has mail
- * for is over MAILBOX_MAX bytes, this shard stops reading from its clients until there is
- * room again. It goes on emptying its own mailbox meanwhile, so that two full shards cannot
- * wait for each other. */
+ * for is over MAILBOX_MAX bytes, or the ledger is busy (ledger_is_busy()), this shard stops
+ * reading from its clients until there is room again. It goes on emptying its own mailbox
+ * meanwhile, so that two full shards cannot wait for each other.
+ */
 #ifndef CORE_SHARD_H
 #define CORE_SHARD_H
 
@@ -83,12 +84,13 @@ struct shard {
 	struct batch to_ledger;          /* operations of this turn */
 	bool throttled;                  /* clients are paused: some mailbox is full */
 	struct timer room;               /* while throttled: looks again */
+	uint64_t throttle_logged;        /* monotonic ms, or 0 */
 	struct timer stop;               /* while stopping: the end of patience */
 	bool stopping;
 	bool dead;                       /* its thread has ended: nothing is routed any more */
+	struct map asked;                /* questions that wait for answers (core/ask.h) */
 	struct sm_past *past;            /* a ring of SM_PAST_MAX, or NULL (core/sm.h) */
 	uint32_t n_past;                 /* that there ever were */
-	struct map asked;                /* questions that wait for answers (core/ask.h) */
 	uint64_t sessions_made;          /* numbers of sessions */
 	uint64_t last_id;                /* the newest archive id that was made here */
 	uint64_t check_window;           /* second in which checks were counted */

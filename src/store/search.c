@@ -31,6 +31,7 @@ struct news {
 	struct map_node node;
 	struct mail mail;
 	struct list link;
+	bool known;         /* in the map; else some pages of it have been read */
 	struct str archive; /* text inline */
 };
 
@@ -125,9 +126,12 @@ static void all_go_home(struct search *s, struct list *ops, enum store_status st
 /* What is stored from now on is news again. */
 static void forget_news(struct search *s, struct news *n)
 {
+	if (!n->known)
+		return;
 	pthread_mutex_lock(&s->lock);
 	map_del(&s->known, &n->node);
 	pthread_mutex_unlock(&s->lock);
+	n->known = false;
 }
 
 static void end_job(struct search *s, enum store_status status)
@@ -524,6 +528,7 @@ void search_news(struct search *s, struct str archive)
 		n->mail.run = on_news;
 		n->mail.bytes = (uint32_t)(sizeof *n + archive.n);
 		list_init(&n->link);
+		n->known = true;
 		map_put(&s->known, &n->node);
 	}
 	pthread_mutex_unlock(&s->lock);
