@@ -58,13 +58,14 @@ class Load:
         for person in self.persons:
             person.end_session()
 
-    async def settle(self):
+    async def settle(self, server):
         """Until all are online, with all that they sent acknowledged."""
         self.quiet = True
         try:
             async with asyncio.timeout(SETTLE_SECONDS):
                 while not all(person.settled for person in self.persons):
                     self.check()
+                    server.check_running()
                     await asyncio.sleep(LOOK_AGAIN)
         except TimeoutError:
             raise Stuck(', '.join(person.describe() for person in self.persons

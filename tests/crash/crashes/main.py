@@ -33,7 +33,9 @@ def main(description):
     server = SERVERS[args.server]
     print(f'{server.version()}, {args.rounds} rounds, fault {args.fault}, seed {seed}', flush=True)
     start = time.monotonic()
-    rounds = Rounds(server, FAULTS[args.fault](seed, server.ours), seed, args.planned, args.keep)
+    name = 'crash' if args.fault == 'none' else args.fault
+    rounds = Rounds(server, FAULTS[args.fault](seed, server.ours), name, seed, args.planned,
+                    args.keep)
     atexit.register(rounds.remove_folder)    # runs when watch_over() has ended the server
     processes.watch_over()
     processes.raise_open_files()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from crashes.book import Verdict
 from crashes.load import GRACE_SECONDS, Load, Stuck
-from crashes.servers import CannotStart
+from crashes.servers import NotRunning
 from crashes.stream import Gone, Refused
 
 LOAD_SECONDS = (0.5, 3.0)    # before the crash
@@ -19,11 +19,11 @@ SHOWN = 5                    # faults of a kind that a round tells in full
 
 
 class Rounds:
-    """faults: what each kind of fault was found how often. broken: rounds that did not come to
-    their comparison."""
+    """name: of a round, in the output. faults: what was found how often. broken: rounds that
+    did not come to their comparison."""
 
-    def __init__(self, kind, fault, seed, planned, keep):
-        self.kind, self.fault, self.seed = kind, fault, seed
+    def __init__(self, kind, fault, name, seed, planned, keep):
+        self.kind, self.fault, self.name, self.seed = kind, fault, name, seed
         self.planned, self.keep = planned, keep
         self.random = random.Random(seed)
         self.sums = Counter()
@@ -65,9 +65,9 @@ class Rounds:
                 if not self.server:
                     await self.begin_folder()
                 await self.round()
-            except (CannotStart, Stuck, Gone, Refused, TimeoutError) as e:
+            except (NotRunning, Stuck, Gone, Refused, TimeoutError) as e:
                 self.broken += 1
-                print(f'FAILED round-{self.number}: {type(e).__name__}: {e}', flush=True)
+                print(f'FAILED {self.name}-{self.number}: {type(e).__name__}: {e}', flush=True)
                 await self.end_folder()
             if self.server and self.number % self.fault.folder_rounds == 0:
                 await self.end_folder()
@@ -81,13 +81,12 @@ class Rounds:
         load.counts.clear()
         seconds = self.random.uniform(*LOAD_SECONDS)
         await self.fault.during(self.server, seconds)
-        if not self.server.running:
-            raise CannotStart(f'the server has ended by itself: {self.server.tail()}')
+        self.server.check_running()
         self.complaints = []
         back = await self.crash()
         self.fault.at_rest()
         start = time.monotonic()
-        await load.settle()
+        await load.settle(self.server)
         rest = time.monotonic() - start
         faults = await self.compare()
         self.read_log()
@@ -136,7 +135,7 @@ class Rounds:
         self.sums += tally
         self.sums['rounds'] += 1
         self.faults += Counter({kind: len(texts) for kind, texts in faults.items()})
-        print(f'{"FAILED" if failed else "ok"} round-{self.number}: '
+        print(f'{"FAILED" if failed else "ok"} {self.name}-{self.number}: '
               f'{times[0]:.1f} s of load, down {times[1]:.1f} s, at rest {times[2]:.1f} s later; '
               f'{tally["sent"]} sent, {tally["acknowledged"]} acknowledged, '
               f'{tally["refused"]} refused, {tally["resent"]} again; {counts["resumed"]} resumed, '

@@ -23,8 +23,8 @@ STOP_SECONDS = 30
 LOOK_AGAIN = 0.02
 
 
-class CannotStart(Exception):
-    """A server does not come up, or down; says why."""
+class NotRunning(Exception):
+    """A server does not come up, does not go down when it should, or went by itself."""
 
 
 class Server:
@@ -62,11 +62,11 @@ class Server:
                 return
             except OSError:
                 await asyncio.sleep(LOOK_AGAIN)
-        raise CannotStart(f'{self.name} does not take connections: {self.tail()}')
+        raise NotRunning(f'{self.name} does not take connections: {self.tail()}')
 
-    @property
-    def running(self):
-        return self.process is not None and self.process.poll() is None
+    def check_running(self):
+        if self.process.poll() is not None:
+            raise NotRunning(f'{self.name} has ended by itself: {self.tail()}')
 
     def kill(self):
         """SIGKILL to all that belongs to it."""
@@ -89,7 +89,7 @@ class Server:
         deadline = time.monotonic() + STOP_SECONDS
         while process.poll() is None:
             if time.monotonic() > deadline:
-                raise CannotStart(f'{self.name} does not stop: {self.tail()}')
+                raise NotRunning(f'{self.name} does not stop: {self.tail()}')
             await asyncio.sleep(LOOK_AGAIN)
         processes.stop(process)
 
