@@ -85,10 +85,13 @@ static bool map_file(struct import *im, const char *path, struct mapped *m)
 	return !im->error.n;
 }
 
-static void unmap_file(struct mapped *m)
+/* Its name goes with it: what is noted later has its place elsewhere. */
+static void file_done(struct folder *f, struct mapped *m)
 {
 	if (m->bytes.n)
 		munmap((void *)m->bytes.p, m->bytes.n);
+	f->im->file = NULL;
+	arena_reset(&f->file);
 }
 
 static const char *path_of(struct folder *f, const char *store, struct str user, const char *end)
@@ -110,8 +113,7 @@ static bool read_table(struct folder *f, const char *store, struct str user)
 		if (ok)
 			prosody_store(f->im, str_c(store), &v);
 	}
-	unmap_file(&m);
-	arena_reset(&f->file);
+	file_done(f, &m);
 	return ok;
 }
 
@@ -143,8 +145,7 @@ static bool read_list(struct folder *f, const char *store, struct str user)
 		ok = !f->im->error.n;
 	}
 	arena_clear(&item);
-	unmap_file(&m);
-	arena_reset(&f->file);
+	file_done(f, &m);
 	return ok;
 }
 
