@@ -92,8 +92,8 @@ static int choose_host(gnutls_session_t s)
 
 	if (gnutls_server_name_get(s, name, &n, &type, 0) < 0 || type != GNUTLS_NAME_DNS)
 		n = 0;
-	gnutls_certificate_credentials_t cred = tls_config_cred(t->config, str_from(name, n));
-	return gnutls_credentials_set(s, GNUTLS_CRD_CERTIFICATE, cred);
+	t->host_config = tls_config_find(t->config, str_from(name, n));
+	return gnutls_credentials_set(s, GNUTLS_CRD_CERTIFICATE, t->host_config->cred);
 }
 
 static struct tls *new_session(unsigned init_flags, enum side side, unsigned flags)
@@ -125,7 +125,8 @@ struct tls *tls_server_new(struct tls_config *c, unsigned flags)
 	const gnutls_datum_t key = { c->ticket_key, sizeof c->ticket_key };
 
 	t->config = tls_config_ref(c);
-	gnutls_credentials_set(t->session, GNUTLS_CRD_CERTIFICATE, c->hosts[0].cred);
+	t->host_config = &c->hosts[0];
+	gnutls_credentials_set(t->session, GNUTLS_CRD_CERTIFICATE, t->host_config->cred);
 	gnutls_handshake_set_post_client_hello_function(t->session, choose_host);
 	gnutls_handshake_set_max_packet_length(t->session, CLIENT_HANDSHAKE_MAX);
 	BUG_ON(gnutls_session_ticket_enable_server(t->session, &key) < 0);

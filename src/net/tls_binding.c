@@ -40,26 +40,35 @@ static gnutls_digest_algorithm_t end_point_hash(int signature)
 	return d == GNUTLS_DIG_MD5 || d == GNUTLS_DIG_SHA1 ? GNUTLS_DIG_SHA256 : d;
 }
 
-static struct str end_point(struct tls *t, struct arena *a)
+size_t tls_end_point(const gnutls_datum_t *der, uint8_t out[END_POINT_MAX])
 {
-	unsigned n = 0;
-	const gnutls_datum_t *der = t->client ? gnutls_certificate_get_peers(t->session, &n) :
-						gnutls_certificate_get_ours(t->session);
 	gnutls_x509_crt_t crt;
 
-	if (!der || gnutls_x509_crt_init(&crt) < 0)
-		return STR_NULL;
+	if (gnutls_x509_crt_init(&crt) < 0)
+		return 0;
 	int signature = gnutls_x509_crt_import(crt, der, GNUTLS_X509_FMT_DER);
 	if (signature >= 0)
 		signature = gnutls_x509_crt_get_signature_algorithm(crt);
 	gnutls_x509_crt_deinit(crt);
 	gnutls_digest_algorithm_t d = end_point_hash(signature);
-	if (d == GNUTLS_DIG_UNKNOWN)
+	size_t n = d == GNUTLS_DIG_UNKNOWN ? 0 : gnutls_hash_get_len(d);
+	BUG_ON(n > END_POINT_MAX);
+	return n && gnutls_hash_fast(d, der->data, der->size, out) >= 0 ? n : 0;
+}
+
+/* A server's is made when its certificate is loaded; a resumed session shows none. */
+static struct str end_point(struct tls *t, struct arena *a)
+{
+	const struct tls_config_host *h = t->host_config;
+	uint8_t data[END_POINT_MAX];
+	unsigned n;
+
+	if (!t->client && !gnutls_certificate_get_ours(t->session))
 		return STR_NULL;
-	char *out = arena_alloc(a, gnutls_hash_get_len(d));
-	if (gnutls_hash_fast(d, der->data, der->size, out) < 0)
-		return STR_NULL;
-	return str_from(out, gnutls_hash_get_len(d));
+	if (!t->client)
+		return str_dup(a, str_from((const char *)h->end_point, h->n_end_point));
+	const gnutls_datum_t *der = gnutls_certificate_get_peers(t->session, &n);
+	return str_dup(a, str_from((char *)data, der ? tls_end_point(der, data) : 0));
 }
 
 struct str tls_binding(struct tls *t, enum tls_binding kind, struct arena *a)

@@ -24,12 +24,12 @@ static struct str lower(struct str name, char out[NAME_MAX_BYTES])
 	return str_from(out, name.n);
 }
 
-gnutls_certificate_credentials_t tls_config_cred(struct tls_config *c, struct str name)
+const struct tls_config_host *tls_config_find(struct tls_config *c, struct str name)
 {
 	char buf[NAME_MAX_BYTES];
 	const struct map_node *n = map_get(&c->by_name, lower(name, buf));
 
-	return n ? container_of(n, struct tls_config_host, node)->cred : c->hosts[0].cred;
+	return n ? container_of(n, struct tls_config_host, node) : &c->hosts[0];
 }
 
 static bool load(const char *path, gnutls_datum_t *out, struct arena *a, struct str *error)
@@ -70,10 +70,12 @@ static bool set_pair(gnutls_certificate_credentials_t cred, const struct tls_hos
 static bool load_host(struct tls_config_host *to, const struct tls_host *h, struct arena *a,
 	struct str *error)
 {
-	gnutls_datum_t cert = { 0 }, key = { 0 };
+	gnutls_datum_t cert = { 0 }, key = { 0 }, der;
 	bool ok = load(h->cert_file, &cert, a, error) && load(h->key_file, &key, a, error) &&
 		  set_pair(to->cred, h, &cert, &key, a, error);
 
+	if (ok && gnutls_certificate_get_crt_raw(to->cred, 0, 0, &der) >= 0)
+		to->n_end_point = tls_end_point(&der, to->end_point);
 	gnutls_free(cert.data);
 	if (key.data)
 		wipe(key.data, key.size);

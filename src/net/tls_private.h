@@ -12,11 +12,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define FINISHED_MAX 48 /* verify_data with SHA-384 */
+#define FINISHED_MAX  48 /* verify_data with SHA-384 */
+#define END_POINT_MAX 64 /* a digest of SHA-512 */
 
 struct tls {
 	gnutls_session_t session;
 	struct tls_config *config;              /* of a server */
+	const struct tls_config_host *host_config; /* in it: whose certificate is shown */
 	gnutls_certificate_credentials_t trust; /* of a client that verifies */
 	char *host;                             /* the name that it verifies */
 	struct str in;                          /* bytes from the wire, not yet read */
@@ -31,6 +33,8 @@ struct tls_config_host {
 	struct map_node node;
 	struct str name; /* lower case; owned */
 	gnutls_certificate_credentials_t cred;
+	uint8_t end_point[END_POINT_MAX]; /* tls-server-end-point of its certificate */
+	size_t n_end_point;               /* 0: there is none */
 };
 
 struct tls_config {
@@ -47,7 +51,10 @@ struct tls_config {
  * milliseconds and 4 MB, and are loaded when the first client shows a certificate. */
 gnutls_x509_trust_list_t tls_config_client_trust(struct tls_config *c);
 
-/* The credentials for a name that a client asks for; those of the first host for any other. */
-gnutls_certificate_credentials_t tls_config_cred(struct tls_config *c, struct str name);
+/* The host of a name that a client asks for; the first one for any other. */
+const struct tls_config_host *tls_config_find(struct tls_config *c, struct str name);
+
+/* The data of tls-server-end-point for a certificate; its length, 0 where it has none. */
+size_t tls_end_point(const gnutls_datum_t *der, uint8_t out[END_POINT_MAX]);
 
 #endif
