@@ -289,12 +289,15 @@ bool import_xml(struct import *im, const char *path, const struct xml_reader *re
 	im->file = path;
 	im->line = 0;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return import_fail(im, "cannot be read: %s", strerrordesc_np(errno));
-	reading_begin(&r, im, reader, user);
-	bool ok = read_all(&r, fd);
-	reading_end(&r);
-	close(fd);
+	bool ok = fd >= 0;
+	if (ok) {
+		reading_begin(&r, im, reader, user);
+		ok = read_all(&r, fd);
+		reading_end(&r);
+		close(fd);
+	} else {
+		import_fail(im, "cannot be read: %s", strerrordesc_np(errno));
+	}
 	im->file = file_before;
 	im->line = line_before;
 	return ok;
