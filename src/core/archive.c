@@ -123,6 +123,52 @@ void archive_read_text(const struct ledger_message *m, struct str archive, struc
 	arena_clear(&a);
 }
 
+/* ---- replacing ---- */
+
+struct replacement {
+	struct str archives[ARCHIVE_SIDES]; /* in the operation */
+	size_t n;
+};
+
+static void replace_failed(struct shard *s, struct str archive)
+{
+	log_error(&s->log, "replace", F_STR("archive", archive),
+		F_STR("error", STR("a message could not be replaced")));
+}
+
+static void read_again(struct search_op *op, void *receiver)
+{
+	if (op->status != STORE_OK)
+		replace_failed(receiver, op->archive);
+	search_op_free(op);
+}
+
+/* It may have grown too old, or been erased, since it was found. */
+static void replaced(struct ledger_op *op, void *receiver)
+{
+	struct shard *s = receiver;
+	struct replacement *r = op->ctx;
+
+	if (op->status != STORE_OK && op->status != STORE_NOT_FOUND)
+		replace_failed(s, op->archive);
+	for (size_t i = 0; s->core->search && op->status == STORE_OK && i < r->n; i++)
+		search_again(s->core->search, search_op_new(&s->loop.inbox, read_again, 0),
+			r->archives[i], op->id);
+	ledger_op_free(op);
+}
+
+void archive_replace(struct shard *s, const struct str *archives, size_t n_archives, uint64_t id,
+	struct str bytes)
+{
+	struct ledger_op *op = shard_ledger_op(s, s, replaced, sizeof(struct replacement));
+	struct replacement *r = op->ctx;
+
+	BUG_ON(!n_archives || n_archives > ARCHIVE_SIDES);
+	for (size_t i = 0; i < n_archives; i++)
+		r->archives[r->n++] = str_dup(&op->mem, archives[i]);
+	ledger_replace(s->core->ledger, op, archives[0], id, bytes);
+}
+
 /* ---- erasing ---- */
 
 struct erasure {

@@ -37,6 +37,13 @@ void archive_prefs_free(struct archive_prefs **p);
  * search_open(). */
 search_read archive_read_text;
 
+/* Other bytes take the place of a message (XEP-0424), in all archives that it is in, and in the
+ * index. archives: those that may have it, ARCHIVE_SIDES at most; the first one has. What fails is
+ * logged. */
+#define ARCHIVE_SIDES LEDGER_ARCHIVES
+void archive_replace(struct shard *s, const struct str *archives, size_t n_archives, uint64_t id,
+	struct str bytes);
+
 /* Erases all messages of an account, those that wait included, and what the index knows of them.
  * done (or NULL) is called on the same shard, with ctx; what fails is logged too. */
 void archive_erase(struct shard *s, struct jid account,

@@ -294,9 +294,9 @@ static void every_option_arrives(void **state)
 	assert_int_equal(c->limits.vcard_bytes, 13 << 10);
 	assert_int_equal(c->limits.private_bytes, 14 << 10);
 	assert_int_equal(c->limits.blocklist_items, 15);
+	assert_int_equal(c->limits.push_registrations, 19);
 	assert_int_equal(c->limits.password_checks_per_second, 12);
 	assert_true(c->limits.disk_reserve_bytes == 5ull << 30);
-	assert_int_equal(c->limits.push_registrations, 19);
 	config_unref(&c);
 }
 

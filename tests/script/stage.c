@@ -131,6 +131,7 @@ static bool cmd_limit(struct stage *s, struct str args)
 		{ STR("blocklist_items"), &set->blocklist_max },
 		{ STR("held_bytes"), &set->held_max },
 		{ STR("offline_messages"), &s->world.offline_max },
+		{ STR("push_registrations"), &set->push_max },
 		{ STR("private_bytes"), &set->private_max },
 		{ STR("roster_items"), &set->roster_max },
 		{ STR("resume_seconds"), &set->resume_s },
@@ -139,7 +140,6 @@ static bool cmd_limit(struct stage *s, struct str args)
 		{ STR("stanza_bytes_before_login"), &set->guest.stanza_bytes },
 		{ STR("password_checks_per_second"), &set->checks_per_second },
 		{ STR("unacknowledged_bytes"), &set->unacked_max },
-		{ STR("push_registrations"), &set->push_max },
 		{ STR("vcard_bytes"), &set->vcard_max },
 	};
 	for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
