@@ -18,8 +18,8 @@ def arguments(description):
     parser.add_argument('--rounds', type=int, default=20)
     parser.add_argument('--seed', type=int, help='of all that is random (default: a new one)')
     parser.add_argument('--fault', choices=FAULTS, default='none', help='what else goes wrong')
-    parser.add_argument('--planned', action='store_true',
-                        help='stop the server in order instead')
+    parser.add_argument('--planned', type=float, default=0, metavar='SHARE',
+                        help='how often to stop the server in order instead (0 to 1)')
     parser.add_argument('--keep', action='store_true', help='leave the folders for a look')
     args = parser.parse_args()
     if args.fault not in SERVERS[args.server].faults:

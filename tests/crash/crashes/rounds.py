@@ -101,7 +101,7 @@ class Rounds:
         kills = 1
         while True:
             self.read_log()
-            if self.planned:
+            if self.random.random() < self.planned:
                 await self.server.stop()
             else:
                 self.server.kill()
