@@ -76,7 +76,8 @@ static void store_one(struct run *r)
 
 	*(uint64_t *)op->ctx = now_ns();
 	r->out++;
-	int k = snprintf(other, sizeof other, "user%05u@example.org", (user + 1 + user % 17) % ARCHIVES);
+	unsigned partner = (user + 1 + user % 17) % ARCHIVES;
+	int k = snprintf(other, sizeof other, "user%05u@example.org", partner);
 	struct ledger_entry e[] = { { .archive = str_from(name, (size_t)n), .archived = true },
 		{ .archive = str_from(other, (size_t)k), .archived = true } };
 	e[0].partner = e[1].archive;
@@ -249,8 +250,9 @@ static void fill_history(struct run *r)
 	for (unsigned i = 0; i < HISTORY; i++) {
 		unsigned k = i % RARE == 0 ? PARTNERS : i * 7919u % PARTNERS;
 		int n = snprintf(name, sizeof name, "user%05u@example.org", k);
-		struct ledger_entry e[] = { { STR("many@example.org"), { name, (size_t)n },
-			true, false }, { { name, (size_t)n }, STR("many@example.org"), true, false } };
+		struct ledger_entry e[] = {
+			{ STR("many@example.org"), { name, (size_t)n }, true, false },
+			{ { name, (size_t)n }, STR("many@example.org"), true, false } };
 		r->out++;
 		ledger_store(r->l, ledger_op_new(&r->home, kept, 0), e, 2, id_of(i),
 			str_from(message, BYTES), STR_NULL);

@@ -357,10 +357,10 @@ static struct ledger_read_part *admit_read(struct ledger *l, struct ledger_op *o
 	return p;
 }
 
-static void add_find(struct ledger_read_part *p, uint64_t id)
+static void add_finds(struct ledger_read_part *p, const uint64_t *ids, size_t n)
 {
-	if (id)
-		p->finds[p->n_finds++].id = id;
+	for (size_t i = 0; i < n; i++)
+		p->finds[p->n_finds++].id = ids[i];
 }
 
 void ledger_read_waiting(struct ledger *l, struct ledger_op *op, struct str archive,
@@ -403,8 +403,7 @@ void ledger_wait(struct ledger *l, struct ledger_op *op, struct str archive,
 	struct ledger_read_part *p = admit_read(l, op, LEDGER_WAIT, archive, n);
 	if (!p)
 		return;
-	for (size_t i = 0; i < n; i++)
-		add_find(p, ids[i]);
+	add_finds(p, ids, n);
 	submit(l, op);
 }
 
@@ -420,10 +419,9 @@ void ledger_query(struct ledger *l, struct ledger_op *op, struct str archive,
 	p->q.match_ctx = q->match_ctx_size ? str_dup(&op->mem,
 		str_from(q->match_ctx, q->match_ctx_size)).p : NULL;
 	p->partner = hash_partner(l, q->with);
-	for (size_t i = 0; i < q->n_ids; i++)
-		add_find(p, q->ids[i]);
-	add_find(p, q->after);
-	add_find(p, q->before);
+	add_finds(p, q->ids, q->n_ids);
+	add_finds(p, &q->after, q->after ? 1 : 0);
+	add_finds(p, &q->before, q->before ? 1 : 0);
 	submit(l, op);
 }
 
@@ -441,7 +439,7 @@ void ledger_replace(struct ledger *l, struct ledger_op *op, struct str archive, 
 	op->mail.bytes += (uint32_t)bytes.n;
 	atomic_fetch_add_explicit(&l->op_bytes, bytes.n, memory_order_relaxed);
 	p->bytes = str_dup(&op->mem, bytes);
-	add_find(p, id);
+	add_finds(p, &id, 1);
 	submit(l, op);
 }
 

@@ -347,8 +347,8 @@ bool chores_idle(const struct ledger *l)
 {
 	const struct writer *w = &l->w;
 
-	return !w->chores && !atomic_load(&l->reading) && !w->to_erase.first && !w->to_replace.first &&
-		!w->to_back_up.first && !w->erased.first;
+	return !w->chores && !atomic_load(&l->reading) && !w->to_erase.first &&
+		!w->to_replace.first && !w->to_back_up.first && !w->erased.first;
 }
 
 int chores_wait_ms(const struct ledger *l)
@@ -392,7 +392,8 @@ void chores_keep_house(struct ledger *l)
 		backup_post(l, op);
 	retain_keep(l);
 	collect_garbage(l);
-	/* While something is being erased or replaced an index would hide that from the next open. */
+	/* While something is being erased or replaced an index would hide that from the next
+	 * open. */
 	if (!w->index_busy && !w->erasing && !w->replacing && index_due(l))
 		post_index(l);
 	chores_count(l);

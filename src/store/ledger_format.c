@@ -428,7 +428,8 @@ bool segment_scan_is_tail(const struct segment_scan *s)
 
 	/* Heads are enough, and bodies would make this quadratic: whatever was written of a
 	 * later commit was written after the sync of this one. */
-	for (size_t at = s->at + RECORD_ALIGN; at + RECORD_HEAD_MIN <= s->file.n; at += RECORD_ALIGN) {
+	for (size_t at = s->at + RECORD_ALIGN; at + RECORD_HEAD_MIN <= s->file.n;
+		at += RECORD_ALIGN) {
 		uint64_t place = s->head->base + at;
 		if (get64(s->file.p + at + RH_PLACE) != place)
 			continue;

@@ -20,7 +20,8 @@ struct image {
 static void image_init(struct image *m)
 {
 	*m = (struct image){ .head = { .base = 8192, .size = SEGMENT_MIN, .after = 4096,
-		.created_us = 5, .form = FORM, .key = 9 }, .at = SEGMENT_HEAD, .group = SEGMENT_HEAD };
+		.created_us = 5, .form = FORM, .key = 9 },
+		.at = SEGMENT_HEAD, .group = SEGMENT_HEAD };
 	segment_head_write(&m->head, m->bytes);
 }
 
@@ -29,7 +30,8 @@ static size_t image_add(struct image *m, enum record_type type, const char *name
 	const char *bytes, bool join)
 {
 	struct record r = { .type = type, .place = m->head.base + m->at, .id = 77,
-		.n_archives = name ? 1 : 0, .archives = { { .prev = 8, .number = 1, .name = str_c(name), .archived = true } },
+		.n_archives = name ? 1 : 0, .archives = { { .prev = 8, .number = 1,
+			.name = str_c(name), .archived = true } },
 		.bytes = str_c(bytes) };
 	size_t at = m->at;
 
@@ -108,8 +110,9 @@ static void test_round_trip(void **state)
 			got.archives[i].archived == r.archives[i].archived &&
 			got.archives[i].waits == r.archives[i].waits && !got.archives[i].erased);
 	/* In another place, or with another salt, it is none. */
+	const struct record_form other = { LEDGER_VERSION, 0 };
 	assert_int_equal(record_read(str_from(out, sizeof out), 4104, FORM, &got, &why), RECORD_BAD);
-	assert_int_equal(record_read(str_from(out, sizeof out), 4096, (struct record_form){ LEDGER_VERSION, 0 }, &got, &why), RECORD_BAD);
+	assert_int_equal(record_read(str_from(out, sizeof out), 4096, other, &got, &why), RECORD_BAD);
 	/* Nor where both archives are one. */
 	r.archives[1].name = r.archives[0].name;
 	record_write(&r, SALT, out);
@@ -149,15 +152,42 @@ static void test_shapes(void **state)
 			.archives = { { .name = STR("a"), .waits = true } } }, RECORD_BAD },
 		{ "message of nobody", { .type = RECORD_STORE, .bytes = STR("x") }, RECORD_BAD },
 		{ "drop", { .type = RECORD_DROP, .n_archives = 1,
-			.archives = { { .name = STR("a"), .waits = true } }, .bytes = STR("12345678") },
+			.archives = { { .name = STR("a"), .waits = true } },
+			.bytes = STR("12345678") },
 			RECORD_WHOLE },
 		{ "drop with half a place", { .type = RECORD_DROP, .n_archives = 1,
-			.archives = { { .name = STR("a"), .waits = true } }, .bytes = STR("1234") }, RECORD_BAD },
+			.archives = { { .name = STR("a"), .waits = true } },
+			.bytes = STR("1234") }, RECORD_BAD },
 		{ "erase with bytes", { .type = RECORD_ERASE, .n_archives = 1,
-			.archives = { { .name = STR("a"), .waits = true } }, .bytes = STR("1") }, RECORD_BAD },
+			.archives = { { .name = STR("a"), .waits = true } },
+			.bytes = STR("1") }, RECORD_BAD },
 		{ "unknown type", { .type = (enum record_type)9, .bytes = STR("x") }, RECORD_BAD },
 		{ "message before itself", { .type = RECORD_STORE, .n_archives = 1,
-			.archives = { { .prev = 8192 + SEGMENT_HEAD, .name = STR("a"), .waits = true } } }, RECORD_BAD },
+			.archives = { { .prev = 8192 + SEGMENT_HEAD, .name = STR("a"),
+				.waits = true } } }, RECORD_BAD },
+		{ "message that is nothing to its archive", { .type = RECORD_STORE,
+			.n_archives = 1, .archives = { { .name = STR("a") } } }, RECORD_BAD },
+		{ "message of a history without a number", { .type = RECORD_STORE,
+			.n_archives = 1, .archives = { { .name = STR("a"), .archived = true } } },
+			RECORD_BAD },
+		{ "message of a partner without a number", { .type = RECORD_STORE,
+			.n_archives = 1, .archives = { { .name = STR("a"), .archived = true,
+				.number = 1, .partner = 5 } } }, RECORD_BAD },
+		{ "conversation before itself", { .type = RECORD_STORE, .n_archives = 1,
+			.archives = { { .name = STR("a"), .archived = true, .number = 1,
+				.partner = 5, .talk_number = 1,
+				.talk_prev = 8192 + SEGMENT_HEAD } } }, RECORD_BAD },
+		{ "drop of no places", { .type = RECORD_DROP_SOME, .n_archives = 1,
+			.archives = { { .name = STR("a") } } }, RECORD_BAD },
+		{ "wait", { .type = RECORD_WAIT, .n_archives = 1,
+			.archives = { { .name = STR("a") } }, .bytes = STR("1234567812345678") },
+			RECORD_WHOLE },
+		{ "what waits, without places", { .type = RECORD_WAITING, .n_archives = 1,
+			.archives = { { .name = STR("a") } }, .bytes = STR("12345678") },
+			RECORD_BAD },
+		{ "replacement", { .type = RECORD_REPLACE, .n_archives = 1,
+			.archives = { { .name = STR("a"), .prev = 8192 } }, .bytes = STR("x") },
+			RECORD_WHOLE },
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -223,6 +253,32 @@ static void test_erasing_one_of_two(void **state)
 	assert_true(record_all_erased(&got) && record_erase_unfinished(&got));
 }
 
+/* What replaces a message is told by 8 bytes that have a check of their own; the message's bytes
+ * are not looked at any more. */
+static void test_replaced(void **state)
+{
+	struct image m;
+	struct record r;
+
+	image_init(&m);
+	size_t at = image_add(&m, RECORD_STORE, "romeo@example.org", "secret", false);
+	assert_int_equal(image_read(&m, at, &r), RECORD_WHOLE);
+	char *word = m.bytes + at + record_replaced_at();
+	record_replaced_bytes(&r, r.place + 80, SALT, word);
+	memset(m.bytes + at + record_bytes_at(&r), 0, 3);
+	assert_int_equal(image_read(&m, at, &r), RECORD_WHOLE);
+	assert_true(r.replaced == r.place + 80 && !record_all_erased(&r));
+	for (unsigned bit = 0; bit < 64; bit++) {
+		word[bit / 8] ^= (char)(1 << bit % 8);
+		assert_int_equal(image_read(&m, at, &r), RECORD_BAD);
+		word[bit / 8] ^= (char)(1 << bit % 8);
+	}
+	record_replaced_bytes(&r, r.place + (UINT64_C(8) << 47), SALT, word);
+	assert_int_equal(image_read(&m, at, &r), RECORD_WHOLE);
+	memset(word, 0, 8); /* then they count again */
+	assert_int_equal(image_read(&m, at, &r), RECORD_BAD);
+}
+
 /* Three commits, with these numbers of records. The record at `broken` is overwritten: is it a
  * torn tail? */
 static const struct {
@@ -279,6 +335,7 @@ int main(void)
 		cmocka_unit_test(test_shapes),
 		cmocka_unit_test(test_erasing),
 		cmocka_unit_test(test_erasing_one_of_two),
+		cmocka_unit_test(test_replaced),
 		cmocka_unit_test(test_tail),
 	};
 

@@ -24,22 +24,24 @@ static enum step fail(struct ledger_op *op)
 static enum step read_waiting(struct ledger *l, struct ledger_op *op)
 {
 	struct ledger_read_part *p = op->part.read;
-	size_t n = 0;
 
-	for (size_t i = 0; i < op->n_messages && p->bytes_read < LEDGER_READ_BYTES; i++) {
+	/* The first p->cap are there, of p->at that have been looked at. */
+	for (int n = 0; p->at < op->n_messages && p->bytes_read < LEDGER_READ_BYTES; n++) {
 		const struct record_archive *slot;
 		struct record r;
-		uint64_t place = op->messages[i].place;
+		if (n == STEP_RECORDS)
+			return STEP_AGAIN;
+		uint64_t place = op->messages[p->at++].place;
 		enum read_answer answer = reader_record(l, place, op->archive, &r, &slot);
 		if (answer == READ_FAILED)
 			return fail(op);
 		if (answer == READ_END) /* an older index that somebody put back can name it */
 			continue;
-		op->messages[n++] = (struct ledger_message){ place, r.id, ledger_id_stamp(r.id),
-			str_dup(&op->mem, r.bytes) };
+		op->messages[p->cap++] = (struct ledger_message){ place, r.id,
+			ledger_id_stamp(r.id), str_dup(&op->mem, r.bytes) };
 		p->bytes_read += r.bytes.n;
 	}
-	op->n_messages = n;
+	op->n_messages = p->cap;
 	return STEP_HOME;
 }
 

@@ -185,8 +185,9 @@ static void look_for_erased(struct rig *r, const char *name, void *ctx)
 
 	/* With its end: one that was cut off may look like another. */
 	for (const char *p = file.p; (p = memchr(p, '<', (size_t)(file.p + file.n - p))); p++) {
-		if (file.p + file.n - p <= 20 || sscanf(p, "<%4u:%4u%c", &message, &times, &end) != 3 ||
-			end != '>' || message >= m->n)
+		if (file.p + file.n - p <= 20 ||
+			sscanf(p, "<%4u:%4u%c", &message, &times, &end) != 3 || end != '>' ||
+			message >= m->n)
 			continue;
 		const struct model_message *x = &m->messages[message];
 		bool erased = x->e[0].erased && (x->n == 1 || x->e[1].erased);

@@ -9,9 +9,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#define HEAD_FIRST ((size_t)512)  /* bytes that are read at once: most heads with names are shorter */
-#define READ_FIRST ((size_t)4096) /* so are most records */
-#define FILES_MAX  128            /* that are open at a time */
+/* Bytes that are read at once: most heads with names are shorter, and most records. */
+#define HEAD_FIRST ((size_t)512)
+#define READ_FIRST ((size_t)4096)
+#define FILES_MAX  128 /* that are open at a time */
 
 void reader_close(struct ledger *l)
 {
@@ -202,7 +203,8 @@ static enum read_answer read_replacement(struct ledger *l, uint64_t place, struc
 	if (answer == READ_FAILED)
 		return answer;
 	if (answer == READ_END || by.type != RECORD_REPLACE || by.archives[0].prev != place)
-		return fail(fault, find_segment(&l->r, place), place, "what replaces it is missing", 0);
+		return fail(fault, find_segment(&l->r, place), place,
+			"what replaces it is missing", 0);
 	/* The names of the message itself are overwritten by now: they are the same. */
 	const struct record_archive *s = record_slot(&by, archive);
 	if (!s)

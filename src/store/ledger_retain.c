@@ -239,6 +239,8 @@ int retain_wait_ms(const struct ledger *l)
 {
 	const struct writer *w = &l->w;
 
+	if (l->writer.stopping)
+		return -1;
 	if (!w->in_round && w->looked_moves != l->state.floors_moved) {
 		uint64_t now = clock_mono_ms();
 		return now < w->look_after_ms ? (int)(w->look_after_ms - now) : 0;

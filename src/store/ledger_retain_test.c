@@ -194,7 +194,7 @@ static void test_seal_in_time(void **state)
 		ledger_close(&r.l);
 		rig_each_file(&r, first, make_old, &age);
 		assert_true(rig_open(&r));
-		for (int i = 0; i < 100 && (turn || i < 10) && file_size(&r, first) == 1 << 16; i++) {
+		for (int i = 0; i < (turn ? 500 : 10) && file_size(&r, first) == 1 << 16; i++) {
 			history(&r, A);
 			usleep(10000);
 		}

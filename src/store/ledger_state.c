@@ -532,7 +532,8 @@ uint64_t ledger_state_carry_bytes(const struct ledger_state *s, const struct seg
 		if (must_carry(s, a, g))
 			bytes += a->n_waiting / WAITING_PLACES *
 				record_length(1, a->name.n, 16 + 8 * WAITING_PLACES) +
-				record_length(1, a->name.n, 16 + 8 * (a->n_waiting % WAITING_PLACES));
+				record_length(1, a->name.n,
+					16 + 8 * (a->n_waiting % WAITING_PLACES));
 	}
 	return bytes;
 }

@@ -145,7 +145,8 @@ static void add_record(struct folder *f, struct program *g, enum record_type typ
 	const struct segment_head *h = &f->heads[f->segment];
 	unsigned flags = next(g), who = next(g);
 	char places[8 * 16];
-	struct record r = { .type = type, .place = h->base + f->at, .id = ledger_id(flags << 14, 0) };
+	struct record r = { .type = type, .place = h->base + f->at,
+		.id = ledger_id(flags << 14, 0) };
 
 	memset(text, 't', sizeof text); /* no zeros: those would be erased */
 	if (!(flags & 1))
