@@ -215,13 +215,6 @@ static void deliver(struct shard *s, struct stanza *st, struct jid to)
 		account_wait(s, to, &waiting_new(st, to)->waiter);
 }
 
-/* The hosts served here know of all resources anyway, and ask when there is reason to. */
-static bool may_ask(struct session *s, struct jid who)
-{
-	return presence_is_shared(s, who) ||
-	       (!who.n_local && settings_host(s->account->shard->settings, jid_domain(who)));
-}
-
 /* Section 8.5.3: a request of who may not know of the resource is answered as if it were not
  * there. */
 static void deliver_iq_to_resource(struct account *a, struct stanza *st, struct jid to)
@@ -229,7 +222,7 @@ static void deliver_iq_to_resource(struct account *a, struct stanza *st, struct 
 	struct session *match = session_find(a, jid_resource(to));
 	bool request = st->type == IQ_GET || st->type == IQ_SET;
 
-	if (match && (!request || may_ask(match, st->from)))
+	if (match && (!request || presence_is_shared(match, st->from)))
 		session_send(match, st, to);
 	else
 		bounce(a->shard, st, ERR_SERVICE_UNAVAILABLE, STR(""));

@@ -55,6 +55,7 @@ def fixture_relay(server, device, tmp_path):
 [relay]
 jid = {account.jid}/relay
 password = {account.password}
+serves = example.org example.net
 host = 127.0.0.1
 port = {server.ports['c2s']}
 ca_file = {server.certificate('example.org')}
