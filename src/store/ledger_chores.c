@@ -15,6 +15,7 @@
 #define INDEX_TIMES       8
 
 #define CARRY_PART        4  /* a segment goes if less than this part of it must be kept */
+#define TRIM_BUCKETS      512 /* of the map of archives, between two commits */
 #define GARBAGE_PAUSE     20 /* times as long as looking for it took */
 
 static void chore_back(struct mail *m, void *ledger)
@@ -215,7 +216,8 @@ static bool delete_segment(struct ledger *l, struct segment *g, uint64_t carry)
 	d->chore.after = delete_after;
 	l->w.deleting++;
 	ledger_state_remove_segment(&l->state, g);
-	ledger_state_trim(&l->state);
+	l->w.trimming = true;
+	l->w.trim_at = 0;
 	l->w.segments_changed = true;
 	chore_post(l, &d->chore, &l->reader, &l->keeper);
 	return true;
@@ -357,6 +359,8 @@ int chores_wait_ms(const struct ledger *l)
 
 	if (l->failed)
 		return -1;
+	if (w->trimming)
+		return 0;
 	int retain_ms = retain_wait_ms(l);
 	if (!w->look_for_garbage)
 		return retain_ms;
@@ -390,6 +394,8 @@ void chores_keep_house(struct ledger *l)
 		post_replace(l);
 	for (struct ledger_op *op; (op = op_queue_take(&w->to_back_up));)
 		backup_post(l, op);
+	if (w->trimming)
+		w->trimming = ledger_state_trim_some(&l->state, &w->trim_at, TRIM_BUCKETS);
 	retain_keep(l);
 	collect_garbage(l);
 	/* While something is being erased or replaced an index would hide that from the next

@@ -147,6 +147,8 @@ struct writer {
 	bool erasing, replacing, index_busy, index_wanted, index_off;
 	uint64_t index_covers, index_bytes; /* of the last one */
 	uint64_t index_forgotten; /* state.forgotten, as the index on disk knows it */
+	bool trimming;          /* of archives, after a segment went: from this bucket on */
+	uint32_t trim_at;
 	bool look_for_garbage;
 	uint64_t garbage_after_ms; /* no earlier */
 	uint64_t retain_us;

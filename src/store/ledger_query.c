@@ -38,6 +38,7 @@ static void set_window(const struct ledger_state *s, const struct archive *a, st
 /* Nothing of what is gone by now may be found. */
 static void trim(struct ledger_state *s, struct archive *a)
 {
+	archive_trim(s, a);
 	archive_expire(s, a);
 	archive_bound(s, a);
 }

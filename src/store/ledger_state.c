@@ -527,6 +527,8 @@ uint64_t ledger_state_carry_bytes(const struct ledger_state *s, const struct seg
 {
 	uint64_t bytes = 0;
 
+	if (g == s->segments) /* there is nothing older to speak of */
+		return 0;
 	each_archive(n, s) {
 		const struct archive *a = container_of(n, const struct archive, node);
 		if (must_carry(s, a, g))
@@ -541,6 +543,8 @@ uint64_t ledger_state_carry_bytes(const struct ledger_state *s, const struct seg
 void ledger_state_carry(struct ledger_state *s, const struct segment *g,
 	void (*each)(void *ctx, struct archive *a), void *ctx)
 {
+	if (g == s->segments)
+		return;
 	each_archive(n, s) {
 		struct archive *a = container_of(n, struct archive, node);
 		if (must_carry(s, a, g))
@@ -559,25 +563,43 @@ static void trim_history(struct ledger_state *s, struct archive *a, uint64_t bas
 	talks_trim(&a->talks, base - 1);
 }
 
+bool archive_trim(struct ledger_state *s, struct archive *a)
+{
+	size_t i = segment_from(s, a->first);
+	uint64_t base = i < s->n_segments ? s->segments[i].base : UINT64_MAX;
+
+	if (a->first < base) {
+		a->first = base;
+		if (base != UINT64_MAX)
+			trim_history(s, a, base);
+	}
+	if (a->first > a->change_last)
+		a->change_first = a->change_last = 0;
+	return a->first <= a->last;
+}
+
+bool ledger_state_trim_some(struct ledger_state *s, uint32_t *at, uint32_t buckets)
+{
+	struct map *m = &s->archives;
+
+	BUG_ON(s->touched);
+	for (; m->buckets && *at <= m->mask && buckets; ++*at, buckets--)
+		for (struct map_node *n = m->buckets[*at], *next; n; n = next) {
+			struct archive *a = container_of(n, struct archive, node);
+			next = n->next;
+			if (archive_trim(s, a))
+				continue;
+			BUG_ON(a->n_waiting);
+			pthread_mutex_lock(&s->lock);
+			forget(s, a);
+			pthread_mutex_unlock(&s->lock);
+		}
+	return m->buckets && *at <= m->mask;
+}
+
 void ledger_state_trim(struct ledger_state *s)
 {
-	BUG_ON(s->touched);
-	each_archive(n, s) {
-		struct archive *a = container_of(n, struct archive, node);
-		size_t i = segment_from(s, a->first);
-		uint64_t base = i < s->n_segments ? s->segments[i].base : UINT64_MAX;
-		if (a->first < base) {
-			a->first = base;
-			if (base != UINT64_MAX)
-				trim_history(s, a, base);
-		}
-		if (a->first > a->change_last)
-			a->change_first = a->change_last = 0;
-		if (a->first <= a->last)
-			continue;
-		BUG_ON(a->n_waiting);
-		pthread_mutex_lock(&s->lock);
-		forget(s, a);
-		pthread_mutex_unlock(&s->lock);
-	}
+	uint32_t at = 0;
+
+	ledger_state_trim_some(s, &at, UINT32_MAX);
 }

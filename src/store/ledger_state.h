@@ -146,7 +146,14 @@ void ledger_state_carry(struct ledger_state *s, const struct segment *g,
 /* Places in one RECORD_WAITING at most. */
 #define WAITING_PLACES 128
 
-/* After segments went: forgets archives, and of the others what is needed no longer. */
+/* After segments went: forgets of an archive what was in them. False: nothing of it is left. */
+bool archive_trim(struct ledger_state *s, struct archive *a);
+
+/* The same for those in some buckets of the map, from *at on, and forgets archives of which nothing
+ * is left. False when that was the end. Nothing may be unpublished. */
+bool ledger_state_trim_some(struct ledger_state *s, uint32_t *at, uint32_t buckets);
+
+/* For all. */
 void ledger_state_trim(struct ledger_state *s);
 
 #endif
