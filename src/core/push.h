@@ -20,6 +20,7 @@ struct push_target {
 	unsigned errors;    /* in a row */
 	bool due;           /* there is something to tell */
 	bool asking;        /* its answer has not come */
+	bool renewed;       /* that answer is to an earlier registration */
 };
 
 /* Owned by the account. */

@@ -103,9 +103,12 @@ static enum outcome enable_with(struct ctx *c, const struct stanza *iq, struct j
 	if (!old && a->push && a->push->n >= max)
 		return refuse(c, iq, ERR_RESOURCE_CONSTRAINT, str_printf(turn,
 			"an account registers at most %u push services", (unsigned)max));
+	bool asking = old && old->asking;
 	if (old)
 		push_drop(a->push, old);
-	push_store(a, push_add(push_of(a), key, options), later_new(c, iq));
+	struct push_target *t = push_add(push_of(a), key, options);
+	t->asking = t->renewed = asking;
+	push_store(a, t, later_new(c, iq));
 	return LATER;
 }
 
@@ -244,7 +247,8 @@ static bool write_publish(struct buf *b, const struct push *p, const struct push
 
 static void published(struct shard *s, struct str memo, const struct stanza *answer);
 
-/* The server asks, and not the account: the service need not know whose the node is. */
+/* The server asks, and not the account: the service need not know whose the node is. Where too much
+ * is asked already it stays due. */
 static void publish(struct push *p, struct push_target *t, const struct host *h)
 {
 	struct account *a = p->account;
@@ -253,6 +257,7 @@ static void publish(struct push *p, struct push_target *t, const struct host *h)
 	struct question q = { .type = "set", .done = published };
 	struct buf b;
 
+	t->due = false;
 	if (!jid_parse(push_service(t), turn, &q.to))
 		return;
 	buf_init(&b, PUBLISH_MAX);
@@ -261,6 +266,7 @@ static void publish(struct push *p, struct push_target *t, const struct host *h)
 		q.payload = buf_str(&b);
 		q.memo = str_printf(turn, "%.*s\n%.*s", STR_FMT(jid_str(a->jid)), STR_FMT(t->key));
 		t->asking = ask(s, &q);
+		t->due = !t->asking;
 	}
 	buf_clear(&b);
 }
@@ -274,30 +280,7 @@ static bool is_watched(const struct account *a)
 	return false;
 }
 
-static void fire(struct timer *timer)
-{
-	struct push *p = container_of(timer, struct push, timer);
-	struct shard *s = p->account->shard;
-	const struct host *h = settings_host(s->settings, jid_domain(p->account->jid));
-
-	bool waits = false;
-
-	if (!h || is_watched(p->account)) {
-		push_forget_due(p);
-		return;
-	}
-	list_each(t, &p->targets, struct push_target, link) {
-		waits = waits || (t->due && t->asking);
-		if (!t->due || t->asking)
-			continue;
-		t->due = false;
-		publish(p, t, h);
-	}
-	if (!waits)
-		push_release(p);
-}
-
-/* It stays in memory until then. */
+/* The account stays in memory until then. */
 static void set_timer(struct push *p)
 {
 	struct loop *l = &p->account->shard->loop;
@@ -306,6 +289,28 @@ static void set_timer(struct push *p)
 		return;
 	timer_set(&l->wheel, &p->timer, l->now, PUSH_AFTER_MS);
 	account_stay(p->account);
+}
+
+static void fire(struct timer *timer)
+{
+	struct push *p = container_of(timer, struct push, timer);
+	struct shard *s = p->account->shard;
+	const struct host *h = settings_host(s->settings, jid_domain(p->account->jid));
+	bool due = false;
+
+	if (!h || is_watched(p->account)) {
+		push_forget_due(p);
+		return;
+	}
+	list_each(t, &p->targets, struct push_target, link) {
+		if (t->due && !t->asking)
+			publish(p, t, h);
+		if (t->due && !t->asking)
+			set_timer(p);
+		due = due || t->due;
+	}
+	if (!due)
+		push_release(p);
 }
 
 static void tell(struct push *p)
@@ -346,6 +351,10 @@ static void judge(struct account *a, struct str key, enum verdict v)
 	if (!t)
 		return;
 	t->asking = false;
+	if (t->renewed) {
+		t->renewed = false;
+		v = TAKEN;
+	}
 	if (v == REFUSED || (v == FAILED_NOW && t->errors + 1 >= PUSH_ERRORS_MAX)) {
 		log_info(&a->shard->log, "push_disabled", F_STR("account", jid_str(a->jid)),
 			F_STR("service", push_service(t)),
@@ -397,12 +406,14 @@ static void published(struct shard *s, struct str memo, const struct stanza *ans
 /* ---- what is told ---- */
 
 /* Written by the user: from here, or in a room, where the session's presence tells the nick. */
-static bool is_own(const struct account *a, const struct session *s, struct jid from)
+static bool is_own(const struct account *a, const struct session *s, const struct stanza *m)
 {
-	if (jid_eq_bare(from, a->jid))
+	if (jid_eq_bare(m->from, a->jid))
 		return true;
-	for (uint32_t i = 0; s && i < s->n_directed; i++)
-		if (jid_eq(s->directed[i], from))
+	if (!s || m->type != MESSAGE_GROUPCHAT)
+		return false;
+	for (uint32_t i = 0; i < s->n_directed; i++)
+		if (jid_eq(s->directed[i], m->from))
 			return true;
 	return false;
 }
@@ -443,7 +454,7 @@ static void delivered(const struct delivery *d)
 		take_leave(a, m);
 		return;
 	}
-	if (is_watched(a) || is_own(a, d->match, m->from) || !push_is_notable(m))
+	if (is_watched(a) || is_own(a, d->match, m) || !push_is_notable(m))
 		return;
 	push_count(a->push, m);
 	tell(a->push);
@@ -466,7 +477,7 @@ static void left(struct session *s)
 		return;
 	for (uint32_t i = 0; i < s->sm->n; i++) {
 		const struct stanza *st = sm_unacked(s->sm, i)->stanza;
-		if (st && !st->place && push_is_notable(st) && !is_own(s->account, s, st->from))
+		if (st && !st->place && push_is_notable(st) && !is_own(s->account, s, st))
 			push_count(p, st);
 	}
 	if (p->count != before)
@@ -479,6 +490,7 @@ static void session_ended(struct session *s)
 		left(s);
 }
 
+/* A session is active, is back, or takes messages. */
 static void active(struct session *s)
 {
 	if (s->account->push && is_watched(s->account))
