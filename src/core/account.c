@@ -44,6 +44,31 @@ static void account_free(struct account *a)
 	free(a);
 }
 
+static void last_stored(struct store_op *op, void *receiver)
+{
+	store_op_free(op);
+}
+
+/* Not at each logout: a write costs more than the login before it. A crash loses what is not
+ * a minute old. */
+static void store_last(struct account *a)
+{
+	struct shard *s = a->shard;
+
+	if (!a->last_is_news || a->guest)
+		return;
+	a->last_is_news = false;
+	store_set_last(s->core->store, store_op_new(&s->loop.inbox, last_stored, 0),
+		jid_domain(a->jid), jid_local(a->jid), a->last_us,
+		a->last_status ? str_c(a->last_status) : STR(""));
+}
+
+void accounts_save(struct shard *s)
+{
+	for (struct map_node *n = map_next(&s->accounts, NULL); n; n = map_next(&s->accounts, n))
+		store_last(container_of(n, struct account, node));
+}
+
 /* Nobody has used it for a while. What waits or is on its way keeps it. */
 static void idle_fired(struct timer *t)
 {
@@ -55,6 +80,7 @@ static void idle_fired(struct timer *t)
 		timer_set(&a->shard->loop.wheel, &a->idle, a->shard->loop.now, ACCOUNT_IDLE_MS);
 		return;
 	}
+	store_last(a);
 	account_free(a);
 }
 

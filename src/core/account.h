@@ -37,6 +37,7 @@ struct account {
 	struct timer idle;
 	uint64_t last_us;           /* wall clock of the last end of presence, 0: never */
 	char *last_status;          /* with it, or NULL */
+	bool last_is_news;          /* not stored yet: that is done when the account leaves */
 	char avatar[41];            /* XEP-0153: hash of the vCard's photo, or empty; its module's */
 };
 
@@ -71,6 +72,9 @@ void account_reload(struct account *a);
 /* The account is deleted from the store: tells its contacts, ends its sessions and forgets
  * it. */
 void account_gone(struct account *a);
+
+/* What is stored when an account leaves, of all that are there: the server stops. */
+void accounts_save(struct shard *s);
 
 /* All accounts of the shard; its thread is to end. */
 void accounts_free(struct shard *s);

@@ -160,11 +160,6 @@ static void tell_directed(struct session *s, struct stanza *st)
 	forget_directed(&list);
 }
 
-static void last_stored(struct store_op *op, void *receiver)
-{
-	store_op_free(op);
-}
-
 /* The last available resource has gone: XEP-0012 and probes want to know when. */
 static void note_last(struct account *a, const struct stanza *st)
 {
@@ -180,9 +175,7 @@ static void note_last(struct account *a, const struct stanza *st)
 	a->last_us = clock_wall_us();
 	free(a->last_status);
 	a->last_status = status.n ? strndup(status.p, status.n) : NULL;
-	if (!a->guest)
-		store_set_last(s->core->store, store_op_new(&s->loop.inbox, last_stored, 0),
-			jid_domain(a->jid), jid_local(a->jid), a->last_us, status);
+	a->last_is_news = true;
 }
 
 static void unavailable(struct session *s, struct stanza *st)

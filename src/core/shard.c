@@ -221,6 +221,14 @@ void core_clear(struct core *c)
 	c->n_shards = 0;
 }
 
+void core_save(struct core *c)
+{
+	for (unsigned i = 0; i < c->n_shards; i++)
+		accounts_save(c->shards[i]);
+	sm_save_all(c);
+	core_drain(c);
+}
+
 static void *shard_main(void *arg)
 {
 	struct shard *s = arg;

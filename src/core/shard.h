@@ -106,6 +106,9 @@ struct shard {
 bool core_init(struct core *c, unsigned n_shards, struct settings *settings,
 	const struct module *const *modules);
 
+/* With the threads ended: stores what is still in memory alone, before the store is closed. */
+void core_save(struct core *c);
+
 /* Frees all; the threads have ended. */
 void core_clear(struct core *c);
 

@@ -94,8 +94,7 @@ struct sm *sm_find(struct account *a, struct str id);
 void sm_save(struct sm *sm, struct buf *out);
 bool sm_restore(struct account *a, struct str text);
 
-/* The same for all sessions that are away, at the end of the server: with the threads ended. And
- * at its start: loads the accounts that have some, so that they are there for their contacts. */
+/* The same for all sessions that are away, at the end of the server (core_save()). And at its start: loads the accounts that have some, so that they are there for their contacts. */
 void sm_save_all(struct core *c);
 void sm_restore_all(struct core *c);
 

@@ -244,7 +244,6 @@ void sm_save_all(struct core *c)
 					save(s->sm);
 		}
 	}
-	core_drain(c);
 }
 
 struct waking {

@@ -326,7 +326,7 @@ void server_close(struct server *s)
 {
 	core_drain(&s->core);
 	if (s->core.store)
-		sm_save_all(&s->core);
+		core_save(&s->core);
 	if (s->core.jobs)
 		jobs_free(&s->core.jobs);
 	core_drain(&s->core);

@@ -86,7 +86,7 @@ static void stop(struct world *w)
 	core_stop(&w->core);
 	world_settle(w);
 	core_drain(&w->core);
-	sm_save_all(&w->core);
+	core_save(&w->core);
 	jobs_free(&w->core.jobs);
 	core_drain(&w->core);
 	store_close(&w->core.store);
