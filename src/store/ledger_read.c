@@ -100,6 +100,7 @@ static bool open_segment(struct ledger *l, struct read_segment *g)
 static enum read_answer fail(struct ledger_fault *fault, const struct read_segment *g,
 	uint64_t place, const char *what, int e)
 {
+	BUG_ON(!g);
 	*fault = (struct ledger_fault){ what, g->base, place - g->base, e };
 	return READ_FAILED;
 }
