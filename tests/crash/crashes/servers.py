@@ -6,7 +6,9 @@ resumption. The peers keep them as their packages do: nothing is turned off that
 import asyncio
 import json
 import os
+import random
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -15,16 +17,30 @@ ROOT = Path(__file__).resolve().parent.parent.parent.parent
 sys.path.insert(0, str(ROOT / 'bench'))
 
 from comparing import processes  # noqa: E402
-from comparing.servers import (Ejabberd as ComparedEjabberd, free_port, output_of,  # noqa: E402
-                               package_version)
+from comparing.servers import Ejabberd as ComparedEjabberd  # noqa: E402
+from comparing.servers import output_of, package_version  # noqa: E402
 
 START_SECONDS = 60
 STOP_SECONDS = 30
 LOOK_AGAIN = 0.02
+PORTS = 20000, 32000
 
 
 class NotRunning(Exception):
     """A server does not come up, does not go down when it should, or went by itself."""
+
+
+def free_port():
+    """None that the system gives to those who connect: while the server is down, a client that
+    tries to reach it could get its port, and connect to itself."""
+    while True:
+        port = random.randrange(*PORTS)
+        with socket.socket() as s:
+            try:
+                s.bind(('127.0.0.1', port))
+                return port
+            except OSError:
+                pass
 
 
 class Server:
