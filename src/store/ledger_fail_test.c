@@ -67,7 +67,7 @@ static unsigned fill(struct rig *r, const char *archive)
 /* After the disk has room again, the ledger finds out by itself. */
 static void expect_recovery(struct rig *r)
 {
-	for (int i = 0; i < 100 && rig_store(r, B, STR("again")) != STORE_OK; i++)
+	for (int i = 0; i < 500 && rig_store(r, B, STR("again")) != STORE_OK; i++)
 		usleep(20000);
 	assert_int_equal(r->last->status, STORE_OK);
 }
@@ -158,7 +158,7 @@ static void drop_first(struct rig *r, const char *archive, unsigned n)
 	while (n) {
 		unsigned k = n < 200 ? n : 200;
 		uint64_t upto = rig_read(r, archive, k)->messages[k - 1].place;
-		for (int i = 0; i < 100 && rig_drop(r, archive, upto) != STORE_OK; i++)
+		for (int i = 0; i < 500 && rig_drop(r, archive, upto) != STORE_OK; i++)
 			usleep(20000);
 		assert_int_equal(r->last->status, STORE_OK);
 		n -= k;

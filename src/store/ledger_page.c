@@ -177,6 +177,36 @@ static enum looked look_at(struct ledger *l, struct ledger_op *op, uint64_t plac
 	return LOOKED;
 }
 
+/* How many messages are not gone: those behind the one where counting begins are all there. */
+static enum step count_step(struct ledger *l, struct ledger_op *op)
+{
+	struct ledger_read_part *p = op->part.read;
+	uint64_t at = p->at ? p->at : p->count_from;
+
+	if (!p->at)
+		op->total = 0;
+	for (int n = 0; at > p->count_stop; n++) {
+		const struct record_archive *slot;
+		struct record r;
+		if (n == STEP_RECORDS) {
+			p->at = at;
+			return STEP_AGAIN;
+		}
+		enum read_answer answer = reader_head(l, at, op->archive, &r, &slot);
+		if (answer == READ_FAILED)
+			return fail(op);
+		if (answer == READ_END)
+			break;
+		if (at == p->count_from)
+			op->total = p->n - slot->number;
+		op->total += ledger_id_stamp(r.id) >= p->cutoff_us;
+		at = slot->prev;
+	}
+	p->at = p->count_from = 0;
+	p->floor_n = p->n - op->total;
+	return STEP_AGAIN;
+}
+
 static enum step end_page(struct ledger_op *op, bool complete)
 {
 	struct ledger_read_part *p = op->part.read;
@@ -290,6 +320,8 @@ static enum step run_step(struct ledger *l, struct ledger_op *op)
 		return read_waiting(l, op);
 	if (p->left)
 		return find_step(l, op);
+	if (p->count_from)
+		return count_step(l, op);
 	if (p->q.n_ids)
 		return page_of_ids(l, op);
 	return p->q.newest ? page_backwards(l, op) : page_forwards(l, op);

@@ -102,6 +102,10 @@ struct ledger_read_part {
 	unsigned chunk, n_chunks;
 	bool last_chunk;      /* nothing comes behind those */
 	uint32_t floor_n, first_n; /* numbers: of the last message that is gone, the page's first */
+	/* Where marks don't say how many are gone: this message and those before it up to a place
+	 * are to be counted, 0: they need not; and the number of the last of all. */
+	uint64_t count_from, count_stop, cutoff_us;
+	uint32_t n;
 	size_t cap, bytes_read;
 };
 

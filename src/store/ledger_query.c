@@ -143,12 +143,23 @@ static bool has_filters(const struct ledger_query *q)
 	return q->with.n || q->start_us || q->end_us || q->n_ids || q->match;
 }
 
+/* A bound by age, or what was lost with a segment, ends somewhere before the first mark whose
+ * successors are all younger. */
 static void count_history(const struct ledger_state *s, const struct archive *a,
 	struct ledger_op *op)
 {
-	op->total_known = !a || archive_is_counted(s, a);
-	op->total = op->total_known && a ? a->n - a->floor_n : 0;
-	op->part.read->floor_n = a ? a->floor_n : 0;
+	struct ledger_read_part *p = op->part.read;
+
+	op->total_known = true;
+	op->total = a ? a->n - a->floor_n : 0;
+	p->floor_n = a ? a->floor_n : 0;
+	if (!op->total || archive_is_counted(s, a))
+		return;
+	uint32_t i = marks_low_upto(&a->marks, mark_tick(s->cutoff_us));
+	p->count_from = i < a->marks.n ? mark_place(&a->marks.v[i]) : a->newest;
+	p->count_stop = a->floor;
+	p->cutoff_us = s->cutoff_us;
+	p->n = a->n;
 }
 
 bool query_plan(struct ledger *l, struct ledger_op *op)
@@ -172,7 +183,9 @@ bool query_plan(struct ledger *l, struct ledger_op *op)
 	}
 	if (c.newest <= p->behind || p->before <= p->behind + 1) {
 		op->complete = true;
-		return false;
+		p->from = 0; /* an empty page, in both directions */
+		p->last_chunk = true;
+		return p->count_from != 0;
 	}
 	if (p->q.newest)
 		begin_backwards(&c, p);

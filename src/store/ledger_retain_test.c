@@ -32,7 +32,8 @@ static size_t history(struct rig *r, const char *archive)
 
 	assert_int_equal(query(r, archive, &all)->status, STORE_OK);
 	assert_int_equal(r->last->n_messages, n);
-	assert_true(r->last->complete);
+	assert_true(r->last->complete && r->last->total_known && r->last->total == n);
+	assert_true(!n || (r->last->index_known && r->last->first_index == 0));
 	return n;
 }
 
