@@ -1,26 +1,11 @@
 """stanza against the server, over direct TLS by a transport of the test's own."""
-import os
-import subprocess
-from pathlib import Path
-
-NODE = Path(__file__).parent / 'node'
-SECONDS = 120
-
-
-def run(script, server, one, two):
-    """What two people have to say, line by line."""
-    done = subprocess.run(
-        ['node', NODE / script, f'xmpps://127.0.0.1:{server.ports["c2s_direct_tls"]}', one.domain,
-         one.user, one.password, two.user, two.password],
-        capture_output=True, text=True, timeout=SECONDS, env=os.environ)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+from node_clients import play
 
 
 def test_vcard_private_storage_and_blocking(server):
     """XEP-0054, XEP-0049 and XEP-0191 as this client speaks them."""
     one, two = server.two_accounts()
-    assert run('personal.mjs', server, one, two) == [
+    assert play('personal_stanza.mjs', server, one, two) == [
         'vcard Juliet <Capulet> & co Juliet', 'room council@rooms.example.org true',
         'list []', f'push {two.jid}', f'blocked {two.jid}', 'out not-acceptable',
         'in service-unavailable', f'push {two.jid}', 'heard again']
@@ -30,7 +15,7 @@ def test_two_devices(server):
     """XEP-0280: each message once on each device. XEP-0352: the newest presence alone, and it
     comes before a message."""
     one, two = server.two_accounts()
-    assert run('devices_stanza.mjs', server, one, two) == [
+    assert play('devices_stanza.mjs', server, one, two) == [
         'laptop: orchard said hello',
         'phone: orchard said hello, laptop sent yes',
         'laptop: phone sent me',
@@ -38,3 +23,20 @@ def test_two_devices(server):
         'romeo: laptop said yes, phone said me',
         'phone: orchard is xa',
         'phone: orchard is chat, orchard said wake up']
+
+
+def test_broken_connections(server):
+    """XEP-0198 section 5: twice the session goes on, and nothing is lost or doubled in either
+    direction. XEP-0313 section 4.3: pages forwards and backwards."""
+    one, two = server.two_accounts()
+    assert play('reliable_stanza.mjs', server, one, two) == [
+        'she heard: before',
+        'she heard: meanwhile one, again one',
+        'he heard: written offline one',
+        'she heard: meanwhile two, again two',
+        'he heard: written offline two',
+        'page: before, meanwhile one, again one false',
+        'page: written offline one, meanwhile two, again two false',
+        'page: written offline two true',
+        'page: written offline one, meanwhile two, again two false',
+        'page: before, meanwhile one, again one true']

@@ -1,25 +1,13 @@
 // Two devices of one person with stanza: copies, and a device that nobody looks at.
 // Usage: devices_stanza.mjs SERVICE DOMAIN ONE PASSWORD TWO PASSWORD
-import { createClient } from "stanza";
-import { Tcp } from "./tcp.mjs";
+import { makeClient } from "./tcp.mjs";
 
 const [service, domain, one, onePassword, two, twoPassword] = process.argv.slice(2);
 const resource = (jid) => jid.split("/")[1] ?? "account";
 
-async function login(username, password, device) {
-  const client = createClient({
-    jid: `${username}@${domain}`,
-    password,
-    resource: device,
-    timeout: 60, // seconds, of each request
-    autoReconnect: false,
-    transports: { tcp: service },
-    transportPreferenceOrder: ["tcp"],
-  });
+async function login(user, password, device) {
+  const client = makeClient({ service, domain, user, password, resource: device });
   const came = [];
-  client.transports.tcp = Tcp;
-  // It would pick one of these without binding to the channel, of which it knows nothing.
-  for (const name of ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS"]) client.sasl.disable(name);
   // The library gives what is in a copy as if it had come itself.
   client.on("message", (m) => m.carbon || came.push(`${resource(m.from)} said ${m.body}`));
   client.on("message:sent", (m, copy) => copy && came.push(`${resource(m.from)} sent ${m.body}`));

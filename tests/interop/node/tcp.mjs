@@ -1,6 +1,6 @@
 // RFC 6120 over direct TLS as a transport for stanza, whose own ones are WebSocket and BOSH.
 import tls from "node:tls";
-import { JXT } from "stanza";
+import { createClient, JXT } from "stanza";
 
 const NAMESPACES = "xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'";
 
@@ -67,4 +67,21 @@ export class Tcp {
       this.socket.write("</stream:stream>");
     }
   }
+}
+
+// A client that uses it, to be connected.
+export function makeClient({ service, domain, user, password, resource }) {
+  const client = createClient({
+    jid: `${user}@${domain}`,
+    password,
+    resource,
+    timeout: 60, // seconds, of each request
+    autoReconnect: false,
+    transports: { tcp: service },
+    transportPreferenceOrder: ["tcp"],
+  });
+  client.transports.tcp = Tcp;
+  // It would pick one of these without binding to the channel, of which it knows nothing.
+  for (const name of ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS"]) client.sasl.disable(name);
+  return client;
 }

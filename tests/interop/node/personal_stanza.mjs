@@ -1,25 +1,12 @@
 // Two people with stanza: vCards, private storage, blocking.
-// Usage: personal.mjs SERVICE DOMAIN ONE PASSWORD TWO PASSWORD
-import { createClient } from "stanza";
-import { Tcp } from "./tcp.mjs";
+// Usage: personal_stanza.mjs SERVICE DOMAIN ONE PASSWORD TWO PASSWORD
+import { makeClient } from "./tcp.mjs";
 
 const [service, domain, one, onePassword, two, twoPassword] = process.argv.slice(2);
 
 // A session that keeps what comes.
 async function login(user, password, resource) {
-  const agent = createClient({
-    jid: `${user}@${domain}`,
-    password,
-    resource,
-    server: domain,
-    autoReconnect: false,
-    timeout: 60,
-    transports: { tcp: service },
-    transportPreferenceOrder: ["tcp"],
-  });
-  agent.transports.tcp = Tcp;
-  // It would pick one of these without binding to the channel, of which it knows nothing.
-  for (const name of ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS"]) agent.sasl.disable(name);
+  const agent = makeClient({ service, domain, user, password, resource });
   const came = [];
   let look = () => {};
   for (const name of ["available", "unavailable", "subscribe", "message", "message:error", "block",

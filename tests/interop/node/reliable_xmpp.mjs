@@ -1,5 +1,5 @@
 // A connection that breaks, with @xmpp/client: the session goes on (XEP-0198), and the archive has
-// all (XEP-0313). Usage: reliable.mjs SERVICE DOMAIN ONE PASSWORD TWO PASSWORD
+// all (XEP-0313). Usage: reliable_xmpp.mjs SERVICE DOMAIN ONE PASSWORD TWO PASSWORD
 import { client, xml } from "@xmpp/client";
 
 const [service, domain, one, onePassword, two, twoPassword] = process.argv.slice(2);
@@ -39,7 +39,7 @@ async function page(xmpp, ...set) {
 
 const juliet = await login(one, onePassword, "balcony");
 const romeo = await login(two, twoPassword, "orchard");
-// This client does not count the answers to its IQs, so there are none before the connection breaks.
+// This client does not count the answers to its IQs; there are none before the connection breaks.
 await until(() => juliet.streamManagement.enabled);
 await juliet.send(xml("presence"));
 await say(romeo, `${one}@${domain}`, "before");
