@@ -51,11 +51,21 @@ struct nonza_rule {
 	void (*run)(struct client *c, const struct xml_doc *d);
 };
 
+/* A node of service discovery (XEP-0030 sections 3.2 and 4.2). Whether the one who asks may know of
+ * it is for the functions to see. node NULL ends the table. */
+struct disco_node {
+	const char *node;
+	unsigned at; /* AT_HOST, AT_ACCOUNT */
+	enum outcome (*info)(struct ctx *c, const struct stanza *iq);
+	enum outcome (*items)(struct ctx *c, const struct stanza *iq);
+};
+
 struct module {
 	const char *name;
 	const char *spec;                     /* "XEP-0199 2.0.1" */
 	const char *const *features;          /* of the host, in disco#info; NULL-terminated */
 	const char *const *account_features;  /* of an account's bare JID */
+	const struct disco_node *nodes;
 	const struct iq_rule *iq;
 	const struct nonza_rule *nonzas;
 

@@ -57,6 +57,7 @@ void session_end(struct session *s)
 {
 	struct account *a = s->account;
 	struct sm *sm = s->sm;
+	bool kept_back = sm || s->offline; /* others may take what waits, now */
 
 	presence_end(s);
 	list_del(&s->link);
@@ -67,11 +68,10 @@ void session_end(struct session *s)
 	for (const struct module *const *m = a->shard->core->modules; *m; m++)
 		if ((*m)->session_ended)
 			(*m)->session_ended(s);
-	if (sm) {
+	if (sm)
 		sm_end(sm);
-		if (!a->shard->dead)
-			sessions_take_messages(a);
-	}
+	if (kept_back && !a->shard->dead)
+		sessions_take_messages(a);
 	free(s);
 	account_stay(a);
 }
@@ -122,6 +122,16 @@ void sessions_take_messages(struct account *a)
 bool session_is_connected(const struct session *s)
 {
 	return s->client && c2s_is_ready(&s->client->stream);
+}
+
+bool session_has_room(const struct session *s, size_t bytes)
+{
+	if (!session_is_connected(s))
+		return false;
+	const struct buf *out = c2s_out(&s->client->stream);
+	if (s->sm && s->sm->n && s->sm->bytes + bytes > s->account->shard->settings->unacked_max / 2)
+		return false;
+	return out->max && (!out->n || out->n + bytes <= out->max / 2);
 }
 
 static char *put(char *at, struct str s)

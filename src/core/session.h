@@ -10,6 +10,7 @@ struct account;
 struct client;
 struct copied;
 struct csi;
+struct offline_reader;
 struct sm;
 
 /* Owned by its account, freed by session_end(). */
@@ -32,6 +33,8 @@ struct session {
 	bool inactive;              /* XEP-0352: the client said that nobody looks at it */
 	uint64_t since_us;          /* bound at; wall clock */
 	struct csi *csi;            /* XEP-0352: what is held back, or NULL; its module's */
+	struct offline_reader *offline; /* XEP-0013: it reads what waits by itself; or NULL; its
+				     * module's */
 };
 
 /* Binds a resource. Another session of the same resource ends with <conflict/>. */
@@ -82,6 +85,10 @@ void sessions_take_messages(struct account *a);
 
 /* Whether a client is there and reads. */
 bool session_is_connected(const struct session *s);
+
+/* Whether so many bytes more leave half of the client's output free, and half of what it may
+ * leave unacknowledged. A stanza that is larger goes out alone. */
+bool session_has_room(const struct session *s, size_t bytes);
 
 static inline bool session_is_available(const struct session *s)
 {

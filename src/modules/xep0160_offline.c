@@ -103,23 +103,12 @@ static void deliver_one(struct session *to, const struct ledger_message *m)
 	stanza_unref(&st);
 }
 
-/* Whether so many bytes more leave half of the connection's output free. A stanza that is
- * larger goes out alone. */
-static bool has_room(struct session *to, size_t bytes)
-{
-	const struct buf *out = c2s_out(&to->client->stream);
-
-	if (to->sm && to->sm->n && to->sm->bytes + bytes > to->account->shard->settings->unacked_max / 2)
-		return false;
-	return out->max && (!out->n || out->n + bytes <= out->max / 2);
-}
-
 /* How many of the messages were delivered. */
 static size_t deliver_page(struct session *to, const struct ledger_op *op)
 {
 	size_t n = 0;
 
-	while (n < op->n_messages && has_room(to, op->messages[n].bytes.n))
+	while (n < op->n_messages && session_has_room(to, op->messages[n].bytes.n))
 		deliver_one(to, &op->messages[n++]);
 	return n;
 }
@@ -184,12 +173,21 @@ static void read_page(struct account *a, uint64_t after)
 	ledger_read_waiting(a->shard->core->ledger, op, jid_str(a->jid), after, PAGE);
 }
 
+/* XEP-0013 section 2.2: a session that reads by itself is there. */
+static bool somebody_reads(const struct account *a)
+{
+	list_each(s, &a->sessions, struct session, link)
+		if (s->offline)
+			return true;
+	return false;
+}
+
 /* What another session has taken and not acknowledged is its own until it ends. */
 static void available(struct session *s)
 {
 	struct account *a = s->account;
 
-	if (a->guest || a->held || a->taken)
+	if (a->guest || a->held || a->taken || somebody_reads(a))
 		return;
 	if (!a->has_stored && !ledger_waiting(a->shard->core->ledger, jid_str(a->jid)))
 		return;

@@ -131,6 +131,7 @@ static bool cmd_limit(struct stage *s, struct str args)
 		{ STR("blocklist_items"), &set->blocklist_max },
 		{ STR("held_bytes"), &set->held_max },
 		{ STR("offline_messages"), &s->world.offline_max },
+		{ STR("output_bytes"), &set->max_out },
 		{ STR("push_registrations"), &set->push_max },
 		{ STR("private_bytes"), &set->private_max },
 		{ STR("roster_items"), &set->roster_max },
