@@ -5,6 +5,7 @@
 #include "base/bug.h"
 #include "base/clock.h"
 #include "core/account.h"
+#include "core/archive.h"
 #include "core/client.h"
 #include "core/manage.h"
 
@@ -170,6 +171,43 @@ static void cmd_deluser(struct request *r)
 
 	if (account_word(r, 1, &j))
 		send_errand(r, shard_of(&r->server->core, j), jid_bare(j), do_deluser);
+}
+
+/* ---- an account's messages ---- */
+
+struct erasing {
+	struct waiter waiter;
+	struct errand *errand;
+};
+
+static void erase_messages(struct waiter *w, struct shard *s, struct account *a,
+	enum store_status status)
+{
+	struct erasing *x = container_of(w, struct erasing, waiter);
+	struct errand *e = x->errand;
+
+	free(x);
+	if (a)
+		archive_erase(s, a->jid, managed, e);
+	else
+		managed(s, status, e);
+}
+
+static void do_erase(struct errand *e)
+{
+	struct erasing *x = xcalloc(1, sizeof *x);
+
+	x->waiter.run = erase_messages;
+	x->errand = e;
+	account_wait(e->shard, e->jid, &x->waiter);
+}
+
+static void cmd_erase(struct request *r)
+{
+	struct jid j;
+
+	if (account_word(r, 1, &j))
+		send_errand(r, shard_of(&r->server->core, j), jid_bare(j), do_erase);
 }
 
 /* ---- users: host after host, page after page ---- */
@@ -371,6 +409,7 @@ static const struct command {
 	{ "adduser", 3, 3, cmd_adduser },
 	{ "deluser", 2, 2, cmd_deluser },
 	{ "passwd", 3, 3, cmd_passwd },
+	{ "erase", 2, 2, cmd_erase },
 	{ "users", 1, 2, cmd_users },
 	{ "sessions", 1, 1, cmd_sessions },
 	{ "kick", 2, 2, cmd_kick },

@@ -27,6 +27,7 @@ static const char usage[] =
 	"                     standard input when that is no terminal\n"
 	"  deluser JID        delete an account and all that belongs to it\n"
 	"  passwd JID         change a password\n"
+	"  erase JID          erase the messages of an account, which stays\n"
 	"  users [HOST]       list the accounts\n"
 	"  sessions           list who is connected\n"
 	"  kick JID           end the sessions of an account, or one session by its full JID\n"

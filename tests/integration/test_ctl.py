@@ -46,7 +46,7 @@ def test_adduser_with_a_bad_password(server, stdin):
     assert 'bad@example.org' not in server.ctl('users').stdout.split()
 
 
-@pytest.mark.parametrize('command', ['adduser', 'passwd', 'deluser', 'kick'])
+@pytest.mark.parametrize('command', ['adduser', 'passwd', 'deluser', 'erase', 'kick'])
 @pytest.mark.parametrize('jid, why', [
     ('juliet', 'address'), ('@example.org', 'address'), ('a b@example.org', 'address'),
     ('example.org', 'address'), ('juliet@example.com', 'not served'),
@@ -55,7 +55,7 @@ def test_bad_address(server, command, jid, why):
     assert why in refused(server, command, jid)
 
 
-@pytest.mark.parametrize('command', ['passwd', 'deluser'])
+@pytest.mark.parametrize('command', ['passwd', 'deluser', 'erase'])
 def test_no_such_account(server, command):
     assert 'no such account' in refused(server, command, 'nobody@example.org')
 

@@ -4,6 +4,7 @@ import datetime
 import pytest
 
 from harness import condition, find, text_of
+from harness.moved import archive
 from harness.server import Account
 
 pytestmark = pytest.mark.usefixtures('others_are_served')
@@ -87,16 +88,21 @@ def test_order_of_offline_and_live(server, people):
     assert got == [f'o{i}' for i in range(300)] + [f'l{i}' for i in range(300)]
 
 
-def test_many(server, people, nothing_waits):
+NO_ARCHIVE = {'example.org': 'archive = false'}
+
+
+def test_many(make_server):
     """As many as the default bound allows, 1,000, and not one more."""
-    juliet, romeo = people
+    server = make_server(hosts=NO_ARCHIVE)
+    first, romeo = server.two_accounts()
+    juliet = server.online(first)
     store(server, juliet, romeo.jid, 1000)
     juliet.send(f"<message to='{romeo.jid}' type='chat' id='more'><body>x</body></message>")
     assert condition(juliet.message(id='more')) == 'service-unavailable'
     client = server.online(romeo)
     for i in range(1000):
         assert client.message().get('id') == f'o{i}'
-    nothing_waits()
+    server.wait_stat('ledger_waiting', 0)
     client.send('</stream:stream>')
     client.wait_end()
     store(server, juliet, romeo.jid, 1)
@@ -104,13 +110,29 @@ def test_many(server, people, nothing_waits):
 
 def test_bound_of_the_configuration(make_server):
     """offline_messages of the limits; it counts for each account alone."""
-    server = make_server(limits='offline_messages = 3')
+    server = make_server(hosts=NO_ARCHIVE, limits='offline_messages = 3')
     juliet = server.online(server.account())
     romeo, tybalt = server.two_accounts()
     store(server, juliet, romeo.jid, 3)
     juliet.send(f"<message to='{romeo.jid}' id='more'><body>x</body></message>")
     assert condition(juliet.message(id='more')) == 'service-unavailable'
     store(server, juliet, tybalt.jid, 3)
+
+
+def test_bound_where_there_is_an_archive(make_server):
+    """More than offline_messages wait for nobody, but are in the archive: none goes back."""
+    server = make_server(limits='offline_messages = 3')
+    first, romeo = server.two_accounts()
+    juliet = server.online(first)
+    for i in range(5):
+        juliet.send(f"<message to='{romeo.jid}' type='chat' id='o{i}'><body>{i}</body></message>")
+    server.wait_stat('messages_kept', 5)
+    assert messages(juliet.sync()) == []
+    client = server.online(romeo)
+    assert [client.message().get('id') for _ in range(3)] == ['o0', 'o1', 'o2']
+    server.wait_stat('ledger_waiting', 0)
+    assert messages(client.sync()) == []
+    assert [m[0] for m in archive(client)] == [f'o{i}' for i in range(5)]
 
 
 @pytest.mark.parametrize('content', [
