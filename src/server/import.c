@@ -40,16 +40,32 @@ void import_again(struct import *im, struct data *d)
 
 /* ---- notes and errors ---- */
 
-static struct str place_of(struct import *im, struct arena *a)
+/* What comes from the input, names of files too, may hold anything: control characters, those
+ * of two bytes as well (U+0080 to U+009F), are for no terminal. */
+static void make_harmless(char *text)
 {
-	if (!im->file)
-		return STR("");
-	if (!im->line)
-		return str_printf(a, "%s", im->file);
-	return str_printf(a, "%s:%llu", im->file, (unsigned long long)im->line);
+	for (unsigned char *p = (unsigned char *)text; *p; p++) {
+		if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+			p[0] = p[1] = '?';
+		else if (*p < ' ' || *p == 0x7f)
+			*p = '?';
+	}
 }
 
-/* What comes from the input may hold anything: control characters are for no terminal. */
+static struct str place_of(struct import *im, struct arena *a)
+{
+	char *file;
+
+	if (!im->file)
+		return STR("");
+	file = arena_alloc(a, strlen(im->file) + 1);
+	memcpy(file, im->file, strlen(im->file) + 1);
+	make_harmless(file);
+	if (!im->line)
+		return str_c(file);
+	return str_printf(a, "%s:%llu", file, (unsigned long long)im->line);
+}
+
 __attribute__((format(printf, 2, 0)))
 static struct str text_of(struct arena *a, const char *fmt, va_list ap)
 {
@@ -57,9 +73,7 @@ static struct str text_of(struct arena *a, const char *fmt, va_list ap)
 	int n = vsnprintf(text, sizeof text, fmt, ap);
 
 	BUG_ON(n < 0);
-	for (char *p = text; *p; p++)
-		if ((unsigned char)*p < ' ' || *p == 0x7f)
-			*p = '?';
+	make_harmless(text);
 	return str_dup(a, str_c(text));
 }
 
@@ -179,8 +193,10 @@ static bool make_account(struct import *im)
 	static const struct store_key none[STORE_HASHES];
 	bool exists;
 
-	if (!look_up(im, &exists))
+	if (!look_up(im, &exists)) {
+		im->taken = false; /* it may exist: the end must not take it out */
 		return false;
+	}
 	if (exists && !im->options->replace) {
 		im->counts.existing++;
 		im->taken = false;
@@ -289,7 +305,7 @@ void import_key(struct import *im, enum digest d, uint64_t rounds, struct str sa
 
 	if (!im->taken)
 		return;
-	if (!rounds || rounds > UINT32_MAX || !salt.n || salt.n > SCRAM_SALT_MAX ||
+	if (!rounds || rounds > SCRAM_ROUNDS_MAX || !salt.n || salt.n > SCRAM_SALT_MAX ||
 	    stored.n != n || server.n != n) {
 		import_note(im, "SCRAM key that is none");
 		return;
