@@ -12,10 +12,13 @@ static const struct scan_limits limits = {
 	.namespaces = 1024, .nodes = 1024 * 1024,
 };
 
-/* Elements of one name and namespace. */
+/* Elements of one name and namespace. Their place grows by doubling: many small ones must not
+ * leave as many copies behind. */
 struct import_private {
 	struct import_private *next;
-	struct str key, xml;
+	struct str key;
+	char *xml;
+	size_t n, room;
 };
 
 bool import_scan(struct import *im, struct xml_table *t, struct str xml, struct arena *a,
@@ -70,6 +73,22 @@ void import_vcard(struct import *im, struct str xml)
 	arena_reset(&im->turn);
 }
 
+static bool append(struct import *im, struct import_private *p, struct str xml)
+{
+	if (p->n + xml.n > 2 * IMPORT_XML_MAX)
+		return false;
+	if (p->n + xml.n > p->room) {
+		p->room = 2 * (p->n + xml.n);
+		char *room = arena_alloc(&im->user_mem, p->room);
+		if (p->n)
+			memcpy(room, p->xml, p->n);
+		p->xml = room;
+	}
+	memcpy(p->xml + p->n, xml.p, xml.n);
+	p->n += xml.n;
+	return true;
+}
+
 /* Those of one kind are kept together, in whatever order they come. */
 static void add_private(struct import *im, struct str xml)
 {
@@ -88,13 +107,12 @@ static void add_private(struct import *im, struct str xml)
 		**at = (struct import_private){ .key = str_dup(&im->user_mem, key) };
 	}
 	buf_reset(&im->out);
-	buf_add(&im->out, (*at)->xml);
 	xml_extract(&im->out, &d, xml_root(&d));
-	if (key.n > STORE_KEY_MAX || !buf_ok(&im->out)) {
+	if (key.n > STORE_KEY_MAX || !buf_ok(&im->out) ||
+	    !append(im, *at, buf_str(&im->out))) {
 		import_note(im, "private element that is too large");
 		return;
 	}
-	(*at)->xml = str_dup(&im->user_mem, buf_str(&im->out));
 	im->counts.private_xml++;
 }
 
@@ -186,6 +204,7 @@ void import_documents_end(struct import *im)
 {
 	add_vcard4(im);
 	for (const struct import_private *p = im->private_xml; p; p = p->next)
-		set_data(im, &(struct store_datum){ SPACE_PRIVATE, p->key, p->xml }, p->xml.n != 0);
+		set_data(im, &(struct store_datum){ SPACE_PRIVATE, p->key,
+			str_from(p->xml, p->n) }, p->n != 0);
 	set_data(im, im->entries, im->n_entries);
 }

@@ -13,6 +13,7 @@
 #include "xmpp/stanza.h"
 
 #define HELD_BYTES_MAX (64 * 1024 * 1024) /* of one account; more is stored at once */
+#define STAMP_MAX      ((UINT64_C(1) << 55) - 1) /* in the year 3111; an id has place for it */
 
 /* Who made the id: only sequences of one maker need to grow (store/ledger.h). */
 enum { MAKER_HISTORY, MAKER_WAITING };
@@ -193,7 +194,7 @@ static void hold(struct import *im, const struct message *m, uint64_t stamp_us)
 	else
 		im->held = h;
 	im->held_last = h;
-	im->held_bytes += sizeof *h + m->bytes.n;
+	im->held_bytes += sizeof *h + m->bytes.n + m->id.n + m->partner.n;
 	if (h->id.n && !map_get(&im->held_ids, h->id))
 		map_put(&im->held_ids, &h->node);
 }
@@ -205,7 +206,9 @@ static void add_offline(struct import *im, uint64_t stamp_us, struct str xml)
 	if (!read_message(im, xml, &m))
 		return;
 	if (!stamp_us)
-		stamp_us = m.stamp_us ? m.stamp_us : clock_wall_us();
+		stamp_us = m.stamp_us;
+	if (!stamp_us || stamp_us > STAMP_MAX)
+		stamp_us = clock_wall_us();
 	if (im->held_bytes < HELD_BYTES_MAX)
 		hold(im, &m, stamp_us);
 	else
@@ -239,8 +242,8 @@ static void add_archived(struct import *im, struct str id, uint64_t stamp_us, st
 
 	if (!read_message(im, xml, &m))
 		return;
-	if (!stamp_us) {
-		import_note(im, "archived message without a time");
+	if (!stamp_us || stamp_us > STAMP_MAX) {
+		import_note(im, "archived message without a time, or with one that is none");
 		return;
 	}
 	put_older(im, stamp_us);

@@ -75,7 +75,8 @@ static bool message_row(void *user, sqlite3_stmt *st)
 {
 	struct database *b = user;
 	struct str store = import_sqlite_text(st, 0), type = import_sqlite_text(st, 3);
-	uint64_t stamp_us = (uint64_t)(sqlite3_column_double(st, 1) * 1e6);
+	const struct value when = value_number(sqlite3_column_double(st, 1) * 1e6);
+	uint64_t stamp_us = value_u64(&when, INT64_MAX, 0);
 	struct str xml = import_sqlite_text(st, 4);
 
 	if (!str_eq(type, STR("xml")))

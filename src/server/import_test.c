@@ -69,6 +69,8 @@ static const struct {
 	  NULL, "SCRAM key that is none", 1 },
 	{ "keys without rounds", USER SCRAM("SCRAM-SHA-1", "many", "c2FsdA==", KEY_1) TAIL, NULL,
 	  "SCRAM key that is none", 1 },
+	{ "keys whose check would keep the server busy", USER SCRAM("SCRAM-SHA-1", "4294967295",
+	  "c2FsdA==", KEY_1) TAIL, NULL, "SCRAM key that is none", 1 },
 	{ "keys of an unknown mechanism", USER SCRAM("SCRAM-MD5", "1", "c2FsdA==", KEY_1) TAIL,
 	  NULL, "credentials for SCRAM-MD5", 1 },
 	{ "an account without credentials", HEAD "<user name='juliet'>" TAIL, NULL,
@@ -101,6 +103,14 @@ static const struct {
 	  "account a b@localhost, whose name is no localpart" },
 	{ "a control character in a note is none", HEAD "<user name='a&#10;b'>" TAIL, NULL,
 	  "account a?b@localhost" },
+	{ "nor is one of two bytes", HEAD "<user name='a&#155;b'>" TAIL, NULL,
+	  "account a??b@localhost" },
+	{ "section 4.11: a time beyond what an id can hold", USER
+	  "<archive xmlns='urn:xmpp:pie:0#mam'><result xmlns='urn:xmpp:mam:2' id='1'>"
+	  "<forwarded xmlns='urn:xmpp:forward:0'><delay xmlns='urn:xmpp:delay' "
+	  "stamp='9999-01-01T00:00:00Z'/><message xmlns='jabber:client' from='a@b.example'>"
+	  "<body>x</body></message></forwarded></result></archive>" TAIL, NULL,
+	  "archived message without a time, or with one that is none", 1 },
 
 	{ "no XML", "Liber", "syntax error" },
 	{ "nothing", "", "no element found" },
@@ -113,6 +123,9 @@ static const struct {
 	  "a <host/> without a jid" },
 	{ "an account without a name", HEAD "<user/></host></server-data>",
 	  "a <user/> without a name" },
+	{ "section 5: an include of bytes, which have no folder", HEAD
+	  "<include xmlns='http://www.w3.org/2001/XInclude' href='x.xml'/></host></server-data>",
+	  "an <include/> that is no plain file below" },
 	{ "section 5: an include that leads up", "<server-data xmlns='urn:xmpp:pie:0'>"
 	  "<include xmlns='http://www.w3.org/2001/XInclude' href='../x'/></server-data>",
 	  "an <include/> that is no plain file below" },
@@ -152,6 +165,9 @@ static void test_bounds(void **state)
 			5000 },
 		{ "an element that is too large", USER "<vCard xmlns='vcard-temp'>",
 			"<FN>Juliet</FN>", "</vCard>" TAIL, NULL, "element of more than", 1 << 18 },
+		{ "private elements of one kind", USER "<query xmlns='jabber:iq:private'>",
+			"<a xmlns='urn:a'/>", "</query>" TAIL, NULL,
+			"private element that is too large", 1 << 18 },
 		{ "an element that is too deep", USER "<vCard xmlns='vcard-temp'>", "<a>", "", NULL,
 			NULL, 100 },
 	};

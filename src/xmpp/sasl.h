@@ -15,6 +15,7 @@
 #define SCRAM_SALT_LEN   16    /* for new passwords */
 #define SCRAM_SALT_MAX   64    /* of imported keys; other servers have salts of other lengths */
 #define SCRAM_ROUNDS     10000 /* for new passwords; RFC 7677 asks for 4,096 at least */
+#define SCRAM_ROUNDS_MAX 10000000 /* of keys from elsewhere (RFC 5802 section 9) */
 #define SASL_MESSAGE_MAX 4096  /* bytes of one decoded message; more is malformed-request */
 
 /* What the server keeps of a password for one hash (RFC 5802 section 3). */

@@ -14,7 +14,6 @@
 
 #define NONCE_BYTES 24
 #define ROUNDS_MIN  4096     /* RFC 7677 section 3 */
-#define ROUNDS_MAX  10000000 /* RFC 5802 section 9: a hostile server must not keep us busy */
 
 /* Grammar (RFC 5802 section 7) */
 
@@ -202,7 +201,7 @@ static bool parse_server_first(struct str message, struct arena *a, struct serve
 	    !take_attr(&at, 's', &salt) || !base64_decode(a, salt, &f->salt) ||
 	    !take_attr(&at, 'i', &rounds) || !skip_extensions(&at))
 		return false;
-	if (rounds.p[0] == '0' || !str_to_u64(rounds, ROUNDS_MAX, &n) || n < ROUNDS_MIN)
+	if (rounds.p[0] == '0' || !str_to_u64(rounds, SCRAM_ROUNDS_MAX, &n) || n < ROUNDS_MIN)
 		return false;
 	f->rounds = (uint32_t)n;
 	return true;
