@@ -64,12 +64,12 @@ static void copy_rest(struct backup *b)
 	const struct config *c = r->server->config;
 	const char *secret = str_printf(&r->mem, "%.*s/secret", STR_FMT(c->data_dir)).p;
 
+	buf_printf(&r->out, "database, %llu bytes\n",
+		(unsigned long long)folder_bytes(b->dir, 0));
 	if (!folder_copy_file(secret, path_in(b, "secret"))) {
 		finish_failed(b, secret);
 		return;
 	}
-	buf_printf(&r->out, "database, %llu bytes\n",
-		(unsigned long long)folder_bytes(b->dir, 0));
 	buf_printf(&r->out, "ledger, %llu bytes\n",
 		(unsigned long long)folder_bytes(path_in(b, "ledger"), 0));
 	for (size_t i = 0; i < c->n_hosts; i++)
