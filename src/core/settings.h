@@ -17,6 +17,7 @@ struct host {
 	bool anonymous;         /* SASL ANONYMOUS */
 	bool push_count, push_sender, push_body; /* XEP-0357: what push services are told */
 	bool archive;           /* XEP-0313: accounts have archives */
+	struct str resume_location; /* XEP-0198: where clients come back to, or empty */
 	unsigned hashes;        /* of SCRAM that are offered: a bit for each enum digest */
 };
 

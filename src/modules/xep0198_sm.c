@@ -3,9 +3,8 @@
  * The elements of the protocol; the counting, and what happens between two connections, is
  * core/sm.h. Our <a/> counts a message only once it is committed, so an answer to <r/> may
  * come up to a second late (section 4: withheld for a timeout alone), and another follows when
- * more is handled. We ask after some stanzas or a quiet second. Left out: `location`, since a
- * client may come back to any address of the server. Options: resume_seconds,
- * unacknowledged_bytes of the limits. Stores: sessions that wait for their clients, at
+ * more is handled. We ask after some stanzas or a quiet second. Options: resume_location of a
+ * host; resume_seconds, unacknowledged_bytes of the limits. Stores: sessions that wait for their clients, at
  * shutdown. */
 #include "core/sm.h"
 
@@ -47,6 +46,14 @@ static bool read_h(struct client *c, const struct xml_doc *d, uint32_t *h)
 	return true;
 }
 
+/* Where the client should come back to; the null slice: to any address of the server. */
+static struct str location(struct client *c)
+{
+	const struct host *h = settings_host(c->shard->settings, c->domain);
+
+	return h && h->resume_location.n ? h->resume_location : STR_NULL;
+}
+
 /* Section 3. The client may wish to be kept for less long than we would. */
 static void on_enable(struct client *c, const struct xml_doc *d)
 {
@@ -75,6 +82,7 @@ static void on_enable(struct client *c, const struct xml_doc *d)
 		w_attr(&w, "id", str_from(s->sm->id, SM_ID_LEN));
 		w_attr(&w, "resume", STR("true"));
 		w_attr(&w, "max", str_printf(turn, "%u", max));
+		w_attr(&w, "location", location(c));
 	}
 	w_close(&w);
 }
@@ -149,6 +157,8 @@ static void load(struct account *a, struct str key, struct str bytes)
 	struct shard *s = a->shard;
 	struct store_datum gone = { STR(SM_SPACE), key, STR("") };
 
+	if (a->ready) /* loaded again: it is there already, or over */
+		return;
 	if (!sm_restore(a, bytes))
 		log_error(&s->log, "session", F_STR("account", jid_str(a->jid)),
 			F_STR("error", STR("what was stored is no session")));

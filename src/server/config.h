@@ -33,6 +33,7 @@ struct config_host {
 	bool archive;           /* XEP-0313: messages are kept */
 	bool push_count, push_sender, push_body; /* XEP-0357: what push services are told */
 	enum config_scram scram;
+	struct str resume_location; /* XEP-0198: where clients come back to, or empty */
 };
 
 enum listener_kind {

@@ -62,6 +62,9 @@ const struct config_option config_options[] = {
 	{ CONFIG_HOST, "scram", CONFIG_WORD, HOST(scram), .words = "all sha1 sha256 sha512",
 	  .initial = "all", .help = "hash of SCRAM that is offered; one alone where imported "
 	  "accounts have keys of no other" },
+	{ CONFIG_HOST, "resume_location", CONFIG_TEXT, HOST(resume_location), .initial = "",
+	  .help = "address (`name:port`) that clients are told to come back to (XEP-0198); empty: "
+	  "any" },
 
 	{ CONFIG_LISTENER, "type", CONFIG_WORD, LISTENER(kind), .words = "c2s c2s_direct_tls",
 	  .initial = "c2s", .restart = true,

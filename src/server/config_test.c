@@ -232,7 +232,7 @@ static void every_option_arrives(void **state)
 		"plain_without_tls = on\nclient_ca_file = ca.pem\nsearch = off\n"
 		"host \"B\xc3\xbc" "cher.Example\" {\n"
 		"\tcertificate = tls/b.pem\n\tkey = /k.pem registration = yes anonymous = true archive = no scram = sha1\n"
-		"\tpush_count = no push_sender = yes push_body = yes }\n"
+		"\tpush_count = no push_sender = yes push_body = yes resume_location = \"b.example:5223\" }\n"
 		"host \"[::1]\" {}\n"
 		"listener { type = c2s_direct_tls address = \"::1\" }\n"
 		"listener { address = 127.0.0.1 port = 0 }\n"
@@ -270,6 +270,8 @@ static void every_option_arrives(void **state)
 	assert_true(c->hosts[0].push_body);
 	assert_false(c->hosts[1].push_sender);
 	assert_int_equal(c->hosts[0].scram, CONFIG_SCRAM_SHA1);
+	assert_str(c->hosts[0].resume_location, "b.example:5223");
+	assert_str(c->hosts[1].resume_location, "");
 	assert_int_equal(c->hosts[1].scram, CONFIG_SCRAM_ALL);
 	assert_str(c->hosts[1].domain, "[::1]");
 	assert_str(c->hosts[1].ascii, "::1");

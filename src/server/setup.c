@@ -179,6 +179,7 @@ struct settings *server_settings(struct server *s)
 		h->push_count = c->hosts[i].push_count;
 		h->push_sender = c->hosts[i].push_sender;
 		h->push_body = c->hosts[i].push_body;
+		h->resume_location = str_dup(&set->mem, c->hosts[i].resume_location);
 		if (c->hosts[i].scram != CONFIG_SCRAM_ALL)
 			h->hashes = 1u << (c->hosts[i].scram - CONFIG_SCRAM_SHA1);
 	}

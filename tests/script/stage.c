@@ -102,6 +102,8 @@ static bool cmd_host(struct stage *s, struct str args)
 			h->anonymous = true;
 		else if (str_eq(word, STR("archive")))
 			h->archive = true;
+		else if (str_starts(word, STR("location=")))
+			h->resume_location = str_skip(word, strlen("location="));
 		else if (str_eq(word, STR("push_sender")))
 			h->push_sender = true;
 		else if (str_eq(word, STR("push_body")))
