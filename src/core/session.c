@@ -57,7 +57,7 @@ void session_end(struct session *s)
 {
 	struct account *a = s->account;
 	struct sm *sm = s->sm;
-	bool kept_back = sm || s->offline; /* others may take what waits, now */
+	bool kept_back = sm || s->reads_offline; /* others may take what waits, now */
 
 	presence_end(s);
 	list_del(&s->link);
@@ -129,7 +129,8 @@ bool session_has_room(const struct session *s, size_t bytes)
 	if (!session_is_connected(s))
 		return false;
 	const struct buf *out = c2s_out(&s->client->stream);
-	if (s->sm && s->sm->n && s->sm->bytes + bytes > s->account->shard->settings->unacked_max / 2)
+	uint32_t unacked_max = s->account->shard->settings->unacked_max;
+	if (s->sm && s->sm->n && s->sm->bytes + bytes > unacked_max / 2)
 		return false;
 	return out->max && (!out->n || out->n + bytes <= out->max / 2);
 }

@@ -10,7 +10,7 @@ struct account;
 struct client;
 struct copied;
 struct csi;
-struct offline_reader;
+struct fetch;
 struct sm;
 
 /* Owned by its account, freed by session_end(). */
@@ -33,8 +33,8 @@ struct session {
 	bool inactive;              /* XEP-0352: the client said that nobody looks at it */
 	uint64_t since_us;          /* bound at; wall clock */
 	struct csi *csi;            /* XEP-0352: what is held back, or NULL; its module's */
-	struct offline_reader *offline; /* XEP-0013: it reads what waits by itself; or NULL; its
-				     * module's */
+	bool reads_offline;         /* XEP-0013: while it is there, nobody is sent what waits */
+	struct fetch *fetch;        /* XEP-0013: it gets all that waits, or NULL; its module's */
 };
 
 /* Binds a resource. Another session of the same resource ends with <conflict/>. */

@@ -66,6 +66,7 @@ void sm_save(struct sm *sm, struct buf *out)
 	write_flag(&w, "interested", s->interested);
 	write_flag(&w, "blocks", s->wants_blocks);
 	write_flag(&w, "carbons", s->carbons);
+	write_flag(&w, "offline", s->reads_offline);
 	if (s->presence) {
 		w_open(&w, "available");
 		write_stanza(&w, s->presence);
@@ -173,6 +174,7 @@ static bool read_session(struct reading *r)
 	s->wants_blocks = flag(r, root, "blocks");
 	s->carbons = flag(r, root, "carbons");
 	sm_enable(s, (uint32_t)resume_s);
+	s->reads_offline = flag(r, root, "offline");
 	memcpy(s->sm->id, id.p, SM_ID_LEN);
 	s->sm->in.received = (uint32_t)number(r, root, "received");
 	for (const struct xml_node *n = xml_first(&r->d, root); n; n = xml_next(&r->d, n))

@@ -23,48 +23,6 @@
 #define ITEMS_MAX 100 /* of a request */
 #define AGAIN_MS  50  /* how often a client whose output is full is looked at again */
 
-/* A session that reads by itself. Owned by it. */
-struct offline_reader {
-	struct session *session;
-	struct later *fetch; /* all messages are being sent, and this will be answered; or NULL */
-	bool reading;        /* the ledger is asked for some */
-	uint64_t after;      /* the place of the last one that was sent */
-	struct timer again;
-};
-
-static struct shard *shard_of_reader(const struct offline_reader *r)
-{
-	return r->session->account->shard;
-}
-
-static void fetch_on(struct timer *t);
-
-/* Section 2.2: from now on nobody gets what waits without asking. */
-static struct offline_reader *reader_of(struct session *s)
-{
-	struct offline_reader *r = s->offline;
-
-	if (r)
-		return r;
-	r = s->offline = xcalloc(1, sizeof *r);
-	r->session = s;
-	timer_init(&r->again, fetch_on);
-	return r;
-}
-
-static void ended(struct session *s)
-{
-	struct offline_reader *r = s->offline;
-
-	if (!r)
-		return;
-	timer_stop(&shard_of_reader(r)->loop.wheel, &r->again);
-	if (r->fetch)
-		later_free(&r->fetch);
-	s->offline = NULL;
-	free(r);
-}
-
 /* The session that asked, where it is still there. */
 static struct session *who_asked(struct shard *s, struct jid full)
 {
@@ -130,7 +88,7 @@ static enum outcome info(struct ctx *c, const struct stanza *iq)
 {
 	if (!c->session)
 		return refuse(c, iq, ERR_FORBIDDEN, STR(""));
-	reader_of(c->session);
+	c->session->reads_offline = true;
 	uint32_t n = ledger_waiting(c->shard->core->ledger, jid_str(c->account->jid));
 	struct writer w = reply_open(c, iq);
 	w_open_ns(&w, "query", NS_DISCO_INFO);
@@ -232,7 +190,7 @@ static enum outcome items(struct ctx *c, const struct stanza *iq)
 {
 	if (!c->session)
 		return refuse(c, iq, ERR_FORBIDDEN, STR(""));
-	reader_of(c->session);
+	c->session->reads_offline = true;
 	struct listing *l = xcalloc(1, sizeof *l);
 	l->later = later_new(c, iq);
 	buf_init(&l->items, quarter(c->shard) + 16 * JID_MAX);
@@ -394,34 +352,59 @@ static enum outcome choose(struct ctx *c, const struct stanza *iq, bool remove)
 
 /* ---- all of them (sections 2.6 and 2.7) ---- */
 
-static void fetch_read(struct offline_reader *r);
+/* All messages are being sent to a session. Owned by it. */
+struct fetch {
+	struct session *session;
+	struct later *later;
+	bool reading;   /* the ledger is asked for some */
+	uint64_t after; /* the place of the last one that was sent */
+	struct timer again;
+};
 
-static void fetch_end(struct offline_reader *r, enum store_status status)
+static void fetch_read(struct fetch *f);
+
+static struct shard *shard_of_fetch(const struct fetch *f)
 {
-	struct ctx c = later_ctx(r->fetch);
-
-	if (status == STORE_OK)
-		reply_ok(&c, r->fetch->iq);
-	else
-		refuse(&c, r->fetch->iq, ERR_INTERNAL_SERVER_ERROR, STR(""));
-	later_free(&r->fetch);
+	return f->session->account->shard;
 }
 
-static void fetch_page(struct offline_reader *r, const struct ledger_op *op)
+static void fetch_free(struct fetch **fp)
 {
-	struct shard *s = shard_of_reader(r);
+	struct fetch *f = *fp;
+
+	timer_stop(&shard_of_fetch(f)->loop.wheel, &f->again);
+	later_free(&f->later);
+	free(f);
+	*fp = NULL;
+}
+
+static void fetch_end(struct fetch *f, enum store_status status)
+{
+	struct session *s = f->session;
+	struct ctx c = later_ctx(f->later);
+
+	if (status == STORE_OK)
+		reply_ok(&c, f->later->iq);
+	else
+		refuse(&c, f->later->iq, ERR_INTERNAL_SERVER_ERROR, STR(""));
+	fetch_free(&s->fetch);
+}
+
+static void fetch_page(struct fetch *f, const struct ledger_op *op)
+{
+	struct shard *s = shard_of_fetch(f);
 	size_t n = 0;
 
-	while (n < op->n_messages && session_has_room(r->session, op->messages[n].bytes.n)) {
-		send_message(r->session, &op->messages[n]);
-		r->after = op->messages[n++].place;
+	while (n < op->n_messages && session_has_room(f->session, op->messages[n].bytes.n)) {
+		send_message(f->session, &op->messages[n]);
+		f->after = op->messages[n++].place;
 	}
 	if (op->status != STORE_OK || !op->n_messages)
-		fetch_end(r, op->status);
+		fetch_end(f, op->status);
 	else if (n)
-		fetch_read(r);
-	else if (session_is_connected(r->session))
-		timer_set(&s->loop.wheel, &r->again, s->loop.now, AGAIN_MS);
+		fetch_read(f);
+	else if (session_is_connected(f->session))
+		timer_set(&s->loop.wheel, &f->again, s->loop.now, AGAIN_MS);
 }
 
 /* The session of a fetch: another one may have its address by now. */
@@ -435,48 +418,56 @@ static void fetched(struct ledger_op *op, void *receiver)
 	struct fetch_ctx *x = op->ctx;
 	struct session *s = who_asked(receiver, x->full);
 
-	if (s && s->number == x->session && s->offline && s->offline->fetch) {
-		s->offline->reading = false;
-		fetch_page(s->offline, op);
+	if (s && s->number == x->session && s->fetch) {
+		s->fetch->reading = false;
+		fetch_page(s->fetch, op);
 	}
 	ledger_op_free(op);
 }
 
-static void fetch_read(struct offline_reader *r)
+static void fetch_read(struct fetch *f)
 {
-	struct shard *s = shard_of_reader(r);
+	struct shard *s = shard_of_fetch(f);
+	struct session *to = f->session;
 	struct ledger_op *op = shard_ledger_op(s, s, fetched, sizeof(struct fetch_ctx));
 
-	r->reading = true;
-	*(struct fetch_ctx *)op->ctx = (struct fetch_ctx){ jid_dup(&op->mem, r->session->full),
-		r->session->number };
-	ledger_read_waiting(s->core->ledger, op, jid_str(r->session->account->jid), r->after,
-		PAGE);
+	f->reading = true;
+	*(struct fetch_ctx *)op->ctx = (struct fetch_ctx){ jid_dup(&op->mem, to->full),
+		to->number };
+	ledger_read_waiting(s->core->ledger, op, jid_str(to->account->jid), f->after, PAGE);
 }
 
 static void fetch_on(struct timer *t)
 {
-	fetch_read(container_of(t, struct offline_reader, again));
+	fetch_read(container_of(t, struct fetch, again));
 }
 
 /* Its client was away, and nothing could be sent. */
 static void resumed(struct session *s)
 {
-	struct offline_reader *r = s->offline;
+	struct fetch *f = s->fetch;
 
-	if (r && r->fetch && !r->reading && !timer_is_set(&r->again))
-		fetch_read(r);
+	if (f && !f->reading && !timer_is_set(&f->again))
+		fetch_read(f);
+}
+
+static void ended(struct session *s)
+{
+	if (s->fetch)
+		fetch_free(&s->fetch);
 }
 
 static enum outcome fetch(struct ctx *c, const struct stanza *iq)
 {
-	struct offline_reader *r = reader_of(c->session);
+	struct session *s = c->session;
 
-	if (r->fetch)
+	if (s->fetch)
 		return refuse(c, iq, ERR_CONFLICT, STR("they are being sent"));
-	r->fetch = later_new(c, iq);
-	r->after = 0;
-	fetch_read(r);
+	struct fetch *f = s->fetch = xcalloc(1, sizeof *f);
+	f->session = s;
+	f->later = later_new(c, iq);
+	timer_init(&f->again, fetch_on);
+	fetch_read(f);
 	return LATER;
 }
 
@@ -498,7 +489,7 @@ static enum outcome on_get(struct ctx *c, const struct stanza *iq)
 {
 	if (!c->session)
 		return refuse(c, iq, ERR_FORBIDDEN, STR(""));
-	reader_of(c->session);
+	c->session->reads_offline = true;
 	return asks_for(iq, TAG_FETCH) ? fetch(c, iq) : choose(c, iq, false);
 }
 
@@ -506,7 +497,7 @@ static enum outcome on_set(struct ctx *c, const struct stanza *iq)
 {
 	if (!c->session)
 		return refuse(c, iq, ERR_FORBIDDEN, STR(""));
-	reader_of(c->session);
+	c->session->reads_offline = true;
 	return asks_for(iq, TAG_PURGE) ? purge(c, iq) : choose(c, iq, true);
 }
 

@@ -177,7 +177,7 @@ static void read_page(struct account *a, uint64_t after)
 static bool somebody_reads(const struct account *a)
 {
 	list_each(s, &a->sessions, struct session, link)
-		if (s->offline)
+		if (s->reads_offline)
 			return true;
 	return false;
 }

@@ -496,7 +496,8 @@ static void read_found(struct search_run *r, struct shard *s, struct search_op *
 	q.n_ids = choose(&r->page, op->ids, op->n_ids);
 	q.ids = op->ids;
 	if (q.n_ids)
-		ledger_query(s->core->ledger, search_ledger_op(r, s, found_are_read), r->archive, &q);
+		ledger_query(s->core->ledger, search_ledger_op(r, s, found_are_read), r->archive,
+			&q);
 	else if (op->n_ids && !r->found_all)
 		search_on(r, s);
 	else
@@ -718,9 +719,12 @@ static enum outcome on_metadata(struct ctx *c, const struct stanza *iq)
 	return LATER;
 }
 
-/* Section 7: the account says it, where it has an archive. */
+/* Section 7: the account says it, where it has an archive. So does the host for its accounts:
+ * Profanity (0.13) asks nobody else. */
 static void disco(struct ctx *c, struct writer *w)
 {
+	if (!c->account && c->host->archive)
+		w_raw(w, STR("<feature var='urn:xmpp:mam:2'/>"));
 	if (!c->account || !archive_is_on(c->account))
 		return;
 	w_raw(w, STR("<feature var='urn:xmpp:mam:2'/><feature var='urn:xmpp:mam:2#extended'/>"
