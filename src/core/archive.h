@@ -18,6 +18,7 @@ struct archive_prefs {
 		bool never;     /* else always */
 	} *rules;
 	uint32_t n_rules;
+	bool changing; /* others are being stored in their place */
 };
 
 /* Whether messages of the account are archived at all. */

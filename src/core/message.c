@@ -102,26 +102,14 @@ static struct shard *home_of(struct shard *s, const struct stanza *st)
 	return jid_is_set(st->from) ? shard_of(s->core, st->from) : s;
 }
 
-/* Writes the message to the ledger for whom it is kept. False: for nobody. */
-static bool keep(const struct delivery *d)
+/* Writes the message to the ledger, for these archives. */
+static void write_down(const struct delivery *d, const struct ledger_entry *e, unsigned n)
 {
 	struct account *a = d->account;
 	struct stanza *st = d->stanza;
 	struct shard *s = a->shard;
-	struct jid sender = jid_is_set(st->from) ? jid_bare(st->from) : (struct jid){ 0 };
-	struct str partner = jid_is_set(sender) ? jid_str(sender) : STR("");
-	bool own = jid_eq(sender, a->jid);
-	struct ledger_entry e[LEDGER_ARCHIVES];
-	unsigned n = 0;
-
-	if (d->archived || d->waits)
-		e[n++] = (struct ledger_entry){ jid_str(a->jid), partner,
-			d->archived || (own && st->kept_by_sender), d->waits };
-	if (st->kept_by_sender && !(own && n))
-		e[n++] = (struct ledger_entry){ partner, jid_str(a->jid), true, false };
-	if (!n)
-		return false;
 	struct ledger_op *op = shard_ledger_op(s, home_of(s, st), kept, sizeof(struct keeping));
+
 	*(struct keeping *)op->ctx = (struct keeping){ stanza_ref(st), d->waits };
 	buf_reset(&s->scratch);
 	stanza_write(&s->scratch, st, st->from, d->to, NS_NONE);
@@ -131,7 +119,30 @@ static bool keep(const struct delivery *d)
 			search_news(s->core->search, e[i].archive);
 	if (d->waits)
 		a->has_stored = true;
-	return true;
+}
+
+static struct str partner_of(const struct stanza *st)
+{
+	return jid_is_set(st->from) ? jid_bare_str(st->from) : STR("");
+}
+
+/* For whom it is kept. False: for nobody. */
+static bool keep(const struct delivery *d)
+{
+	struct stanza *st = d->stanza;
+	struct str archive = jid_str(d->account->jid), partner = partner_of(st);
+	bool own = str_eq(partner, archive);
+	struct ledger_entry e[LEDGER_ARCHIVES];
+	unsigned n = 0;
+
+	if (d->archived || d->waits)
+		e[n++] = (struct ledger_entry){ archive, partner,
+			d->archived || (own && st->kept_by_sender), d->waits };
+	if (st->kept_by_sender && !(own && n))
+		e[n++] = (struct ledger_entry){ partner, archive, true, false };
+	if (n)
+		write_down(d, e, n);
+	return n;
 }
 
 /* ---- delivery ---- */
@@ -225,9 +236,10 @@ static void deliver(struct delivery *d)
 	d->copied = is_copied(d);
 	if (reached)
 		hand_out(d, 0);
-	if (!keep(d))
-		message_handled(d->account->shard, d->stanza);
+	bool later = keep(d);
 	tell_modules(d);
+	if (!later) /* last: a session that waits for this goes on, and may end */
+		message_handled(d->account->shard, d->stanza);
 }
 
 struct waiting_message {
@@ -390,9 +402,10 @@ void message_undelivered(struct account *a, struct stanza *st, struct jid to, un
 	if (!(account_keeps(a, st, st->from, false) & KEEP_WAITING))
 		return;
 	a->has_stored = true;
-	if (!d.archived) {
+	if (!d.archived) { /* its sender's archive has it since it was sent */
 		d.waits = true;
-		keep(&d);
+		write_down(&d, &(struct ledger_entry){ jid_str(a->jid), partner_of(st), false, true },
+			1);
 		return;
 	}
 	struct ledger_op *op = shard_ledger_op(a->shard, a->shard, done, 0);

@@ -109,6 +109,8 @@ static void stored(struct store_op *op, void *receiver)
 			ch->prefs = NULL;
 		}
 	}
+	if (a && a->archive_prefs)
+		a->archive_prefs->changing = false;
 	archive_prefs_free(&ch->prefs);
 	later_free(&ch->later);
 	store_op_free(op);
@@ -132,7 +134,8 @@ static const char *read_list(struct ctx *c, const struct stanza *iq, enum xml_ta
 	return NULL;
 }
 
-/* What the store must change to go from the old preferences to the new ones. */
+/* What the store must change to go from the old preferences, which it has by now, to the new
+ * ones. */
 static size_t changes(const struct archive_prefs *old, const struct archive_prefs *new,
 	struct store_datum *out)
 {
@@ -159,6 +162,9 @@ static void store_prefs(struct ctx *c, const struct stanza *iq, struct archive_p
 	ch->later = later_new(c, iq);
 	ch->account = jid_dup(&op->mem, a->jid);
 	ch->prefs = p;
+	if (!a->archive_prefs)
+		archive_prefs_default(&a->archive_prefs, ARCHIVE_ALWAYS);
+	a->archive_prefs->changing = true;
 	store_set_data(s->core->store, op, jid_domain(a->jid), jid_local(a->jid), d,
 		changes(a->archive_prefs, p, d));
 }
@@ -175,6 +181,8 @@ static enum outcome on_set(struct ctx *c, const struct stanza *iq)
 	if (!read_default(xml_attr_str(&iq->doc, stanza_payload(iq), TAG_DEFAULT,
 				  &c->shard->loop.turn), &d))
 		return refuse(c, iq, ERR_BAD_REQUEST, STR("the default is always, never or roster"));
+	if (c->account->archive_prefs && c->account->archive_prefs->changing)
+		return refuse(c, iq, ERR_RESOURCE_CONSTRAINT, STR("another change is being stored"));
 	archive_prefs_default(&p, d);
 	const char *fault = read_list(c, iq, TAG_ALWAYS, &p);
 	if (!fault)
