@@ -25,6 +25,20 @@
 
 /* ---- into the ledger ---- */
 
+/* Chat states, and what stands beside them (section 3, XEP-0334, XEP-0359), say nothing later. */
+static bool is_content(const struct xml_node *n)
+{
+	switch (n->ns) {
+	case NS_CHATSTATES:
+	case NS_SID:
+		return false;
+	case NS_HINTS:
+		return n->tag == TAG_STORE;
+	default:
+		return n->tag != TAG_THREAD;
+	}
+}
+
 static bool is_worth_storing(const struct stanza *m)
 {
 	const struct xml_doc *d = &m->doc;
@@ -34,7 +48,7 @@ static bool is_worth_storing(const struct stanza *m)
 	if (xml_child(d, root, NS_HINTS, TAG_NO_STORE))
 		return false;
 	for (const struct xml_node *n = xml_first(d, root); n; n = xml_next(d, n))
-		content = content || (n->ns != NS_CHATSTATES && n->tag != TAG_THREAD);
+		content = content || is_content(n);
 	return content;
 }
 

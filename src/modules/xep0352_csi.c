@@ -200,7 +200,8 @@ static bool holds(struct session *s, const struct stanza *st, struct jid to)
 	struct shard *shard = s->account->shard;
 	struct str key = STR_NULL;
 
-	if (st && shard->settings->held_max) {
+	/* What waited in the ledger is worth a look, and is missed there until it has arrived. */
+	if (st && !st->place && shard->settings->held_max) {
 		if (is_chat_state_alone(s, st))
 			return true;
 		if (jid_eq(to, s->full) || jid_eq(to, s->account->jid))
