@@ -126,8 +126,9 @@ static void read_unacked(struct reading *r, struct sm *sm, const struct xml_node
 
 	if (flag(r, el, "text")) {
 		const struct xml_node *n = xml_first(&r->d, el);
-		if (n)
-			sm_keep_text(sm, xml_raw(&r->d, n));
+		if (!n)
+			return;
+		sm_keep_text(sm, xml_raw(&r->d, n));
 	} else {
 		struct stanza *st = inner(r, el);
 		if (!st || !jid_parse(attr(r, el, "to"), &r->a, &to)) {
@@ -173,8 +174,8 @@ static bool read_session(struct reading *r)
 	s->interested = flag(r, root, "interested");
 	s->wants_blocks = flag(r, root, "blocks");
 	s->carbons = flag(r, root, "carbons");
-	sm_enable(s, (uint32_t)resume_s);
 	s->reads_offline = flag(r, root, "offline");
+	sm_enable(s, (uint32_t)resume_s);
 	memcpy(s->sm->id, id.p, SM_ID_LEN);
 	s->sm->in.received = (uint32_t)number(r, root, "received");
 	for (const struct xml_node *n = xml_first(&r->d, root); n; n = xml_next(&r->d, n))
