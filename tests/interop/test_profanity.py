@@ -96,3 +96,25 @@ def test_two_people(server, open_terminal):
     romeo.wait('<< chat message')
     romeo.type('/win 2')
     romeo.wait('good night')
+
+
+@pytest.mark.skipif(not shutil.which('profanity') or not shutil.which('tmux'),
+                    reason='profanity and tmux are needed')
+def test_archive(server, open_terminal):
+    """XEP-0313: on a new device, what was said before (it asks the host for the feature)."""
+    one, two = server.two_accounts()
+    juliet = open_terminal('juliet')
+    juliet.login(server, one)
+    before = server.stats()['messages_kept']
+    juliet.type(f'/msg {two.jid} wherefore art thou')
+    server.wait_stat('messages_kept', before + 1)
+
+    juliet.type('/disconnect')
+    server.gone_offline(one.jid)
+    new = open_terminal('new')
+    new.wait('Profanity')
+    new.type('/mam on')
+    new.wait('Message Archive Management enabled')
+    new.login(server, one)
+    new.type(f'/msg {two.jid}')
+    new.wait('wherefore art thou')
