@@ -345,9 +345,10 @@ enum store_status search_db_add(struct search_db *db, struct str archive,
 	return search_db_commit(db);
 }
 
+/* Each time: the transaction that wrote it before may have failed since. */
 static int set_dirty(struct search_db *db)
 {
-	int rc = db->dirty ? SQLITE_OK : run(db, Q_SET_DIRTY);
+	int rc = run(db, Q_SET_DIRTY);
 
 	db->dirty = true;
 	return rc;
