@@ -28,7 +28,7 @@ struct account {
 	uint32_t n_sessions, n_waiting;
 	uint32_t waiting_bytes;     /* of messages that wait because of `held` */
 	bool has_stored;            /* offline messages may be on their way to the ledger */
-	uint32_t taken;             /* offline messages that a session got and did not acknowledge */
+	uint32_t taken;             /* offline messages that a session has not acknowledged */
 	struct list waiting;        /* struct waiter */
 	struct roster roster;
 	struct blocklist *blocked;  /* XEP-0191, or NULL; its module's, like the next ones */
@@ -38,7 +38,7 @@ struct account {
 	uint64_t last_us;           /* wall clock of the last end of presence, 0: never */
 	char *last_status;          /* with it, or NULL */
 	bool last_is_news;          /* not stored yet: that is done when the account leaves */
-	char avatar[41];            /* XEP-0153: hash of the vCard's photo, or empty; its module's */
+	char avatar[41];            /* XEP-0153: hash of the photo, or empty; its module's */
 };
 
 /* Something that waits for an account to be loaded. run() is called once, on the owner, with

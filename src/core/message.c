@@ -404,8 +404,8 @@ void message_undelivered(struct account *a, struct stanza *st, struct jid to, un
 	a->has_stored = true;
 	if (!d.archived) { /* its sender's archive has it since it was sent */
 		d.waits = true;
-		write_down(&d, &(struct ledger_entry){ jid_str(a->jid), partner_of(st), false, true },
-			1);
+		struct ledger_entry e = { jid_str(a->jid), partner_of(st), false, true };
+		write_down(&d, &e, 1);
 		return;
 	}
 	struct ledger_op *op = shard_ledger_op(a->shard, a->shard, done, 0);

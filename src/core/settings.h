@@ -39,7 +39,7 @@ struct settings {
 	uint32_t private_max;          /* bytes of one account's private storage */
 	uint32_t resume_s;             /* a client may be away so long (XEP-0198); 0: not at all */
 	uint32_t unacked_max;          /* bytes that a client has not acknowledged (XEP-0198) */
-	uint32_t held_max;             /* bytes held back from an inactive client (XEP-0352); 0: none */
+	uint32_t held_max;             /* bytes held from an inactive client (XEP-0352); 0: none */
 	uint32_t checks_per_second;    /* password derivations on the workers */
 };
 

@@ -203,7 +203,8 @@ static void ask_fired(struct timer *t)
 	struct session *s = sm->session;
 
 	if (sm->full) {
-		log_info(&shard_of_sm(sm)->log, "unacknowledged", F_STR("session", jid_str(s->full)),
+		log_info(&shard_of_sm(sm)->log, "unacknowledged",
+			F_STR("session", jid_str(s->full)),
 			F_STR("error", STR("too much that the client did not acknowledge")));
 		if (s->client)
 			client_close(s->client, STREAM_RESOURCE_CONSTRAINT,
@@ -214,7 +215,8 @@ static void ask_fired(struct timer *t)
 		struct client *c = s->client;
 		if (sm->resumable)
 			sm_leave(sm);
-		client_close(c, STREAM_CONNECTION_TIMEOUT, "a request for an acknowledgement was not answered");
+		client_close(c, STREAM_CONNECTION_TIMEOUT,
+			"a request for an acknowledgement was not answered");
 	} else if (sm->n) {
 		ask(sm);
 	}

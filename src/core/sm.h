@@ -6,8 +6,9 @@
  * recipient will find it after a crash, or refused, or given to whom it is not kept for. All
  * else is handled at once.
  *
- * Bounds: settings.unacked_max bytes wait for the client's <a/>; over that the session ends. SM_OPEN_MAX
- * messages may be on their way to the ledger; then no more is read until half of them are there. */
+ * Bounds: settings.unacked_max bytes wait for the client's <a/>; over that the session ends.
+ * SM_OPEN_MAX messages may be on their way to the ledger; then no more is read until half of them
+ * are there. */
 #ifndef CORE_SM_H
 #define CORE_SM_H
 
@@ -94,7 +95,8 @@ struct sm *sm_find(struct account *a, struct str id);
 void sm_save(struct sm *sm, struct buf *out);
 bool sm_restore(struct account *a, struct str text);
 
-/* The same for all sessions that are away, at the end of the server (core_save()). And at its start: loads the accounts that have some, so that they are there for their contacts. */
+/* The same for all sessions that are away, at the end of the server (core_save()). And at its
+ * start: loads the accounts that have some, so that they are there for their contacts. */
 void sm_save_all(struct core *c);
 void sm_restore_all(struct core *c);
 

@@ -209,14 +209,18 @@ bool sm_restore(struct account *a, struct str text)
 
 /* ---- all of them ---- */
 
+static void is_lost(struct shard *s, struct jid account)
+{
+	log_error(&s->log, "session", F_STR("account", jid_str(account)),
+		F_STR("error", STR("it could not be saved, and will be lost")));
+}
+
 static void saved(struct store_op *op, void *receiver)
 {
 	struct shard *s = receiver;
 
 	if (op->status != STORE_OK)
-		log_error(&s->log, "session", F_STR("account",
-				jid_str(jid_make(&s->loop.turn, op->user, op->host, STR("")))),
-			F_STR("error", STR("it could not be saved, and will be lost")));
+		is_lost(s, jid_make(&s->loop.turn, op->user, op->host, STR("")));
 	store_op_free(op);
 }
 
@@ -230,9 +234,11 @@ static void save(struct sm *sm)
 	buf_init(&text, STORE_BYTES_MAX);
 	sm_save(sm, &text);
 	struct store_datum d = { STR(SM_SPACE), str_from(sm->id, SM_ID_LEN), buf_str(&text) };
-	if (text.max) /* it fitted */
+	if (buf_ok(&text))
 		store_set_data(s->core->store, store_op_new(&s->loop.inbox, saved, 0),
 			jid_domain(a->jid), jid_local(a->jid), &d, 1);
+	else /* more than STORE_BYTES_MAX */
+		is_lost(s, a->jid);
 	buf_clear(&text);
 }
 

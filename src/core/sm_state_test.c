@@ -11,7 +11,8 @@
 
 #define ROMEO    test_jid("romeo@a.example")
 #define ID       "id='AAAAAAAAAAAAAAAAAAAAAAAA'"
-#define HEAD     "<session xmlns='jabber:client' resource='x' resume-seconds='60' " ID
+#define OPEN     "<session xmlns='jabber:client'"
+#define HEAD     OPEN " resource='x' resume-seconds='60' " ID
 #define TO       " to='romeo@a.example'"
 #define MESSAGE  "<message from='juliet@a.example/y'><body>1</body></message>"
 
@@ -26,13 +27,11 @@ static void test_what_is_no_session_harms_nobody(void **state)
 		{ "nothing", "", false, 0 },
 		{ "no XML", "session", false, 0 },
 		{ "cut", HEAD "><unacked>", false, 0 },
-		{ "no resource", "<session xmlns='jabber:client' resume-seconds='60' " ID "/>", false, 0 },
-		{ "no id", "<session xmlns='jabber:client' resource='x' resume-seconds='60'/>", false, 0 },
-		{ "a short id", "<session xmlns='jabber:client' resource='x' resume-seconds='60' id='A'/>",
-			false, 0 },
-		{ "no time", "<session xmlns='jabber:client' resource='x' " ID "/>", false, 0 },
-		{ "no number", "<session xmlns='jabber:client' resource='x' resume-seconds='-1' " ID "/>",
-			false, 0 },
+		{ "no resource", OPEN " resume-seconds='60' " ID "/>", false, 0 },
+		{ "no id", OPEN " resource='x' resume-seconds='60'/>", false, 0 },
+		{ "a short id", OPEN " resource='x' resume-seconds='60' id='A'/>", false, 0 },
+		{ "no time", OPEN " resource='x' " ID "/>", false, 0 },
+		{ "no number", OPEN " resource='x' resume-seconds='-1' " ID "/>", false, 0 },
 		{ "no more than that", HEAD "/>", true, 0 },
 		{ "elements it does not know", HEAD "><x/>text</session>", true, 0 },
 		{ "a message", HEAD "><unacked" TO ">" MESSAGE "</unacked></session>", true, 1 },
@@ -43,8 +42,8 @@ static void test_what_is_no_session_harms_nobody(void **state)
 		{ "no stanza", HEAD "><unacked" TO "/></session>", true, 0 },
 		{ "another element", HEAD "><unacked" TO "><x/></unacked></session>", true, 0 },
 		{ "no address", HEAD "><unacked>" MESSAGE "</unacked></session>", true, 0 },
-		{ "presence that is none", HEAD "><available/><available><x/></available></session>",
-			true, 0 },
+		{ "presence that is none",
+			HEAD "><available/><available><x/></available></session>", true, 0 },
 		{ "an address that is none", HEAD "><directed>@</directed></session>", true, 0 },
 	};
 	struct core_side x;
@@ -70,12 +69,12 @@ static void test_there_and_back(void **state)
 {
 	static const char *const cases[] = {
 		HEAD "/>",
-		HEAD " received='4294967295' sent='4294967295' since='7' interested='true' blocks='true' "
-			"carbons='true'/>",
-		HEAD "><available><presence from='romeo@a.example/x'><priority>-3</priority></presence>"
-			"</available><directed>juliet@a.example/y</directed></session>",
-		HEAD " sent='2'><unacked flags='1' stamp='5' text='true'><iq>a &lt; b</iq></unacked>"
-			"<unacked flags='3' stamp='6' archive-id='9' place='0'" TO ">" MESSAGE
+		HEAD " received='4294967295' sent='4294967295' since='7' interested='true'"
+			" blocks='true' carbons='true'/>",
+		HEAD "><available><presence from='romeo@a.example/x'><priority>-3</priority>"
+			"</presence></available><directed>juliet@a.example/y</directed></session>",
+		HEAD " sent='2'><unacked flags='1' stamp='5' text='true'><iq>a &lt; b</iq>"
+			"</unacked><unacked flags='3' stamp='6' archive-id='9' place='0'" TO ">" MESSAGE
 			"</unacked></session>",
 	};
 	struct core_side x;
