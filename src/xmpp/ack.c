@@ -73,15 +73,6 @@ bool ack_in_is_handled(const struct ack_in *in, uint32_t number)
 	return (int32_t)(ack_in_h(in) - number) >= 0;
 }
 
-uint32_t ack_in_waiting(const struct ack_in *in)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < in->n; i++)
-		n += !at(in, i)->handled;
-	return n;
-}
-
 bool ack_out_count(uint32_t sent, uint32_t acked, uint32_t h, uint32_t *n)
 {
 	uint32_t open = sent - acked;

@@ -37,9 +37,6 @@ uint32_t ack_in_h(const struct ack_in *in);
 /* Whether all is handled that was received up to and with this number. */
 bool ack_in_is_handled(const struct ack_in *in, uint32_t number);
 
-/* How many are not handled. */
-uint32_t ack_in_waiting(const struct ack_in *in);
-
 /* Stanzas that we sent: how many of them the peer's `h` newly acknowledges. False: more than
  * were sent. An `h` that goes back acknowledges nothing.
  * sent, acked: the number of the last one sent, and of the last one acknowledged. */

@@ -20,6 +20,15 @@ static void play(struct ack_in *in, const char *steps)
 	}
 }
 
+static uint32_t waiting(const struct ack_in *in)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < in->n; i++)
+		n += !in->open[(in->first + i) % in->cap].handled;
+	return n;
+}
+
 /* XEP-0198 section 4: h is the last handled stanza. */
 static void counts_in_order(void **state)
 {
@@ -46,9 +55,9 @@ static void counts_in_order(void **state)
 		struct ack_in in;
 		ack_in_init(&in);
 		play(&in, cases[i].steps);
-		if (ack_in_h(&in) != cases[i].h || ack_in_waiting(&in) != cases[i].waiting)
+		if (ack_in_h(&in) != cases[i].h || waiting(&in) != cases[i].waiting)
 			fail_msg("%s: h %u, waiting %u", cases[i].rule, ack_in_h(&in),
-				ack_in_waiting(&in));
+				waiting(&in));
 		ack_in_clear(&in);
 	}
 }
