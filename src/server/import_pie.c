@@ -305,7 +305,8 @@ static struct str child_text(const struct element *e, const char *name)
 static void take_scram(const struct element *e)
 {
 	static const char *const names[] = { "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512" };
-	struct str mech = text_attr(e, xml_root(&e->d), "mechanism"), rounds = child_text(e, "iter-count");
+	struct str mech = text_attr(e, xml_root(&e->d), "mechanism");
+	struct str rounds = child_text(e, "iter-count");
 	struct str salt = decoded(e, child_text(e, "salt"));
 	struct str stored = decoded(e, child_text(e, "stored-key"));
 	struct str server = decoded(e, child_text(e, "server-key"));

@@ -28,10 +28,11 @@ static void on_signal(int number)
 	interrupted = 1;
 }
 
-/* Signals are heard so that half an account, or a copy of the data, does not stay behind. */
-static void begin(void)
+/* Signals are heard so that half an account, or a copy of the data, does not stay behind. An
+ * export lets the server finish the copy first (SA_RESTART): then it can be removed. */
+static void begin(int flags)
 {
-	const struct sigaction act = { .sa_handler = on_signal };
+	const struct sigaction act = { .sa_handler = on_signal, .sa_flags = flags };
 
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
@@ -184,11 +185,13 @@ static int export_folder(const struct transfer *t, const struct words *w, const 
 /* Of a running server: from a copy that it makes for this, in a folder beside its data. */
 static int export_running(const struct transfer *t, const struct words *w, struct arena *a)
 {
-	const char *copy = str_printf(a, "%s/export-%d", t->config->data_dir.p, (int)getpid()).p;
-	char *absolute = realpath(t->config->data_dir.p, NULL);
-	struct str path = str_printf(a, "%s/export-%d", absolute ? absolute : "", (int)getpid());
-	char *words[] = { (char *)"backup", (char *)path.p, NULL };
+	const char *dir = t->config->data_dir.p;
+	char *absolute = realpath(dir, NULL);
 
+	if (!absolute)
+		return say(EXIT_FAILURE, "%s: %s", dir, strerrordesc_np(errno));
+	const char *copy = str_printf(a, "%s/export-%d", absolute, (int)getpid()).p;
+	char *words[] = { (char *)"backup", (char *)copy, NULL };
 	free(absolute);
 	int code = t->ask(t->config, words);
 	if (code == EXIT_SUCCESS)
@@ -210,7 +213,7 @@ int transfer_export(const struct transfer *t, char **words)
 
 	arena_init(&a, 4096);
 	if (take_words(words, longs, export_usage, &w, &a)) {
-		begin();
+		begin(SA_RESTART);
 		code = t->running(t->config) ? export_running(t, &w, &a)
 					     : export_folder(t, &w, t->config->data_dir.p, &a);
 	}
@@ -332,7 +335,7 @@ int transfer_import(const struct transfer *t, char **words)
 	arena_init(&a, 4096);
 	if (take_words(words, longs, import_usage, &w, &a)) {
 		source_fn *source = source_of(&w);
-		begin();
+		begin(0);
 		if (!source)
 			code = say(EXIT_USAGE, "--from knows prosody, ejabberd and xep0227");
 		else if (!w.check && t->running(t->config))
