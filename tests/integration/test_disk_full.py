@@ -1,4 +1,5 @@
 """A disk without room: who sends gets an error, the server goes on, and recovers."""
+import errno
 import os
 import shutil
 import subprocess
@@ -30,10 +31,16 @@ def disk():
 
 
 def fill(disk, leave):
-    """Takes all but so many bytes of the room."""
-    room = shutil.disk_usage(disk).free - leave
+    """Takes all but so many bytes of the room. The server may take some of it meanwhile."""
     with open(disk / 'ballast', 'wb') as file:
-        os.posix_fallocate(file.fileno(), 0, max(room, 1))
+        while True:
+            room = shutil.disk_usage(disk).free - leave
+            try:
+                os.posix_fallocate(file.fileno(), 0, max(room, 1))
+                return
+            except OSError as e:
+                if e.errno != errno.ENOSPC:
+                    raise
 
 
 def free(disk):
