@@ -3,7 +3,8 @@
  * The database and the ledger copy themselves while everything goes on; both begin at once, so
  * that they show the same moment but for what is under way. Beside them go the server's secret
  * and the certificates, as DOMAIN.crt and DOMAIN.key, where a server that is told of none looks
- * for them. What fails leaves nothing behind. */
+ * for them. What fails leaves nothing behind. One copy is made at a time: two in one folder would
+ * clean up after each other. */
 #include "server/admin.h"
 #include "server/folder.h"
 
@@ -26,6 +27,7 @@ static const char *path_in(struct backup *b, const char *name)
 
 static void finish(struct backup *b, struct str error)
 {
+	b->request->server->copying = false;
 	b->request->error = error;
 	if (error.n)
 		folder_remove(b->dir, 1, b->made);
@@ -134,12 +136,16 @@ void backup_run(struct request *r)
 	b->dir = r->words[1].p;
 	if (r->server->stopping) {
 		r->error = STR("the server stops");
+	} else if (r->server->copying) {
+		r->error = STR("another copy is being made, for a backup or an export; "
+			"try again when it is done");
 	} else if (b->dir[0] != '/') {
 		r->error = STR("give the whole path of a folder");
 	} else if (!folder_make(b->dir, &b->made)) {
 		r->error = str_printf(&r->mem, "%s: %s", b->dir, errno == ENOTEMPTY
 			? "there is something in this folder" : strerrordesc_np(errno));
 	} else {
+		r->server->copying = true;
 		copy_stores(b);
 		return;
 	}

@@ -21,6 +21,7 @@ struct server {
 	struct watch signals;
 	struct admin *admin;
 	bool stopping;
+	bool copying;                 /* backup.c: a copy is being made */
 };
 
 /* setup.c: steps of starting, in this order. Each logs what is wrong and returns false. */

@@ -5,6 +5,7 @@ import os
 import pwd
 import re
 import shutil
+import signal
 import subprocess
 import time
 import xml.etree.ElementTree as ET
@@ -487,6 +488,35 @@ def test_backup_relative(make_server, tmp_path):
                           cwd=tmp_path, env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / 'here/stentor.db').exists()
+
+
+def test_backups_at_once(make_server, tmp_path):
+    """Of two into one folder one is refused, and takes nothing of the other away."""
+    server = make_server()
+    for n in range(5):
+        folder = tmp_path / str(n)
+        folder.mkdir()
+        both = [subprocess.Popen([program('STENTORCTL'), '-c', str(server.config), 'backup',
+                                  str(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                for _ in range(2)]
+        said = [one.communicate()[1].decode() for one in both]
+        assert sorted(one.returncode for one in both) == [0, 1], said
+        assert ('another copy is being made' in ''.join(said) or
+                'there is something in this folder' in ''.join(said)), said
+        assert {'stentor.db', 'ledger', 'secret'} <= {path.name for path in folder.iterdir()}
+
+
+def test_export_interrupted(make_server, tmp_path):
+    """Ctrl-C leaves neither a file nor the server's copy behind."""
+    server = make_server()
+    for milliseconds in (2, 5, 10, 20):
+        process = subprocess.Popen([program('STENTORCTL'), '-c', str(server.config), 'export',
+                                    str(tmp_path / 'out.xml')], stderr=subprocess.PIPE)
+        time.sleep(milliseconds / 1000)
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+        assert not list(server.data.glob('export-*'))
+        assert not (tmp_path / 'out.xml.part').exists()
 
 
 def test_backup_refused(make_server, tmp_path):
