@@ -98,7 +98,7 @@ const struct config_option config_options[] = {
 		.help = "newest messages that an archive keeps, about; 0: all"),
 	LIMIT(resume_seconds, CONFIG_NUMBER, 0, 86400, .initial = "600",
 		.help = "time that a session waits for its client to come back (XEP-0198); 0: none"),
-	LIMIT(unacknowledged_bytes, CONFIG_BYTES, 64 * K, G, .initial = "4M",
+	LIMIT(unacknowledged_bytes, CONFIG_BYTES, 64 * K, 8 * M, .initial = "4M",
 		.help = "stanzas that a client has not acknowledged (XEP-0198); its session ends when "
 		"there are more"),
 	LIMIT(held_bytes, CONFIG_BYTES, 0, 16 * M, .initial = "256K",
