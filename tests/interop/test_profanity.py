@@ -1,13 +1,66 @@
-"""Profanity in a terminal against the server: login, messages both ways, one left for later."""
+"""Profanity in a terminal against the server: login, messages both ways, one left for later; the
+archive, copies on a second device, a connection that breaks."""
 import os
 import shutil
+import socket
 import subprocess
+import threading
 import time
 import uuid
 
 import pytest
 
 SECONDS = 60
+
+pytestmark = pytest.mark.skipif(not shutil.which('profanity') or not shutil.which('tmux'),
+                                reason='profanity and tmux are needed')
+
+
+class Relay:
+    """Carries bytes to a port of the server until it is cut; then it can be reached again."""
+
+    def __init__(self, port):
+        self.to = port
+        self.sockets = []
+        self.listener = socket.create_server(('127.0.0.1', 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:    # closed
+                return
+            far = socket.create_connection(('127.0.0.1', self.to))
+            self.sockets += [near, far]
+            for pair in ((near, far), (far, near)):
+                threading.Thread(target=self.carry, args=pair, daemon=True).start()
+
+    def carry(self, source, target):
+        try:
+            while data := source.recv(65536):
+                target.sendall(data)
+        except OSError:
+            pass
+        self.end(source, target)
+
+    @staticmethod
+    def end(*sockets):
+        for s in sockets:
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:    # it is down already
+                pass
+
+    def cut(self):
+        """Nobody says goodbye."""
+        cut, self.sockets = self.sockets, []
+        self.end(*cut)
+
+    def close(self):
+        self.cut()
+        self.listener.close()
 
 
 class Terminal:
@@ -28,15 +81,19 @@ class Terminal:
         self.tmux('send-keys', '-l', line)
         self.tmux('send-keys', 'Enter')
 
+    def shown(self):
+        return self.tmux('capture-pane', '-p')
+
     def wait(self, text):
         deadline = time.monotonic() + SECONDS
-        while text not in self.tmux('capture-pane', '-p'):
-            assert time.monotonic() < deadline, self.tmux('capture-pane', '-p')
+        while text not in self.shown():
+            assert time.monotonic() < deadline, self.shown()
             time.sleep(0.1)
 
-    def login(self, server, account):
+    def login(self, server, account, port=None):
         self.wait('Profanity')
-        self.type(f'/connect {account.jid} server 127.0.0.1 port {server.ports["c2s"]} tls trust')
+        port = port or server.ports['c2s']
+        self.type(f'/connect {account.jid} server 127.0.0.1 port {port} tls trust')
         self.wait('password:')
         self.type(account.password)
         self.wait('logged in successfully')
@@ -61,8 +118,6 @@ def open_terminal(tmp_path):
         terminal.close()
 
 
-@pytest.mark.skipif(not shutil.which('profanity') or not shutil.which('tmux'),
-                    reason='profanity and tmux are needed')
 def test_two_people(server, open_terminal):
     """RFC 6120 and 6121 as this client speaks them."""
     one, two = server.two_accounts()
@@ -98,8 +153,6 @@ def test_two_people(server, open_terminal):
     romeo.wait('good night')
 
 
-@pytest.mark.skipif(not shutil.which('profanity') or not shutil.which('tmux'),
-                    reason='profanity and tmux are needed')
 def test_archive(server, open_terminal):
     """XEP-0313: on a new device, what was said before (it asks the host for the feature)."""
     one, two = server.two_accounts()
@@ -118,3 +171,49 @@ def test_archive(server, open_terminal):
     new.login(server, one)
     new.type(f'/msg {two.jid}')
     new.wait('wherefore art thou')
+
+
+def test_copies(server, open_terminal):
+    """XEP-0280: what is said on one device is seen on the other."""
+    one, two = server.two_accounts()
+    laptop, phone, romeo = map(open_terminal, ('laptop', 'phone', 'romeo'))
+    for device in (laptop, phone):
+        device.wait('Profanity')
+        device.type('/carbons on')
+        device.login(server, one)
+    romeo.login(server, two)
+
+    phone.type(f'/msg {two.jid}')
+    laptop.type(f'/msg {two.jid} wherefore art thou')
+    phone.wait('wherefore art thou')
+    romeo.wait('<< chat message')
+    romeo.type('/win 2')
+    romeo.type('call me but love')
+    for device in (laptop, phone):
+        device.wait('call me but love')
+
+
+def test_a_broken_connection(server, open_terminal):
+    """XEP-0198 section 5: the session goes on, with what came meanwhile, once."""
+    one, two = server.two_accounts()
+    juliet, romeo = map(open_terminal, ('juliet', 'romeo'))
+    romeo.login(server, two)
+    relay = Relay(server.ports['c2s'])
+    juliet.wait('Profanity')
+    juliet.type('/reconnect 5')
+    juliet.login(server, one, relay.port)
+    romeo.type(f'/msg {one.jid} before')
+    juliet.wait('<< chat message')
+    juliet.type('/win 2')
+    juliet.wait('before')
+
+    before = server.stats()
+    relay.cut()
+    server.wait_stat('sessions_away', before['sessions_away'] + 1)
+    romeo.type(f'/msg {one.jid} meanwhile')
+    server.wait_stat('sessions_resumed', before['sessions_resumed'] + 1)
+    juliet.wait('meanwhile')
+    romeo.type(f'/msg {one.jid} afterwards')
+    juliet.wait('afterwards')
+    assert juliet.shown().count('meanwhile') == 1
+    relay.close()
