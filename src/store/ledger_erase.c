@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 struct erased {
@@ -188,7 +189,13 @@ static bool pass_over(const struct erase_set *e, const struct segment *g, bool o
 
 	if (p.fd < 0)
 		return fail(fault, g, 0, "it can't be opened", errno);
-	char *file = xmalloc(n);
+	/* Up to a whole segment, which malloc might keep for the next time. */
+	char *file = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (file == MAP_FAILED) {
+		fail(fault, g, 0, "there is no memory to read it into", errno);
+		close(p.fd);
+		return false;
+	}
 	buf_init(&p.changes, SIZE_MAX / 2);
 	bool good = file_read(p.fd, 0, file, n);
 	if (!good)
@@ -197,7 +204,7 @@ static bool pass_over(const struct erase_set *e, const struct segment *g, bool o
 	if (good && !(apply(&p, true) && apply(&p, false)))
 		good = fail(fault, g, 0, "it can't be written", errno);
 	buf_clear(&p.changes);
-	free(file);
+	munmap(file, n);
 	close(p.fd);
 	return good;
 }
