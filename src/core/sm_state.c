@@ -61,6 +61,8 @@ void sm_save(struct sm *sm, struct buf *out)
 	w_attr(&w, "resource", jid_resource(s->full));
 	w_attr_u64(&w, "received", ack_in_h(&sm->in));
 	w_attr_u64(&w, "sent", sm->sent);
+	w_attr_u64(&w, "before", sm->before);
+	w_attr_u64(&w, "surplus", sm->surplus);
 	w_attr_u64(&w, "resume-seconds", sm->resume_s);
 	w_attr_u64(&w, "since", s->since_us);
 	write_flag(&w, "interested", s->interested);
@@ -178,6 +180,8 @@ static bool read_session(struct reading *r)
 	sm_enable(s, (uint32_t)resume_s);
 	memcpy(s->sm->id, id.p, SM_ID_LEN);
 	s->sm->in.received = (uint32_t)number(r, root, "received");
+	s->sm->before = (uint32_t)number(r, root, "before");
+	s->sm->surplus = (uint32_t)number(r, root, "surplus");
 	for (const struct xml_node *n = xml_first(&r->d, root); n; n = xml_next(&r->d, n))
 		read_child(r, s, n);
 	s->sm->sent = (uint32_t)number(r, root, "sent");
