@@ -42,6 +42,7 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 void world_init(struct world *w, unsigned n_shards)
 {
 	*w = (struct world){ .n_shards = n_shards, .settings = settings_new() };
+	clock_hold();
 	w->settings->plain_without_tls = true;
 	w->settings->checks_per_second = 1000000; /* the clock of seconds does not run here */
 	list_init(&w->players);
