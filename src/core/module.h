@@ -13,13 +13,18 @@
 
 struct client;
 struct delivery;
+struct occupant;
+struct room;
+struct seat;
 
 /* Where an IQ may be addressed to for a rule to take it, as bits. */
 enum iq_place {
 	AT_HOST = 1,    /* the domain */
 	AT_ACCOUNT = 2, /* the bare JID of an account, by anybody */
 	AT_OWN = 4,     /* the bare JID of the sender's own account (or no address) */
-	AT_GUEST = 8    /* a stream that is not authenticated yet */
+	AT_GUEST = 8,   /* a stream that is not authenticated yet */
+	AT_ROOMS = 16,  /* the domain of a service of rooms */
+	AT_ROOM = 32    /* the bare JID of a room that there is; see core/room.h */
 };
 
 /* Who asks whom: given to each handler, gone when it returns. */
@@ -30,6 +35,8 @@ struct ctx {
 				    * is none: answer as if the sender may know nothing */
 	struct session *session;   /* of the sender, if it is bound to `account` (AT_OWN) */
 	struct client *guest;      /* AT_GUEST: who asks */
+	struct room *room;         /* AT_ROOM: addressed */
+	struct seat *seat;         /* AT_ROOM: of the sender, if he is in the room */
 };
 
 enum outcome {
@@ -55,7 +62,7 @@ struct nonza_rule {
  * it is for the functions to see. node NULL ends the table. */
 struct disco_node {
 	const char *node;
-	unsigned at; /* AT_HOST, AT_ACCOUNT */
+	unsigned at; /* AT_HOST, AT_ACCOUNT, AT_ROOMS, AT_ROOM */
 	enum outcome (*info)(struct ctx *c, const struct stanza *iq);
 	enum outcome (*items)(struct ctx *c, const struct stanza *iq);
 };
@@ -65,6 +72,8 @@ struct module {
 	const char *spec;                     /* "XEP-0199 2.0.1" */
 	const char *const *features;          /* of the host, in disco#info; NULL-terminated */
 	const char *const *account_features;  /* of an account's bare JID */
+	const char *const *service_features;  /* of a service of rooms */
+	const char *const *room_features;     /* of a room */
 	const struct disco_node *nodes;
 	const struct iq_rule *iq;
 	const struct nonza_rule *nonzas;
@@ -131,6 +140,38 @@ struct module {
 	/* Available presence that a session sends to all or to somebody, before anything is done
 	 * with it. It may be replaced by another, which takes the place of the reference. */
 	void (*presence_sent)(struct session *s, struct stanza **presence);
+
+	/* ---- rooms (core/room.h), on their owners ---- */
+
+	/* A resident space of the rooms' data (store/rooms.h), or NULL. load: an entry of it, when
+	 * the room is loaded; unload: forget all, because the room leaves memory. */
+	const char *room_space;
+	void (*room_load)(struct room *r, struct str key, struct str bytes);
+	void (*room_unload)(struct room *r);
+
+	/* Adds children to the disco#info of a room, and fields to its form of type
+	 * muc#roominfo. */
+	void (*room_disco)(struct ctx *c, struct writer *w);
+	void (*room_info)(struct room *r, struct writer *w);
+
+	/* Adds children to the presence of an occupant. */
+	void (*room_presence)(const struct occupant *o, struct writer *w);
+
+	/* Somebody enters: before he is sent anything. */
+	void (*room_entering)(struct seat *seat, const struct stanza *presence);
+
+	/* A groupchat message of an occupant who may speak. ERR_COUNT: it may be passed on. */
+	enum stanza_error (*room_accepts)(struct seat *seat, const struct stanza *message);
+
+	/* It was passed on: as the occupants got it. */
+	void (*room_passed_on)(struct occupant *o, struct stanza *message);
+
+	/* A message to the room itself that is not groupchat; seat: of its sender, or NULL. True: it
+	 * was answered, or done. */
+	bool (*room_asked)(struct room *r, struct seat *seat, struct stanza *message);
+
+	/* The room is being destroyed. */
+	void (*room_ended)(struct room *r);
 };
 
 /* Answers. Each is called exactly once for a get or a set. */

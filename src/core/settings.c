@@ -31,19 +31,52 @@ struct settings *settings_new(void)
 	s->unacked_max = 4 * 1024 * 1024;
 	s->held_max = 256 * 1024;
 	s->checks_per_second = 100;
+	s->room_occupants_max = 5000;
+	s->room_members_max = 20000;
+	s->room_history_max = 100;
+	s->room_rate = 50;
 	return s;
+}
+
+static struct host *add(struct settings *s, struct str domain)
+{
+	struct host *h = arena_alloc(&s->mem, sizeof *h);
+
+	*h = (struct host){ .domain = str_dup(&s->mem, domain) };
+	map_put(&s->hosts, &h->node);
+	return h;
 }
 
 struct host *settings_add_host(struct settings *s, struct str domain)
 {
-	struct host *h = arena_alloc(&s->mem, sizeof *h);
+	struct host *h = add(s, domain);
 
-	*h = (struct host){ .domain = str_dup(&s->mem, domain), .hashes = (1u << DIGEST_COUNT) - 1,
-		.push_count = true };
-	map_put(&s->hosts, &h->node);
+	h->hashes = (1u << DIGEST_COUNT) - 1;
+	h->push_count = true;
 	if (!s->first)
 		s->first = h;
 	return h;
+}
+
+struct host *settings_add_rooms(struct settings *s, struct host *h, struct str domain)
+{
+	struct host *rooms = add(s, domain);
+
+	rooms->home = h;
+	rooms->archive = h->archive;
+	rooms->room_makers = ROOMS_BY_ACCOUNTS;
+	h->rooms = rooms;
+	return rooms;
+}
+
+bool host_administers(const struct host *h, struct jid who)
+{
+	const struct host *home = h->home ? h->home : h;
+
+	for (unsigned i = 0; i < home->n_admins; i++)
+		if (jid_eq_bare(home->admins[i], who))
+			return true;
+	return false;
 }
 
 struct settings *settings_ref(struct settings *s)

@@ -7,12 +7,21 @@
 #include "base/map.h"
 #include "net/tls.h"
 #include "xml/scan.h"
+#include "xmpp/jid.h"
 
 #include <stdatomic.h>
+
+/* Who may make rooms. */
+enum room_makers { ROOMS_BY_ANYBODY, ROOMS_BY_ACCOUNTS, ROOMS_BY_ADMINS };
 
 struct host {
 	struct map_node node;   /* in settings.hosts, by domain */
 	struct str domain;      /* canonical */
+	struct host *rooms;     /* its service of rooms (XEP-0045), or NULL */
+	struct host *home;      /* of a service: the host that it belongs to; else NULL */
+	enum room_makers room_makers; /* of a service */
+	const struct jid *admins; /* bare JIDs of who administers the host and its services */
+	unsigned n_admins;
 	bool registration;      /* XEP-0077 for everybody */
 	bool anonymous;         /* SASL ANONYMOUS */
 	bool push_count, push_sender, push_body; /* XEP-0357: what push services are told */
@@ -41,6 +50,10 @@ struct settings {
 	uint32_t unacked_max;          /* bytes that a client has not acknowledged (XEP-0198) */
 	uint32_t held_max;             /* bytes held from an inactive client (XEP-0352); 0: none */
 	uint32_t checks_per_second;    /* password derivations on the workers */
+	uint32_t room_occupants_max;   /* of one room */
+	uint32_t room_members_max;     /* affiliations of one room, of all kinds together */
+	uint32_t room_history_max;     /* messages that who enters a room gets */
+	uint32_t room_rate;            /* stanzas of one occupant a second; 0: no bound */
 };
 
 /* An empty snapshot with the built-in bounds and one reference. */
@@ -48,6 +61,13 @@ struct settings *settings_new(void);
 
 /* Adds a host; the first is the default. domain is copied. */
 struct host *settings_add_host(struct settings *s, struct str domain);
+
+/* Adds a service of rooms to a host, which has none yet. domain is copied. */
+struct host *settings_add_rooms(struct settings *s, struct host *h, struct str domain);
+
+/* Whether somebody is one of the administrators of a host, or of the host that a service belongs
+ * to. */
+bool host_administers(const struct host *h, struct jid who);
 
 struct settings *settings_ref(struct settings *s);
 void settings_unref(struct settings **s);

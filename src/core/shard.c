@@ -40,6 +40,9 @@ const char *const counter_names[COUNTERS] = {
 	[COUNT_KEPT] = "messages_kept",
 	[COUNT_AWAY] = "sessions_away",
 	[COUNT_RESUMED] = "sessions_resumed",
+	[COUNT_ROOMS] = "rooms_resident",
+	[COUNT_OCCUPANTS] = "room_occupants",
+	[COUNT_PASSED_ON] = "room_messages",
 };
 
 /* What core_stop() and core_reload() send to each shard. */

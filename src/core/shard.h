@@ -46,6 +46,9 @@ enum counter_id {
 	COUNT_ACCOUNTS,      /* resident now; goes down too */
 	COUNT_AWAY,          /* sessions whose client may come back; goes down too */
 	COUNT_RESUMED,       /* sessions whose client came back */
+	COUNT_ROOMS,         /* resident now; goes down too */
+	COUNT_OCCUPANTS,     /* of rooms, now: one for each client; goes down too */
+	COUNT_PASSED_ON,     /* messages to rooms that were passed on */
 	COUNTERS
 };
 
@@ -76,6 +79,7 @@ struct shard {
 	pthread_t thread;
 	struct settings *settings;
 	struct map accounts;             /* resident ones, by bare JID */
+	struct map rooms;                /* likewise (core/room.h) */
 	struct list clients;             /* struct client */
 	struct xml_table table;          /* of the stanza that is being read */
 	struct xml_table scratch_table;  /* of stanzas that the server makes */

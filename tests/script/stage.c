@@ -90,10 +90,36 @@ static bool cmd_unsearched(struct stage *s, struct str args)
 	return true;
 }
 
+static void add_admin(struct stage *s, struct host *h, struct str text)
+{
+	struct arena *a = &s->world.settings->mem;
+	struct jid *admins = arena_alloc(a, (h->n_admins + 1) * sizeof *admins);
+
+	for (unsigned i = 0; i < h->n_admins; i++)
+		admins[i] = h->admins[i];
+	BUG_ON(!jid_parse(str_dup(a, text), a, &admins[h->n_admins]));
+	h->admins = admins;
+	h->n_admins++;
+}
+
+static bool set_makers(struct stage *s, struct host *h, struct str who)
+{
+	static const struct str names[] = { [ROOMS_BY_ANYBODY] = STR_INIT("anybody"),
+		[ROOMS_BY_ACCOUNTS] = STR_INIT("accounts"), [ROOMS_BY_ADMINS] = STR_INIT("admins") };
+
+	for (unsigned i = 0; h->rooms && i < sizeof names / sizeof names[0]; i++) {
+		if (str_eq(names[i], who)) {
+			h->rooms->room_makers = (enum room_makers)i;
+			return true;
+		}
+	}
+	return wrong_about(s, "nobody of whom rooms could be made", who);
+}
+
 static bool cmd_host(struct stage *s, struct str args)
 {
 	struct host *h = settings_add_host(s->world.settings, word_next(&args));
-	struct str word;
+	struct str word, rooms = STR_NULL, makers = STR_NULL;
 
 	while ((word = word_next(&args)).p) {
 		if (str_eq(word, STR("registration")))
@@ -104,6 +130,12 @@ static bool cmd_host(struct stage *s, struct str args)
 			h->archive = true;
 		else if (str_starts(word, STR("location=")))
 			h->resume_location = str_skip(word, strlen("location="));
+		else if (str_starts(word, STR("rooms=")))
+			rooms = str_skip(word, strlen("rooms="));
+		else if (str_starts(word, STR("room_makers=")))
+			makers = str_skip(word, strlen("room_makers="));
+		else if (str_starts(word, STR("admin=")))
+			add_admin(s, h, str_skip(word, strlen("admin=")));
 		else if (str_eq(word, STR("push_sender")))
 			h->push_sender = true;
 		else if (str_eq(word, STR("push_body")))
@@ -113,7 +145,9 @@ static bool cmd_host(struct stage *s, struct str args)
 		else
 			return wrong_about(s, "no such option of a host", word);
 	}
-	return true;
+	if (rooms.p)
+		settings_add_rooms(s->world.settings, h, rooms);
+	return !makers.p || set_makers(s, h, makers);
 }
 
 static bool cmd_limit(struct stage *s, struct str args)
@@ -136,6 +170,10 @@ static bool cmd_limit(struct stage *s, struct str args)
 		{ STR("output_bytes"), &set->max_out },
 		{ STR("push_registrations"), &set->push_max },
 		{ STR("private_bytes"), &set->private_max },
+		{ STR("room_history"), &set->room_history_max },
+		{ STR("room_members"), &set->room_members_max },
+		{ STR("room_occupants"), &set->room_occupants_max },
+		{ STR("room_stanzas_per_second"), &set->room_rate },
 		{ STR("roster_items"), &set->roster_max },
 		{ STR("resume_seconds"), &set->resume_s },
 		{ STR("sessions_per_account"), &set->sessions_max },

@@ -1,0 +1,250 @@
+/* Rooms (XEP-0045 1.35.5): who is in them, who may do what, and the way of what they pass on.
+ *
+ * A room belongs to the shard of its bare JID; its occupants may be anywhere. It is loaded when
+ * something is sent to it, and leaves memory ROOM_IDLE_MS after its last occupant; what is stored
+ * of it stays. A room that is not persistent ends with its last occupant.
+ *
+ * An occupant is a nickname and the person behind it; it has a seat for each of the person's
+ * clients that is in the room (full JID).
+ *
+ * Changes are made in memory at once, and told to the occupants; room_commit() writes what
+ * changed. What fails to be written is tried again every ROOM_RETRY_MS, and the room stays.
+ *
+ * Files: room.c (which rooms there are), room_store.c (loading, writing), room_enter.c (entering,
+ * leaving, nicknames, presence), room_message.c (messages), room_power.c (roles and affiliations),
+ * room_config.c (configuration). Bounds: here, in core/room_config.h and in the settings. */
+#ifndef CORE_ROOM_H
+#define CORE_ROOM_H
+
+#include "core/module.h"
+#include "core/room_config.h"
+#include "core/shard.h"
+#include "store/rooms.h"
+#include "xmpp/muc.h"
+
+#define ROOM_IDLE_MS     (60 * 1000)
+#define ROOM_RETRY_MS    (10 * 1000)
+#define ROOM_LOCK_MS     (600 * 1000) /* a new room waits so long for its configuration */
+#define ROOM_KEY_LEN     32
+#define ROOM_WAITING_MAX 1000         /* stanzas that wait while a room is loaded */
+#define ROOM_SEATS_MAX   32           /* clients of one occupant */
+#define OCCUPANT_ID_LEN  32           /* XEP-0421: hexadecimal */
+
+struct room;
+struct occupant;
+
+/* A client in the room. Owned by the occupant. */
+struct seat {
+	struct map_node node;     /* room.seats, by full JID */
+	struct list link;         /* occupant.seats, the one with the newest presence first */
+	struct occupant *occupant;
+	struct stanza *presence;  /* the last that it sent; counted */
+	struct jid full;          /* text inline, behind the struct */
+};
+
+/* Somebody in the room. Owned by the room. */
+struct occupant {
+	struct map_node node;     /* room.occupants, by nickname */
+	struct list link;         /* room.in_order: of entry */
+	struct room *room;
+	struct list seats;        /* never empty */
+	uint32_t n_seats;
+	enum role role;
+	struct jid bare;          /* of the person; owned text */
+	struct str nick;          /* owned text */
+	char id[OCCUPANT_ID_LEN]; /* XEP-0421 */
+	struct stanza *shown;     /* its presence as the room tells it, or NULL: to be made */
+	struct stanza *shown_jid; /* the same with the real JID, for who may see it */
+	uint64_t spoke_ms;        /* monotonic: last message (slow mode) */
+	uint64_t tokens_ms;       /* when its allowance of stanzas is full again */
+};
+
+/* What somebody is to the room over visits. Owned by the room. */
+struct member {
+	struct map_node node;     /* room.members, by bare JID */
+	struct jid jid;           /* text inline, behind the struct */
+	enum affiliation affiliation;
+	enum role role;           /* kept over visits in a moderated room, or ROLE_NONE */
+	char *nick;               /* registered, or NULL */
+	char *reason;             /* or NULL */
+	uint64_t version;         /* of the room when this was changed (XEP-0463) */
+	bool changed;             /* to be written */
+};
+
+/* A message that who enters gets. */
+struct past_message {
+	struct stanza *stanza;    /* as it was passed on, with its archive id; counted */
+	struct stanza *late;      /* the same with when that was, made when it is needed; or NULL */
+};
+
+struct room {
+	struct map_node node;     /* shard.rooms, by bare JID */
+	struct shard *shard;
+	struct jid jid;           /* bare; text inline, behind the struct */
+	bool ready;               /* loaded; else `waiting` waits */
+	bool locked;              /* new, and not configured yet (section 10.1) */
+	bool ending;              /* being destroyed */
+	struct room_config config;
+	uint8_t key[ROOM_KEY_LEN];/* of the occupants' ids */
+	uint64_t created_us;
+	struct map members;
+	uint64_t version;         /* of the members: grows with each change */
+	struct map occupants, seats;
+	struct list in_order;     /* occupants */
+	struct past_message *past;/* a ring of past_cap, as long as the history that is given */
+	uint32_t past_first, n_past, past_cap;
+	struct stanza *subject;   /* the message that set it, or NULL; counted */
+	uint64_t subject_us;      /* and when */
+	struct list waiting;      /* struct room_waiter */
+	uint32_t n_waiting;
+	bool row_changed;         /* configuration or subject are to be written */
+	bool members_changed;
+	bool unsaved;             /* writing failed */
+	uint32_t writing;         /* operations under way */
+	struct timer timer;       /* idle; locked; unsaved */
+	struct room_hats *hats;   /* XEP-0317, its module's, like the next ones */
+	struct room_activity *activity; /* XEP-0502 */
+	struct room_avatar *avatar; /* XEP-0486 */
+};
+
+/* ---- which rooms there are (room.c) ---- */
+
+/* A stanza for a room, or for its occupant: on its owner. */
+void room_deliver(struct shard *s, struct host *h, struct stanza *st, struct jid to);
+
+/* The loaded room of a bare JID on its owner, or NULL. */
+struct room *room_get(struct shard *s, struct jid bare);
+
+/* Something that waits for a room to be loaded. run() is called once, on the owner, with the room,
+ * or NULL: there is none (STORE_NOT_FOUND), or the store failed. It frees the waiter. */
+struct room_waiter {
+	struct list link;
+	void (*run)(struct room_waiter *w, struct shard *s, struct room *r, enum store_status status);
+};
+void room_wait(struct shard *s, struct jid bare, struct room_waiter *w);
+
+/* Whether somebody may make rooms at the host. */
+bool room_may_create(struct shard *s, const struct host *h, struct jid who);
+
+/* A new room where there is none, with the default configuration and one owner (or none). It is
+ * not written yet. */
+struct room *room_new(struct shard *s, struct jid bare, struct jid owner);
+
+/* Section 10.9: tells the occupants, and erases the room with all that is stored of it, its
+ * messages too. The room is gone when this returns. alternate: another room, or unset. done (or
+ * NULL) is called once all is erased. */
+struct room_end {
+	struct jid alternate;
+	struct str reason, password; /* null slices: none */
+};
+void room_destroy(struct room *r, const struct room_end *end,
+	void (*done)(struct shard *s, enum store_status status, void *ctx), void *ctx);
+
+/* Nobody is in it (any more), or it may leave for another reason: sees to its end or its timer. */
+void room_settle(struct room *r);
+
+/* ---- in the store (room_store.c) ---- */
+
+void room_load(struct room *r);
+
+/* Writes what changed. answer (or NULL): the IQ gets its result when that is durable, or an error.
+ * Nothing changed: the result at once. */
+void room_commit(struct room *r, struct later *answer);
+
+/* Over a planned restart (XEP-0198): who is in which room. */
+void rooms_save(struct core *c);
+void rooms_restore(struct core *c);
+
+/* All rooms of the shard; its thread is to end. */
+void rooms_free(struct shard *s);
+
+/* ---- who is in it (room_enter.c) ---- */
+
+struct occupant *room_occupant(const struct room *r, struct str nick);
+struct seat *room_seat(const struct room *r, struct jid full);
+
+/* An occupant who is this person, or NULL; the first that entered. */
+struct occupant *room_occupant_of(const struct room *r, struct jid bare);
+
+/* Presence for the room or an occupant. */
+void room_presence(struct room *r, struct stanza *st, struct jid to);
+
+/* Why somebody is not in the room any more: what the unavailable presence says. */
+struct leaving {
+	enum muc_status codes[4];  /* but STATUS_SELF, which is added for the one who leaves */
+	unsigned n_codes;
+	struct jid actor;          /* or unset; his nickname is told (section 8.2) */
+	struct str reason;         /* null slice: none */
+	const struct room_end *end;/* the room is destroyed */
+	struct str status;         /* his own words, or a null slice */
+};
+
+/* One client leaves; with its last one the occupant does. what: NULL for a plain leave. */
+void room_leave(struct seat *seat, const struct leaving *what);
+void room_remove(struct occupant *o, const struct leaving *what);
+
+/* Tells an occupant's presence anew: role, affiliation or what modules add to it has changed.
+ * actor, reason: why, or unset. */
+void room_show_again(struct occupant *o, struct jid actor, struct str reason);
+
+/* Another nickname for an occupant (section 7.6), which is free. */
+void room_rename(struct occupant *o, struct str nick);
+
+/* The address of an occupant in the room, in an arena. */
+struct jid room_address(const struct occupant *o, struct arena *a);
+
+/* Whether the occupant sees real JIDs. */
+bool room_shows_jids(const struct room *r, const struct occupant *to);
+
+/* ---- messages (room_message.c) ---- */
+
+void room_message(struct room *r, struct stanza *st, struct jid to);
+
+/* A message from the room itself to all occupants: XML of its children. */
+void room_tell(struct room *r, const char *type, struct str children);
+
+/* The same to all whom `wants` takes. */
+void room_tell_some(struct room *r, const char *type, struct str children,
+	bool (*wants)(const struct occupant *o));
+
+/* Sends a stanza to all occupants' seats as it is, each with his address. */
+void room_spread(struct room *r, struct stanza *st);
+
+/* What came late, the subject, for one who enters. seat: has been told all presence. */
+void room_tell_past(struct room *r, struct seat *seat, const struct stanza *entering);
+
+/* ---- what somebody is to it (room_power.c) ---- */
+
+struct member *room_member(const struct room *r, struct jid bare);
+enum affiliation room_affiliation(const struct room *r, struct jid bare);
+
+/* How many have this affiliation. */
+uint32_t room_count(const struct room *r, enum affiliation a);
+
+/* Whether somebody (by his affiliation, and his role where he is an occupant) may make such a
+ * change: tables 3, 5, 6 and 7, sections 8 and 9. ERR_COUNT: he may. */
+enum stanza_error room_may_affiliate(const struct room *r, struct jid actor, struct jid whom,
+	enum affiliation to);
+enum stanza_error room_may_change_role(const struct room *r, struct jid actor,
+	const struct occupant *whom, enum role to);
+
+/* Changes an affiliation with all that follows: roles, presence, removal of who may not stay
+ * (sections 9 and 10), or a message about somebody who is not there. Nobody asks whether the actor
+ * may. False: the bound of members is reached. */
+bool room_affiliate(struct room *r, struct jid whom, enum affiliation to, struct jid actor,
+	struct str reason);
+
+/* Registers a nickname for somebody, or takes it away (a null slice). False as above. */
+bool room_register_nick(struct room *r, struct jid whom, struct str nick);
+
+/* Who has registered it, or NULL. */
+struct member *room_nick_owner(const struct room *r, struct str nick);
+
+/* Changes a role; ROLE_NONE removes the occupant (section 8.2). */
+void room_change_role(struct occupant *o, enum role to, struct jid actor, struct str reason);
+
+/* The configuration is now this (its texts are taken over): removes who may not stay, and tells
+ * what is to be told (sections 10.2.1). */
+void room_configure(struct room *r, struct room_config *c);
+
+#endif
