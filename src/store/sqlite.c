@@ -33,6 +33,10 @@
 
 enum role { READER = 1, WRITER = 2 };
 
+/* What a list of rooms has of each. */
+#define ROOM_COLUMNS "name, title, about, listed, persistent, occupants, created_us, version, " \
+	"subject_us"
+
 static const struct {
 	unsigned roles;
 	const char *sql;
@@ -60,6 +64,22 @@ static const struct {
 		"(SELECT account FROM data WHERE space = ?1) ORDER BY host, user" },
 	[ST_USERS] = { READER, "SELECT user FROM accounts WHERE host = ?1 AND user > ?2 "
 		"ORDER BY user LIMIT ?3" },
+	[ST_ROOM] = { READER, "SELECT " ROOM_COLUMNS ", config, subject, key, id FROM rooms "
+		"WHERE host = ?1 AND name = ?2" },
+	[ST_AFFILIATIONS] = { READER, "SELECT jid, affiliation, role, nick, reason, version "
+		"FROM room_affiliations WHERE room = ?1 ORDER BY jid" },
+	[ST_ROOM_RESIDENT] = { READER, "SELECT space, key, bytes FROM room_data "
+		"WHERE room = ?1 AND space >= 'a' ORDER BY space, key" },
+	[ST_GET_ROOM_DATA] = { READER, "SELECT space, key, bytes FROM room_data "
+		"WHERE room = ?1 AND space = ?2 AND key = ?3" },
+	[ST_ROOMS] = { READER, "SELECT " ROOM_COLUMNS " FROM rooms "
+		"WHERE host = ?1 AND name > ?2 ORDER BY name LIMIT ?3" },
+	[ST_ROOMS_LISTED] = { READER, "SELECT " ROOM_COLUMNS " FROM rooms "
+		"WHERE host = ?1 AND name > ?2 AND listed ORDER BY name LIMIT ?3" },
+	[ST_ROOMS_WITH] = { READER, "SELECT name || '@' || host FROM rooms WHERE id IN "
+		"(SELECT room FROM room_data WHERE space = ?1) ORDER BY host, name" },
+	[ST_ROOMS_TEMPORARY] = { READER, "SELECT name || '@' || host FROM rooms "
+		"WHERE NOT persistent ORDER BY host, name" },
 
 	[ST_BEGIN_WRITE] = { WRITER, "BEGIN IMMEDIATE" },
 	[ST_SAVE] = { WRITER, "SAVEPOINT op" },
@@ -94,6 +114,27 @@ static const struct {
 	[ST_SPACE_BYTES] = { WRITER, "SELECT coalesce(sum(length(CAST(key AS BLOB)) + "
 		"length(bytes)), 0) FROM data WHERE account = ?1 AND space = ?2" },
 	[ST_CLEAR_DATA] = { WRITER, "DELETE FROM data WHERE account = ?1 AND space = ?2" },
+	[ST_FIND_ROOM] = { WRITER, "SELECT id FROM rooms WHERE host = ?1 AND name = ?2" },
+	[ST_PUT_ROOM] = { WRITER, "INSERT INTO rooms (host, name, title, about, listed, "
+		"persistent, occupants, created_us, version, subject_us, folded, config, subject, "
+		"key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) "
+		"ON CONFLICT (host, name) DO UPDATE SET title = ?3, about = ?4, listed = ?5, "
+		"persistent = ?6, occupants = ?7, created_us = ?8, version = ?9, subject_us = ?10, "
+		"folded = ?11, config = ?12, subject = ?13, key = ?14" },
+	[ST_ROOM_VERSION] = { WRITER, "UPDATE rooms SET version = ?2 "
+		"WHERE id = ?1 AND version < ?2" },
+	[ST_DEL_ROOM] = { WRITER, "DELETE FROM rooms WHERE id = ?1" },
+	[ST_PUT_AFFILIATION] = { WRITER, "INSERT INTO room_affiliations "
+		"(room, jid, affiliation, role, nick, reason, version) "
+		"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET "
+		"affiliation = ?3, role = ?4, nick = ?5, reason = ?6, version = ?7" },
+	[ST_DEL_AFFILIATION] = { WRITER, "DELETE FROM room_affiliations "
+		"WHERE room = ?1 AND jid = ?2" },
+	[ST_PUT_ROOM_DATA] = { WRITER, "INSERT INTO room_data (room, space, key, bytes) "
+		"VALUES (?1, ?2, ?3, ?4) ON CONFLICT (room, space, key) DO UPDATE "
+		"SET bytes = ?4" },
+	[ST_DEL_ROOM_DATA] = { WRITER, "DELETE FROM room_data WHERE room = ?1 AND space = ?2 "
+		"AND key = ?3" },
 };
 
 void db_bind_int(struct db *d, enum statement id, int at, uint64_t v)
@@ -181,7 +222,11 @@ const char *db_kind_name(enum store_kind kind)
 		[STORE_CLEAR_DATA] = "clear-data", [STORE_GET_DATA] = "get-data",
 		[STORE_LIST_DATA] = "list-data", [STORE_USERS] = "users",
 		[STORE_ACCOUNTS_WITH] = "accounts-with",
-		[STORE_BACKUP] = "backup",
+		[STORE_ROOM_LOAD] = "room-load", [STORE_ROOM_SAVE] = "room-save",
+		[STORE_ROOM_CHANGE] = "room-change", [STORE_ROOM_DELETE] = "room-delete",
+		[STORE_ROOM_DATA] = "room-data", [STORE_ROOMS] = "rooms",
+		[STORE_ROOMS_LISTED] = "rooms-listed", [STORE_ROOMS_WITH] = "rooms-with",
+		[STORE_ROOMS_TEMPORARY] = "rooms-temporary", [STORE_BACKUP] = "backup",
 	};
 	return names[kind];
 }

@@ -14,12 +14,14 @@ enum statement {
 	ST_COMMIT, ST_ROLLBACK,
 	/* of readers */
 	ST_BEGIN_READ, ST_ACCOUNT, ST_KEYS, ST_ITEMS, ST_PENDING, ST_RESIDENT, ST_GET_DATA,
-	ST_LIST_DATA, ST_USERS, ST_ACCOUNTS_WITH,
+	ST_LIST_DATA, ST_USERS, ST_ACCOUNTS_WITH, ST_ROOM, ST_AFFILIATIONS, ST_ROOM_RESIDENT,
+	ST_GET_ROOM_DATA, ST_ROOMS, ST_ROOMS_LISTED, ST_ROOMS_WITH, ST_ROOMS_TEMPORARY,
 	/* of the writer */
 	ST_BEGIN_WRITE, ST_SAVE, ST_RELEASE, ST_UNDO, ST_FIND, ST_CREATE, ST_DELETE, ST_SET_LAST,
 	ST_DEL_KEYS, ST_PUT_KEY, ST_SET_VERSION, ST_PUT_ITEM, ST_DEL_ITEM, ST_DEL_GROUPS,
 	ST_PUT_GROUP, ST_PUT_PENDING, ST_DEL_PENDING, ST_PUT_DATA, ST_DEL_DATA, ST_CLEAR_DATA,
-	ST_SPACE_BYTES,
+	ST_SPACE_BYTES, ST_FIND_ROOM, ST_PUT_ROOM, ST_ROOM_VERSION, ST_DEL_ROOM,
+	ST_PUT_AFFILIATION, ST_DEL_AFFILIATION, ST_PUT_ROOM_DATA, ST_DEL_ROOM_DATA,
 	ST_COUNT
 };
 
@@ -46,6 +48,36 @@ void db_bind_blob(struct db *d, enum statement id, int at, struct str s);
 
 /* Runs a statement whose rows do not matter to its end. SQLITE_OK or the error. */
 int db_run(struct db *d, enum statement id);
+
+/* The row whose host and localpart are the operation's, found by statement `id`, in *row.
+ * SQLITE_DONE when there is none. */
+int db_find(struct db *d, enum statement id, const struct store_op *op, uint64_t *row);
+
+/* Puts or deletes (those without bytes) entries of what an account or a room, which is row
+ * `owner`, has in its data. */
+int db_put_data(struct db *d, enum statement put, enum statement del, uint64_t owner,
+	const struct store_datum *changes, size_t n);
+
+/* A column of the row that a statement is at; the bytes go into the operation's arena. */
+struct str db_take_str(struct store_op *op, sqlite3_stmt *st, int at);
+uint64_t db_take_int(sqlite3_stmt *st, int at);
+
+/* Calls take() for each row of a statement that has been bound. */
+int db_each_row(struct db *d, struct store_op *op, enum statement id,
+	void (*take)(struct db *d, struct store_op *op, sqlite3_stmt *st));
+
+/* The same where the rows become an array in the operation's arena: take() adds an element
+ * of `size` bytes to d->rows. */
+int db_each_element(struct db *d, struct store_op *op, enum statement id, size_t size,
+	void (*take)(struct db *d, struct store_op *op, sqlite3_stmt *st), void **out, size_t *n);
+
+/* Such a take(): an element of store_op.account.data, or one of store_op.users. */
+void db_take_datum(struct db *d, struct store_op *op, sqlite3_stmt *st);
+void db_take_user(struct db *d, struct store_op *op, sqlite3_stmt *st);
+
+/* Reads and writes of rooms, inside the transaction. */
+int db_read_room(struct db *d, struct store_op *op);
+int db_write_room(struct db *d, struct store_op *op);
 
 /* The status of an operation that met error rc just now, and a line in the log. `what` is
  * what the connection was doing; op may be NULL. */

@@ -5,7 +5,7 @@
 
 #define ROWS_BYTES_KEPT (64 * 1024) /* of the buffer between two reads */
 
-static struct str take_str(struct store_op *op, sqlite3_stmt *st, int at)
+struct str db_take_str(struct store_op *op, sqlite3_stmt *st, int at)
 {
 	/* The bytes of text as of a blob: no copy with a NUL is made on the way. */
 	const char *p = sqlite3_column_blob(st, at);
@@ -15,13 +15,12 @@ static struct str take_str(struct store_op *op, sqlite3_stmt *st, int at)
 	return str_dup(&op->mem, s);
 }
 
-static uint64_t take_int(sqlite3_stmt *st, int at)
+uint64_t db_take_int(sqlite3_stmt *st, int at)
 {
 	return (uint64_t)sqlite3_column_int64(st, at);
 }
 
-/* Calls take() for each row of a statement that has been bound. */
-static int each_row(struct db *d, struct store_op *op, enum statement id,
+int db_each_row(struct db *d, struct store_op *op, enum statement id,
 	void (*take)(struct db *d, struct store_op *op, sqlite3_stmt *st))
 {
 	sqlite3_stmt *st = db_statement(d, id);
@@ -33,13 +32,11 @@ static int each_row(struct db *d, struct store_op *op, enum statement id,
 	return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-/* The same where the rows become an array in the operation's arena: take() adds an element
- * of `size` bytes to d->rows. */
-static int each_element(struct db *d, struct store_op *op, enum statement id, size_t size,
+int db_each_element(struct db *d, struct store_op *op, enum statement id, size_t size,
 	void (*take)(struct db *d, struct store_op *op, sqlite3_stmt *st), void **out, size_t *n)
 {
 	buf_reset(&d->rows);
-	int rc = each_row(d, op, id, take);
+	int rc = db_each_row(d, op, id, take);
 	if (rc == SQLITE_OK && !buf_ok(&d->rows))
 		rc = SQLITE_TOOBIG;
 	if (rc == SQLITE_OK) {
@@ -58,38 +55,38 @@ static void take_account(struct db *d, struct store_op *op, sqlite3_stmt *st)
 {
 	struct store_account *acc = &op->account;
 
-	op->number = take_int(st, 0);
+	op->number = db_take_int(st, 0);
 	op->status = STORE_OK;
 	acc->user = op->user;
-	acc->created_us = take_int(st, 1);
-	acc->last_us = take_int(st, 2);
-	acc->last_status = take_str(op, st, 3);
-	acc->roster_version = take_int(st, 4);
+	acc->created_us = db_take_int(st, 1);
+	acc->last_us = db_take_int(st, 2);
+	acc->last_status = db_take_str(op, st, 3);
+	acc->roster_version = db_take_int(st, 4);
 }
 
 static void take_key(struct db *d, struct store_op *op, sqlite3_stmt *st)
 {
-	uint64_t hash = take_int(st, 0);
+	uint64_t hash = db_take_int(st, 0);
 
 	if (hash >= STORE_HASHES)
 		return;
 	struct store_key *key = &op->account.keys[hash];
-	key->rounds = (uint32_t)take_int(st, 1);
-	key->salt = take_str(op, st, 2);
-	key->stored = take_str(op, st, 3);
-	key->server = take_str(op, st, 4);
+	key->rounds = (uint32_t)db_take_int(st, 1);
+	key->salt = db_take_str(op, st, 2);
+	key->stored = db_take_str(op, st, 3);
+	key->server = db_take_str(op, st, 4);
 }
 
 static void take_item(struct db *d, struct store_op *op, sqlite3_stmt *st)
 {
 	const struct store_item item = {
-		.jid = take_str(op, st, 0),
-		.name = take_str(op, st, 1),
-		.subscription = (uint8_t)take_int(st, 2),
-		.ask = take_int(st, 3) != 0,
-		.approved = take_int(st, 4) != 0,
-		.version = take_int(st, 5),
-		.groups = take_str(op, st, 6),
+		.jid = db_take_str(op, st, 0),
+		.name = db_take_str(op, st, 1),
+		.subscription = (uint8_t)db_take_int(st, 2),
+		.ask = db_take_int(st, 3) != 0,
+		.approved = db_take_int(st, 4) != 0,
+		.version = db_take_int(st, 5),
+		.groups = db_take_str(op, st, 6),
 	};
 
 	buf_add(&d->rows, str_from((const char *)&item, sizeof item));
@@ -97,22 +94,22 @@ static void take_item(struct db *d, struct store_op *op, sqlite3_stmt *st)
 
 static void take_pending(struct db *d, struct store_op *op, sqlite3_stmt *st)
 {
-	const struct store_pending pending = { take_str(op, st, 0), take_str(op, st, 1) };
+	const struct store_pending pending = { db_take_str(op, st, 0), db_take_str(op, st, 1) };
 
 	buf_add(&d->rows, str_from((const char *)&pending, sizeof pending));
 }
 
-static void take_datum(struct db *d, struct store_op *op, sqlite3_stmt *st)
+void db_take_datum(struct db *d, struct store_op *op, sqlite3_stmt *st)
 {
-	const struct store_datum datum = { take_str(op, st, 0), take_str(op, st, 1),
-		take_str(op, st, 2) };
+	const struct store_datum datum = { db_take_str(op, st, 0), db_take_str(op, st, 1),
+		db_take_str(op, st, 2) };
 
 	buf_add(&d->rows, str_from((const char *)&datum, sizeof datum));
 }
 
-static void take_user(struct db *d, struct store_op *op, sqlite3_stmt *st)
+void db_take_user(struct db *d, struct store_op *op, sqlite3_stmt *st)
 {
-	const struct str user = take_str(op, st, 0);
+	const struct str user = db_take_str(op, st, 0);
 
 	buf_add(&d->rows, str_from((const char *)&user, sizeof user));
 }
@@ -122,7 +119,7 @@ static int read_row(struct db *d, struct store_op *op)
 	op->status = STORE_NOT_FOUND;
 	db_bind_text(d, ST_ACCOUNT, 1, op->host);
 	db_bind_text(d, ST_ACCOUNT, 2, op->user);
-	return each_row(d, op, ST_ACCOUNT, take_account);
+	return db_each_row(d, op, ST_ACCOUNT, take_account);
 }
 
 static int read_keys(struct db *d, struct store_op *op)
@@ -132,14 +129,14 @@ static int read_keys(struct db *d, struct store_op *op)
 	if (rc != SQLITE_OK || op->status != STORE_OK)
 		return rc;
 	db_bind_int(d, ST_KEYS, 1, op->number);
-	return each_row(d, op, ST_KEYS, take_key);
+	return db_each_row(d, op, ST_KEYS, take_key);
 }
 
 /* Entries of the account's data; what else the statement needs has been bound. */
 static int read_entries(struct db *d, struct store_op *op, enum statement id)
 {
 	db_bind_int(d, id, 1, op->number);
-	return each_element(d, op, id, sizeof *op->account.data, take_datum,
+	return db_each_element(d, op, id, sizeof *op->account.data, db_take_datum,
 		(void **)&op->account.data, &op->account.n_data);
 }
 
@@ -164,12 +161,12 @@ static int read_account(struct db *d, struct store_op *op)
 	if (rc != SQLITE_OK || op->status != STORE_OK)
 		return rc;
 	db_bind_int(d, ST_ITEMS, 1, op->number);
-	rc = each_element(d, op, ST_ITEMS, sizeof *acc->items, take_item, (void **)&acc->items,
+	rc = db_each_element(d, op, ST_ITEMS, sizeof *acc->items, take_item, (void **)&acc->items,
 		&acc->n_items);
 	if (rc != SQLITE_OK)
 		return rc;
 	db_bind_int(d, ST_PENDING, 1, op->number);
-	rc = each_element(d, op, ST_PENDING, sizeof *acc->pending, take_pending,
+	rc = db_each_element(d, op, ST_PENDING, sizeof *acc->pending, take_pending,
 		(void **)&acc->pending, &acc->n_pending);
 	return rc == SQLITE_OK ? read_entries(d, op, ST_RESIDENT) : rc;
 }
@@ -180,7 +177,7 @@ static int read_users(struct db *d, struct store_op *op)
 	db_bind_text(d, ST_USERS, 1, op->host);
 	db_bind_text(d, ST_USERS, 2, op->user);
 	db_bind_int(d, ST_USERS, 3, op->number);
-	return each_element(d, op, ST_USERS, sizeof *op->users, take_user, (void **)&op->users,
+	return db_each_element(d, op, ST_USERS, sizeof *op->users, db_take_user, (void **)&op->users,
 		&op->n_users);
 }
 
@@ -188,7 +185,7 @@ static int read_accounts_with(struct db *d, struct store_op *op)
 {
 	op->status = STORE_OK;
 	db_bind_text(d, ST_ACCOUNTS_WITH, 1, op->space);
-	return each_element(d, op, ST_ACCOUNTS_WITH, sizeof *op->users, take_user,
+	return db_each_element(d, op, ST_ACCOUNTS_WITH, sizeof *op->users, db_take_user,
 		(void **)&op->users, &op->n_users);
 }
 
@@ -206,6 +203,13 @@ static int read_kind(struct db *d, struct store_op *op)
 		return read_users(d, op);
 	case STORE_ACCOUNTS_WITH:
 		return read_accounts_with(d, op);
+	case STORE_ROOM_LOAD:
+	case STORE_ROOM_DATA:
+	case STORE_ROOMS:
+	case STORE_ROOMS_LISTED:
+	case STORE_ROOMS_WITH:
+	case STORE_ROOMS_TEMPORARY:
+		return db_read_room(d, op);
 	default:
 		BUG("not a read");
 	}

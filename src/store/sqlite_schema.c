@@ -4,8 +4,9 @@
  * a little faster: an item changes when a person edits a contact, and an administrator can
  * ask the table who is in a group, which nobody can ask a packed text.
  *
- * Tables that are read as ranges of one account are clustered by it (WITHOUT ROWID). Not
- * `pending` and `data`, whose rows carry whole stanzas and more: such rows make wide trees.
+ * Tables that are read as ranges of one account or room are clustered by it (WITHOUT ROWID). Not
+ * those whose rows carry whole stanzas and more: such rows make wide trees. What is long in a row
+ * of `rooms` stands last, so that lists and searches need not follow the row over its pages.
  *
  * The text is kept in the database as it stands here, line by line, and shown by `.schema`. */
 static const char *const steps[] = {
@@ -60,6 +61,46 @@ static const char *const steps[] = {
 	"  bytes   BLOB NOT NULL,\n"
 	"  UNIQUE (account, space, key)\n"
 	") STRICT;",
+	"CREATE TABLE rooms (\n"
+	"  id         INTEGER PRIMARY KEY,\n"
+	"  host       TEXT NOT NULL,\n"
+	"  name       TEXT NOT NULL,\n"
+	"  title      TEXT NOT NULL,\n"
+	"  about      TEXT NOT NULL,\n"
+	"  listed     INTEGER NOT NULL,\n"
+	"  persistent INTEGER NOT NULL,\n"
+	"  occupants  INTEGER NOT NULL,\n"
+	"  created_us INTEGER NOT NULL,\n"
+	"  version    INTEGER NOT NULL,\n"
+	"  subject_us INTEGER NOT NULL,\n"
+	"  folded     TEXT NOT NULL,\n"
+	"  config     TEXT NOT NULL,\n"
+	"  subject    TEXT NOT NULL,\n"
+	"  key        BLOB NOT NULL,\n"
+	"  UNIQUE (host, name)\n"
+	") STRICT;"
+	"CREATE INDEX rooms_listed ON rooms (host, name) WHERE listed;"
+	"CREATE INDEX rooms_by_occupants ON rooms (host, occupants DESC, name) WHERE listed;"
+	"CREATE INDEX rooms_temporary ON rooms (host, name) WHERE NOT persistent;"
+	"CREATE TABLE room_affiliations (\n"
+	"  room        INTEGER NOT NULL REFERENCES rooms ON DELETE CASCADE,\n"
+	"  jid         TEXT NOT NULL,\n"
+	"  affiliation TEXT NOT NULL,\n"
+	"  role        TEXT NOT NULL,\n"
+	"  nick        TEXT NOT NULL,\n"
+	"  reason      TEXT NOT NULL,\n"
+	"  version     INTEGER NOT NULL,\n"
+	"  PRIMARY KEY (room, jid)\n"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE room_data (\n"
+	"  id    INTEGER PRIMARY KEY,\n"
+	"  room  INTEGER NOT NULL REFERENCES rooms ON DELETE CASCADE,\n"
+	"  space TEXT NOT NULL,\n"
+	"  key   TEXT NOT NULL,\n"
+	"  bytes BLOB NOT NULL,\n"
+	"  UNIQUE (room, space, key)\n"
+	") STRICT;"
+	"CREATE INDEX room_data_by_space ON room_data (space, room);",
 };
 
 const struct schema schema_stentor = { steps, sizeof steps / sizeof steps[0] };

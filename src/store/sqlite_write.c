@@ -2,16 +2,15 @@
 #include "base/bug.h"
 #include "store/sqlite_conn.h"
 
-/* The row of op's account in *id. SQLITE_DONE when there is no such account. */
-static int find_account(struct db *d, struct store_op *op, uint64_t *id)
+int db_find(struct db *d, enum statement id, const struct store_op *op, uint64_t *row)
 {
-	sqlite3_stmt *st = db_statement(d, ST_FIND);
+	sqlite3_stmt *st = db_statement(d, id);
 
-	db_bind_text(d, ST_FIND, 1, op->host);
-	db_bind_text(d, ST_FIND, 2, op->user);
+	db_bind_text(d, id, 1, op->host);
+	db_bind_text(d, id, 2, op->user);
 	int rc = sqlite3_step(st);
 	if (rc == SQLITE_ROW)
-		*id = (uint64_t)sqlite3_column_int64(st, 0);
+		*row = (uint64_t)sqlite3_column_int64(st, 0);
 	sqlite3_reset(st);
 	return rc == SQLITE_ROW ? SQLITE_OK : rc;
 }
@@ -138,21 +137,29 @@ static int space_bytes(struct db *d, struct str space, uint64_t id, uint64_t *by
 	return rc == SQLITE_ROW ? SQLITE_OK : rc;
 }
 
-static int set_data(struct db *d, struct store_op *op, uint64_t id)
+int db_put_data(struct db *d, enum statement put, enum statement del, uint64_t owner,
+	const struct store_datum *changes, size_t n)
 {
 	int rc = SQLITE_OK;
 
-	for (size_t i = 0; i < op->account.n_data && rc == SQLITE_OK; i++) {
-		const struct store_datum *datum = &op->account.data[i];
-		enum statement st = datum->bytes.n ? ST_PUT_DATA : ST_DEL_DATA;
+	for (size_t i = 0; i < n && rc == SQLITE_OK; i++) {
+		enum statement st = changes[i].bytes.n ? put : del;
 
-		db_bind_int(d, st, 1, id);
-		db_bind_text(d, st, 2, datum->space);
-		db_bind_text(d, st, 3, datum->key);
-		if (st == ST_PUT_DATA)
-			db_bind_blob(d, st, 4, datum->bytes);
+		db_bind_int(d, st, 1, owner);
+		db_bind_text(d, st, 2, changes[i].space);
+		db_bind_text(d, st, 3, changes[i].key);
+		if (st == put)
+			db_bind_blob(d, st, 4, changes[i].bytes);
 		rc = db_run(d, st);
 	}
+	return rc;
+}
+
+static int set_data(struct db *d, struct store_op *op, uint64_t id)
+{
+	int rc = db_put_data(d, ST_PUT_DATA, ST_DEL_DATA, id, op->account.data,
+		op->account.n_data);
+
 	if (rc != SQLITE_OK || op->number == UINT64_MAX || !op->account.n_data)
 		return rc;
 	uint64_t bytes = 0;
@@ -199,17 +206,25 @@ static int change(struct db *d, struct store_op *op, uint64_t id)
 	case STORE_LIST_DATA:
 	case STORE_USERS:
 	case STORE_ACCOUNTS_WITH:
+	case STORE_ROOM_LOAD:
+	case STORE_ROOM_SAVE:
+	case STORE_ROOM_CHANGE:
+	case STORE_ROOM_DELETE:
+	case STORE_ROOM_DATA:
+	case STORE_ROOMS:
+	case STORE_ROOMS_LISTED:
+	case STORE_ROOMS_WITH:
+	case STORE_ROOMS_TEMPORARY:
 	case STORE_BACKUP:
 		break;
 	}
 	BUG("not a change of an account");
 }
 
-/* Not SQLITE_OK, or STORE_FULL as the status: what has been done is to be undone. */
-static int apply(struct db *d, struct store_op *op)
+static int write_account(struct db *d, struct store_op *op)
 {
 	uint64_t id = 0;
-	int rc = find_account(d, op, &id);
+	int rc = db_find(d, ST_FIND, op, &id);
 
 	if (rc != SQLITE_OK && rc != SQLITE_DONE)
 		return rc;
@@ -220,6 +235,19 @@ static int apply(struct db *d, struct store_op *op)
 	}
 	op->status = found ? STORE_OK : STORE_NOT_FOUND;
 	return found ? change(d, op, id) : SQLITE_OK;
+}
+
+/* Not SQLITE_OK, or STORE_FULL as the status: what has been done is to be undone. */
+static int apply(struct db *d, struct store_op *op)
+{
+	switch (op->kind) {
+	case STORE_ROOM_SAVE:
+	case STORE_ROOM_CHANGE:
+	case STORE_ROOM_DELETE:
+		return db_write_room(d, op);
+	default:
+		return write_account(d, op);
+	}
 }
 
 /* A statement about the transaction itself; what it meets befalls the whole group. */

@@ -1,10 +1,10 @@
 /* The store's queues and threads: one writer, a pool of readers, and operations that wait.
  *
- * Order. Writes are done in the order of submission. A read of an account is held by the last
- * write of that account which is not committed yet (it hangs in that write's `held`), a list
- * of users and a backup by the last write of all. That is more than the header promises (it
- * speaks of writes of the same home), and costs nobody else a wait. Accounts are told apart by
- * a small table of hashes; two that share a slot wait for each other now and then.
+ * Order. Writes are done in the order of submission. A read of an account or a room is held by
+ * the last write of that account or room which is not committed yet (it hangs in that write's
+ * `held`), a list of them and a backup by the last write of all. That is more than the header
+ * promises (it speaks of writes of the same home), and costs nobody else a wait. They are told
+ * apart by a small table of hashes; two that share a slot wait for each other now and then.
  *
  * How it fails. Each operation comes home with its status; what SQLite said is logged by
  * store/sqlite.c. Operations over the bound come home with STORE_FULL at once, and the writer
@@ -15,6 +15,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "store/sqlite.h"
+#include "store/store_private.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -44,7 +45,7 @@ struct store {
 	pthread_cond_t write_comes, read_comes;
 	struct queue writes, reads;
 	struct store_op *last_write;        /* of those not committed yet */
-	struct store_op *last_of[SLOTS];    /* the same by account */
+	struct store_op *last_of[SLOTS];    /* the same by account or room */
 	struct store_stats stats;
 	uint64_t refused;                   /* and not in the log yet */
 	bool closing, writer_gone;
@@ -82,6 +83,12 @@ static bool is_read(const struct store_op *op)
 	case STORE_LIST_DATA:
 	case STORE_USERS:
 	case STORE_ACCOUNTS_WITH:
+	case STORE_ROOM_LOAD:
+	case STORE_ROOM_DATA:
+	case STORE_ROOMS:
+	case STORE_ROOMS_LISTED:
+	case STORE_ROOMS_WITH:
+	case STORE_ROOMS_TEMPORARY:
 	case STORE_BACKUP:
 		return true;
 	default:
@@ -89,11 +96,21 @@ static bool is_read(const struct store_op *op)
 	}
 }
 
-/* A read of more than one account. */
+/* A read of more than one account or room. */
 static bool reads_all(const struct store_op *op)
 {
-	return op->kind == STORE_USERS || op->kind == STORE_ACCOUNTS_WITH ||
-	       op->kind == STORE_BACKUP;
+	switch (op->kind) {
+	case STORE_USERS:
+	case STORE_ACCOUNTS_WITH:
+	case STORE_ROOMS:
+	case STORE_ROOMS_LISTED:
+	case STORE_ROOMS_WITH:
+	case STORE_ROOMS_TEMPORARY:
+	case STORE_BACKUP:
+		return true;
+	default:
+		return false;
+	}
 }
 
 static struct store_op **slot_of(struct store *s, const struct store_op *op)
@@ -395,7 +412,7 @@ static void queue_write(struct store *s, struct store_op *op)
 	*slot_of(s, op) = op;
 }
 
-static void submit(struct store *s, struct store_op *op)
+void store_submit(struct store *s, struct store_op *op)
 {
 	bool read = is_read(op);
 
@@ -421,8 +438,7 @@ static void submit(struct store *s, struct store_op *op)
 	pthread_cond_signal(read ? &s->read_comes : &s->write_comes);
 }
 
-/* Sends an operation home that asks for more than there may be. */
-static void refuse(struct store *s, struct store_op *op)
+void store_refuse(struct store *s, struct store_op *op)
 {
 	pthread_mutex_lock(&s->lock);
 	s->stats.failed++;
@@ -431,7 +447,7 @@ static void refuse(struct store *s, struct store_op *op)
 	mailbox_post_one(op->home, &op->mail);
 }
 
-static void address(struct store_op *op, enum store_kind kind, struct str host, struct str user)
+void store_op_address(struct store_op *op, enum store_kind kind, struct str host, struct str user)
 {
 	op->kind = kind;
 	op->host = str_dup(&op->mem, host);
@@ -451,83 +467,83 @@ static void copy_keys(struct store_op *op, const struct store_key keys[STORE_HAS
 
 void store_keys(struct store *s, struct store_op *op, struct str host, struct str user)
 {
-	address(op, STORE_KEYS, host, user);
-	submit(s, op);
+	store_op_address(op, STORE_KEYS, host, user);
+	store_submit(s, op);
 }
 
 void store_load(struct store *s, struct store_op *op, struct str host, struct str user)
 {
-	address(op, STORE_LOAD, host, user);
-	submit(s, op);
+	store_op_address(op, STORE_LOAD, host, user);
+	store_submit(s, op);
 }
 
 void store_account_create(struct store *s, struct store_op *op, struct str host, struct str user,
 	const struct store_key keys[STORE_HASHES], uint64_t created_us)
 {
-	address(op, STORE_CREATE, host, user);
+	store_op_address(op, STORE_CREATE, host, user);
 	copy_keys(op, keys);
 	op->account.created_us = created_us;
-	submit(s, op);
+	store_submit(s, op);
 }
 
 void store_account_delete(struct store *s, struct store_op *op, struct str host, struct str user)
 {
-	address(op, STORE_DELETE, host, user);
-	submit(s, op);
+	store_op_address(op, STORE_DELETE, host, user);
+	store_submit(s, op);
 }
 
 void store_set_keys(struct store *s, struct store_op *op, struct str host, struct str user,
 	const struct store_key keys[STORE_HASHES])
 {
-	address(op, STORE_SET_KEYS, host, user);
+	store_op_address(op, STORE_SET_KEYS, host, user);
 	copy_keys(op, keys);
-	submit(s, op);
+	store_submit(s, op);
 }
 
 void store_set_last(struct store *s, struct store_op *op, struct str host, struct str user,
 	uint64_t last_us, struct str status)
 {
-	address(op, STORE_SET_LAST, host, user);
+	store_op_address(op, STORE_SET_LAST, host, user);
 	op->account.last_us = last_us;
 	op->account.last_status = str_dup(&op->mem, status);
-	submit(s, op);
+	store_submit(s, op);
 }
 
 void store_set_item(struct store *s, struct store_op *op, struct str host, struct str user,
 	const struct store_item *item)
 {
-	address(op, STORE_SET_ITEM, host, user);
+	store_op_address(op, STORE_SET_ITEM, host, user);
 	op->item = *item;
 	op->item.jid = str_dup(&op->mem, item->jid);
 	op->item.name = str_dup(&op->mem, item->name);
 	op->item.groups = str_dup(&op->mem, item->groups);
-	submit(s, op);
+	store_submit(s, op);
 }
 
 void store_del_item(struct store *s, struct store_op *op, struct str host, struct str user,
 	struct str jid, uint64_t version)
 {
-	address(op, STORE_DEL_ITEM, host, user);
+	store_op_address(op, STORE_DEL_ITEM, host, user);
 	op->jid = str_dup(&op->mem, jid);
 	op->number = version;
-	submit(s, op);
+	store_submit(s, op);
 }
 
 void store_set_pending(struct store *s, struct store_op *op, struct str host, struct str user,
 	struct str jid, struct str stanza)
 {
-	address(op, STORE_SET_PENDING, host, user);
+	store_op_address(op, STORE_SET_PENDING, host, user);
 	op->jid = str_dup(&op->mem, jid);
 	op->bytes = str_dup(&op->mem, stanza);
-	submit(s, op);
+	store_submit(s, op);
 }
 
 void store_del_pending(struct store *s, struct store_op *op, struct str host, struct str user,
 	struct str jid)
 {
-	address(op, STORE_DEL_PENDING, host, user);
+	store_op_address(op, STORE_DEL_PENDING, host, user);
 	op->jid = str_dup(&op->mem, jid);
-	submit(s, op);
+	store_submit(s, op);
 }
 
 static bool within_bounds(const struct store_datum *changes, size_t n)
@@ -541,6 +557,21 @@ static bool within_bounds(const struct store_datum *changes, size_t n)
 	return true;
 }
 
+bool store_op_data(struct store_op *op, const struct store_datum *changes, size_t n)
+{
+	if (!within_bounds(changes, n))
+		return false;
+	op->account.n_data = n;
+	op->account.data = arena_alloc(&op->mem, n * sizeof *changes);
+	for (size_t i = 0; i < n; i++)
+		op->account.data[i] = (struct store_datum){
+			.space = str_dup(&op->mem, changes[i].space),
+			.key = str_dup(&op->mem, changes[i].key),
+			.bytes = str_dup(&op->mem, changes[i].bytes),
+		};
+	return true;
+}
+
 void store_set_data(struct store *s, struct store_op *op, struct str host, struct str user,
 	const struct store_datum *changes, size_t n)
 {
@@ -550,66 +581,58 @@ void store_set_data(struct store *s, struct store_op *op, struct str host, struc
 void store_set_data_within(struct store *s, struct store_op *op, struct str host,
 	struct str user, const struct store_datum *changes, size_t n, uint64_t max)
 {
-	address(op, STORE_SET_DATA, host, user);
-	if (!within_bounds(changes, n)) {
-		refuse(s, op);
+	store_op_address(op, STORE_SET_DATA, host, user);
+	if (!store_op_data(op, changes, n)) {
+		store_refuse(s, op);
 		return;
 	}
 	op->number = max;
-	op->account.n_data = n;
-	op->account.data = arena_alloc(&op->mem, n * sizeof *changes);
-	for (size_t i = 0; i < n; i++)
-		op->account.data[i] = (struct store_datum){
-			.space = str_dup(&op->mem, changes[i].space),
-			.key = str_dup(&op->mem, changes[i].key),
-			.bytes = str_dup(&op->mem, changes[i].bytes),
-		};
-	submit(s, op);
+	store_submit(s, op);
 }
 
 void store_clear_data(struct store *s, struct store_op *op, struct str host, struct str user,
 	struct str space)
 {
-	address(op, STORE_CLEAR_DATA, host, user);
+	store_op_address(op, STORE_CLEAR_DATA, host, user);
 	op->space = str_dup(&op->mem, space);
-	submit(s, op);
+	store_submit(s, op);
 }
 
 void store_get_data(struct store *s, struct store_op *op, struct str host, struct str user,
 	struct str space, struct str key)
 {
-	address(op, STORE_GET_DATA, host, user);
+	store_op_address(op, STORE_GET_DATA, host, user);
 	op->space = str_dup(&op->mem, space);
 	op->bytes = str_dup(&op->mem, key);
-	submit(s, op);
+	store_submit(s, op);
 }
 
 void store_list_data(struct store *s, struct store_op *op, struct str host, struct str user,
 	struct str space)
 {
-	address(op, STORE_LIST_DATA, host, user);
+	store_op_address(op, STORE_LIST_DATA, host, user);
 	op->space = str_dup(&op->mem, space);
-	submit(s, op);
+	store_submit(s, op);
 }
 
 void store_users(struct store *s, struct store_op *op, struct str host, struct str after,
 	unsigned max)
 {
-	address(op, STORE_USERS, host, after);
+	store_op_address(op, STORE_USERS, host, after);
 	op->number = max;
-	submit(s, op);
+	store_submit(s, op);
 }
 
 void store_accounts_with(struct store *s, struct store_op *op, struct str space)
 {
-	address(op, STORE_ACCOUNTS_WITH, STR(""), STR(""));
+	store_op_address(op, STORE_ACCOUNTS_WITH, STR(""), STR(""));
 	op->space = str_dup(&op->mem, space);
-	submit(s, op);
+	store_submit(s, op);
 }
 
 void store_backup(struct store *s, struct store_op *op, struct str path)
 {
-	address(op, STORE_BACKUP, STR(""), STR(""));
+	store_op_address(op, STORE_BACKUP, STR(""), STR(""));
 	op->bytes = str_dup(&op->mem, path);
-	submit(s, op);
+	store_submit(s, op);
 }

@@ -6,6 +6,8 @@
  * Reads run on a pool of readers: a read sees what had come home before it was submitted,
  * and, of one home, also every write submitted before it (it waits for their commit).
  *
+ * Rooms have calls of their own (store/rooms.h).
+ *
  * One driver today: store/sqlite.c. Nothing above knows which. */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -18,7 +20,7 @@ struct store_op;
 
 enum store_status {
 	STORE_OK,
-	STORE_NOT_FOUND, /* no such account */
+	STORE_NOT_FOUND, /* no such account, no such room */
 	STORE_EXISTS,    /* store_account_create(): there is one */
 	STORE_FULL,      /* disk full, more than STORE_WAITING_MAX operations wait, or data that
 			  * is over a bound below */
@@ -78,11 +80,43 @@ struct store_account {
 	size_t n_data;
 };
 
+/* What somebody is to a room. The names are XEP-0045's; the store only keeps them. */
+struct store_affiliation {
+	struct str jid;          /* bare */
+	struct str affiliation;  /* "owner", ...; empty: the entry is to be deleted */
+	struct str role;         /* kept over visits (section 5.1), or empty */
+	struct str nick;         /* registered (section 7.10), or empty */
+	struct str reason;       /* given with the last change, or empty */
+	uint64_t version;        /* of the room's list when this was written (XEP-0463) */
+};
+
+struct store_room {
+	struct str name;         /* localpart */
+	struct str title;        /* for people; in the configuration too */
+	struct str about;        /* description, likewise */
+	bool listed;             /* everybody may find it */
+	bool persistent;         /* outlives its last occupant */
+	uint32_t occupants;      /* about so many, when this was written */
+	struct str config;       /* XML */
+	struct str subject;      /* XML of the message that set it, or empty */
+	uint64_t subject_us;     /* and when, or 0 */
+	struct str key;          /* secret bytes of the room */
+	uint64_t created_us;
+	uint64_t version;        /* of its affiliations */
+	/* Of store_room_load() alone. */
+	struct store_affiliation *affiliations; /* in byte order of the JIDs */
+	size_t n_affiliations;
+	struct store_datum *data;               /* in byte order of space and key */
+	size_t n_data;
+};
+
 /* Driver's part of an operation; opaque. */
 enum store_kind {
 	STORE_KEYS, STORE_LOAD, STORE_CREATE, STORE_DELETE, STORE_SET_KEYS, STORE_SET_LAST,
 	STORE_SET_ITEM, STORE_DEL_ITEM, STORE_SET_PENDING, STORE_DEL_PENDING, STORE_SET_DATA,
-	STORE_CLEAR_DATA, STORE_GET_DATA, STORE_LIST_DATA, STORE_USERS, STORE_ACCOUNTS_WITH, STORE_BACKUP
+	STORE_CLEAR_DATA, STORE_GET_DATA, STORE_LIST_DATA, STORE_USERS, STORE_ACCOUNTS_WITH,
+	STORE_ROOM_LOAD, STORE_ROOM_SAVE, STORE_ROOM_CHANGE, STORE_ROOM_DELETE, STORE_ROOM_DATA,
+	STORE_ROOMS, STORE_ROOMS_LISTED, STORE_ROOMS_WITH, STORE_ROOMS_TEMPORARY, STORE_BACKUP
 };
 
 struct db_backup;
@@ -102,6 +136,9 @@ struct store_op {
 	struct store_account account;   /* the result of reads */
 	struct str *users;              /* of store_users() */
 	size_t n_users;
+	struct store_room room;         /* of store_room_load() */
+	struct store_room *rooms;       /* of store_rooms() */
+	size_t n_rooms;
 	struct db_backup *backup;       /* one under way */
 	void *ctx;                      /* of the caller, ctx_size bytes, zeroed */
 };

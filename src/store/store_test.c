@@ -245,10 +245,7 @@ static void unknown_accounts_are_not_found(void **state)
 		case STORE_CLEAR_DATA:  store_clear_data(b->s, op, HOST, user, jid); break;
 		case STORE_GET_DATA:    store_get_data(b->s, op, HOST, user, jid, jid); break;
 		case STORE_LIST_DATA:   store_list_data(b->s, op, HOST, user, jid); break;
-		case STORE_CREATE:
-		case STORE_USERS:
-		case STORE_ACCOUNTS_WITH:
-		case STORE_BACKUP:
+		default:
 			/* The known user on a host that is not. */
 			store_load(b->s, op, STR("example.net"), STR("romeo"));
 			break;
