@@ -13,6 +13,7 @@
 #define ROOM_SECRET_MAX 1024
 #define ROOM_LANG_MAX   64
 #define ROOM_LINK_MAX   2048
+#define ROOM_NUMBER_MAX 100000 /* of occupants, past messages, seconds */
 
 /* Who may send private messages (muc#roomconfig_allowpm). */
 enum room_pm { PM_ANYONE, PM_PARTICIPANTS, PM_MODERATORS, PM_NONE };
@@ -42,10 +43,14 @@ struct room_config {
 	uint8_t list_affiliations; /* and affiliations */
 	uint32_t max_users;     /* maxusers; 0: as many as the service takes */
 	uint32_t max_history;   /* muc#maxhistoryfetch: messages that who enters gets */
-	uint32_t slow_seconds;  /* slowmode: a participant may speak once in so many; 0: at will */
+	uint32_t slow_seconds;  /* slow_mode_duration (XEP-0500); 0: none */
 };
 
-/* What a new room is like. */
+/* What a new room is like: temporary, listed, open to all, without password, not moderated,
+ * semi-anonymous; only moderators change its subject (section 8.1), members may invite, everybody
+ * may send private messages and visitors ask for voice; the presence of all is shown; moderators,
+ * members, administrators and owners may read the list of members; 20 past messages; neither
+ * archived nor logged. */
 void room_config_default(struct room_config *c);
 
 void room_config_clear(struct room_config *c);
@@ -54,8 +59,8 @@ void room_config_clear(struct room_config *c);
 void room_config_copy(struct room_config *to, const struct room_config *from);
 
 /* Changes what a form of FORM_TYPE muc#roomconfig says; fields that it lacks stay, fields that are
- * not known are passed over (XEP-0004 section 3.2). False: a value that cannot be, and *why names
- * it; then nothing is changed. */
+ * not known are passed over (XEP-0004 sections 3.1 and 3.5). False: a value that cannot be, and *why
+ * names it; or a password is to be asked for and there is none. Then nothing is changed. */
 bool room_config_read(struct room_config *c, const struct xml_doc *d, const struct xml_node *form,
 	struct arena *a, const char **why);
 
@@ -64,8 +69,8 @@ bool room_config_read(struct room_config *c, const struct xml_doc *d, const stru
 bool room_config_set(struct room_config *c, struct str var, const struct str *values, size_t n,
 	const char **why);
 
-/* The fields of a form: for owners with labels, types and options; or for the store, with values
- * alone. */
+/* The fields of a form, FORM_TYPE first: for owners with labels, types and options; or for the
+ * store, with values alone. <x/> around them is the caller's. */
 enum room_config_use { CONFIG_FOR_OWNER, CONFIG_TO_STORE };
 void room_config_write(const struct room_config *c, struct writer *w, enum room_config_use use);
 
