@@ -91,7 +91,7 @@ static bool on_host(struct c2s *s, struct str domain, struct c2s_host *out)
 {
 	struct client *c = client_of(s);
 	struct settings *set = c->shard->settings;
-	struct host *h = settings_host(set, domain);
+	struct host *h = settings_account_host(set, domain);
 	bool known = h != NULL;
 
 	if (!known)

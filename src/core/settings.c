@@ -107,3 +107,10 @@ struct host *settings_host(const struct settings *s, struct str domain)
 	struct map_node *n = map_get(&s->hosts, domain);
 	return n ? container_of(n, struct host, node) : NULL;
 }
+
+struct host *settings_account_host(const struct settings *s, struct str domain)
+{
+	struct host *h = settings_host(s, domain);
+
+	return h && !h->home ? h : NULL;
+}

@@ -75,4 +75,7 @@ void settings_unref(struct settings **s);
 /* The host of a canonical domain, or NULL. Valid as long as the snapshot. */
 struct host *settings_host(const struct settings *s, struct str domain);
 
+/* The same, but NULL for a service: a host that may have accounts. */
+struct host *settings_account_host(const struct settings *s, struct str domain);
+
 #endif

@@ -27,6 +27,42 @@ static void test_hosts(void **state)
 	assert_null(s);
 }
 
+/* XEP-0045: a service of rooms is a host for what is sent there, and has no accounts. */
+static void test_services(void **state)
+{
+	struct settings *s = settings_new();
+	struct host *h = settings_add_host(s, STR("a.example"));
+	struct host *rooms = settings_add_rooms(s, h, STR("rooms.a.example"));
+
+	assert_ptr_equal(settings_host(s, STR("rooms.a.example")), rooms);
+	assert_null(settings_account_host(s, STR("rooms.a.example")));
+	assert_ptr_equal(settings_account_host(s, STR("a.example")), h);
+	assert_null(settings_account_host(s, STR("b.example")));
+	assert_ptr_equal(h->rooms, rooms);
+	assert_ptr_equal(rooms->home, h);
+	settings_unref(&s);
+}
+
+/* An administrator of the host is one of its service too, with any resource. */
+static void test_administrators(void **state)
+{
+	struct settings *s = settings_new();
+	struct host *h = settings_add_host(s, STR("a.example"));
+	struct host *other = settings_add_host(s, STR("b.example"));
+	struct host *rooms = settings_add_rooms(s, h, STR("rooms.a.example"));
+	struct jid juliet = jid_make(&s->mem, STR("juliet"), STR("a.example"), STR("balcony"));
+	struct jid romeo = jid_make(&s->mem, STR("romeo"), STR("a.example"), STR(""));
+	struct jid admins[] = { jid_bare(juliet) };
+
+	h->admins = admins;
+	h->n_admins = 1;
+	assert_true(host_administers(h, juliet));
+	assert_true(host_administers(rooms, juliet));
+	assert_false(host_administers(other, juliet));
+	assert_false(host_administers(h, romeo));
+	settings_unref(&s);
+}
+
 static void test_bounds_of_a_new_snapshot(void **state)
 {
 	struct settings *s = settings_new();
@@ -55,6 +91,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hosts),
+		cmocka_unit_test(test_services),
+		cmocka_unit_test(test_administrators),
 		cmocka_unit_test(test_bounds_of_a_new_snapshot),
 		cmocka_unit_test(test_counting),
 	};

@@ -6,6 +6,7 @@
 #include "core/account.h"
 #include "core/ask.h"
 #include "core/client.h"
+#include "core/room.h"
 #include "core/sm.h"
 #include "store/search.h"
 
@@ -158,6 +159,7 @@ static struct shard *shard_new(struct core *c, unsigned index, struct settings *
 	s->settings = settings_ref(settings);
 	s->log = (struct log){ NULL, { "shard", STR_NULL, (int64_t)index } };
 	map_init(&s->accounts, account_key);
+	rooms_init(s);
 	ask_init(s);
 	list_init(&s->clients);
 	buf_init(&s->scratch, SCRATCH_MAX);
@@ -203,6 +205,7 @@ static void shard_free(struct shard *s)
 		client_drop(list_first(&s->clients, struct client, link));
 	accounts_free(s);
 	map_clear(&s->accounts);
+	rooms_free(s);
 	ask_clear(s);
 	xml_table_clear(&s->table);
 	xml_table_clear(&s->scratch_table);
@@ -229,6 +232,7 @@ void core_save(struct core *c)
 	for (unsigned i = 0; i < c->n_shards; i++)
 		accounts_save(c->shards[i]);
 	sm_save_all(c);
+	rooms_save(c);
 	core_drain(c);
 }
 
@@ -332,7 +336,7 @@ static void run_reload(struct mail *m, void *receiver)
 	s->settings = o->settings;
 	list_each(c, &s->clients, struct client, link) {
 		c2s_limit(&c->stream, &s->settings->guest, &s->settings->user);
-		if (c->domain.n && !settings_host(s->settings, c->domain))
+		if (c->domain.n && !settings_account_host(s->settings, c->domain))
 			client_close(c, STREAM_HOST_GONE, "the domain is no longer served here");
 	}
 	settings_unref(&old);

@@ -96,15 +96,19 @@ static void refuse_with(struct request *r, const char *why)
 static bool account_word(struct request *r, unsigned i, struct jid *out)
 {
 	const struct config *c = r->server->config;
+	const char *why = "that domain is not served here";
 
 	if (!jid_parse(r->words[i], &r->mem, out) || !out->n_local) {
 		refuse_with(r, "give an address like juliet@example.org");
 		return false;
 	}
-	for (size_t h = 0; h < c->n_hosts; h++)
+	for (size_t h = 0; h < c->n_hosts; h++) {
 		if (str_eq(c->hosts[h].domain, jid_domain(*out)))
 			return true;
-	refuse_with(r, "that domain is not served here");
+		if (str_eq(c->hosts[h].rooms, jid_domain(*out)))
+			why = "that domain has rooms, and no accounts";
+	}
+	refuse_with(r, why);
 	return false;
 }
 

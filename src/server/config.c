@@ -113,6 +113,20 @@ static struct str path_from(struct builder *b, struct str s)
 	return str_printf(b->mem, "%.*s%.*s", STR_FMT(b->dir), STR_FMT(s));
 }
 
+/* Adds an address. False: it is none of somebody, or there are too many. */
+static bool put_jid(struct builder *b, struct config_jids *to, struct str s)
+{
+	struct jid j;
+
+	if (to->n == CONFIG_ADMINS_MAX || !jid_parse(s, &b->scratch, &j) || !j.n_local ||
+		!jid_is_bare(j))
+		return false;
+	if (!to->n)
+		to->jids = arena_alloc(b->mem, CONFIG_ADMINS_MAX * sizeof *to->jids);
+	to->jids[to->n++] = jid_dup(b->mem, j);
+	return true;
+}
+
 /* Puts a value into the section's struct. False when it is no value of this option. */
 static bool put_value(struct builder *b, const struct config_option *o, struct str s, void *base)
 {
@@ -143,6 +157,8 @@ static bool put_value(struct builder *b, const struct config_option *o, struct s
 		*(struct str *)((char *)base + o->at) =
 			o->type == CONFIG_PATH ? path_from(b, s) : str_dup(b->mem, s);
 		return true;
+	case CONFIG_JIDS:
+		return put_jid(b, (struct config_jids *)((char *)base + o->at), s);
 	}
 	BUG("no such type");
 }
@@ -159,6 +175,11 @@ static void tell_bad_value(struct builder *b, const struct config_option *o, str
 	case CONFIG_WORD:
 		fault(b->faults, line, "%s is \"%.*s\"; give one of: %s", o->name, STR_FMT(found),
 			o->words);
+		return;
+	case CONFIG_JIDS:
+		fault(b->faults, line, "%s has \"%.*s\"; give at most %d addresses, such as "
+			"{ \"juliet@example.org\", \"romeo@example.org\" }", o->name,
+			STR_FMT(found), CONFIG_ADMINS_MAX);
 		return;
 	case CONFIG_BYTES:
 		fault(b->faults, line, "%s is \"%.*s\"; give a number of bytes from %llu to %llu, "
@@ -186,7 +207,7 @@ static void fill(struct builder *b, const struct raw_section *s, enum config_sec
 	for (const struct raw_value *v = s ? s->values : NULL; v; v = v->next) {
 		unsigned *line = &b->lines[index_of(v->option)];
 
-		if (*line)
+		if (*line && !v->more)
 			fault(b->faults, v->line, "%s stands on line %u too; remove one of them",
 				v->option->name, *line);
 		else if (!put_value(b, v->option, v->text, base))
@@ -277,6 +298,54 @@ static void host_files(struct builder *b, struct config_host *h)
 		STR_FMT(h->ascii));
 }
 
+/* Where its rooms are: an address literal has none unless it says where. False: a fault. */
+static bool host_rooms(struct builder *b, struct config_host *h)
+{
+	unsigned line = line_of(b, CONFIG_HOST, "rooms");
+	struct str domain, text = line ? h->rooms
+		: str_printf(&b->scratch, "rooms.%.*s", STR_FMT(h->domain));
+
+	h->rooms = STR("");
+	if (!text.n)
+		return true;
+	if (jid_prep_domain(text, &b->scratch, &domain)) {
+		h->rooms = str_dup(b->mem, domain);
+		return true;
+	}
+	if (line)
+		fault(b->faults, line, "rooms is \"%.*s\"; give a domain name, such as "
+			"rooms.example.org, or \"\" for none",
+			STR_FMT(fault_quote(text, &b->scratch)));
+	return !line;
+}
+
+/* Each domain has one use. Compares a host with itself and those before it. */
+static void check_domains(struct builder *b, const struct config_host *h, unsigned section_line)
+{
+	unsigned rooms_line = line_of(b, CONFIG_HOST, "rooms");
+	unsigned line = rooms_line ? rooms_line : section_line;
+	struct str rooms = fault_quote(h->rooms, &b->scratch);
+	struct str domain = fault_quote(h->domain, &b->scratch);
+
+	for (const struct config_host *o = b->c->hosts; o <= h; o++) {
+		if (h->rooms.n && str_eq(h->rooms, o->domain))
+			fault(b->faults, line, "the rooms of host \"%.*s\" are at \"%.*s\", which is "
+				"a host; give rooms another domain, or \"\" for none", STR_FMT(domain),
+				STR_FMT(rooms));
+		if (o == h)
+			return;
+		if (o->rooms.n && str_eq(h->domain, o->rooms))
+			fault(b->faults, section_line, "host \"%.*s\" is where host \"%.*s\" has its "
+				"rooms; give rooms another domain there, or \"\" for none",
+				STR_FMT(domain), STR_FMT(fault_quote(o->domain, &b->scratch)));
+		if (h->rooms.n && str_eq(h->rooms, o->rooms))
+			fault(b->faults, line, "the rooms of host \"%.*s\" are at \"%.*s\", where "
+				"those of host \"%.*s\" are; give rooms another domain, or \"\" for none",
+				STR_FMT(domain), STR_FMT(rooms),
+				STR_FMT(fault_quote(o->domain, &b->scratch)));
+	}
+}
+
 static void build_host(struct builder *b, const struct raw_section *s)
 {
 	struct config *c = b->c;
@@ -303,6 +372,8 @@ static void build_host(struct builder *b, const struct raw_section *s)
 	h->domain = str_dup(b->mem, domain);
 	h->ascii = ascii_of(h->domain, b->mem);
 	host_files(b, h);
+	if (host_rooms(b, h))
+		check_domains(b, h, s->line);
 	c->n_hosts++;
 }
 

@@ -12,15 +12,23 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "core/settings.h"
 
 #define CONFIG_FILE_MAX      (1024 * 1024) /* bytes of a file */
 #define CONFIG_HOSTS_MAX     1024
 #define CONFIG_LISTENERS_MAX 64
 #define CONFIG_SHARDS_MAX    256
+#define CONFIG_ADMINS_MAX    100 /* of one host */
 
 /* Hashes of SCRAM that a host offers. One alone is for hosts whose accounts came from a server
  * that kept keys of that hash and no other. */
 enum config_scram { CONFIG_SCRAM_ALL, CONFIG_SCRAM_SHA1, CONFIG_SCRAM_SHA256, CONFIG_SCRAM_SHA512 };
+
+/* Bare JIDs, each with a localpart, in the order of the file. */
+struct config_jids {
+	struct jid *jids;
+	size_t n;
+};
 
 struct config_host {
 	struct str domain;      /* canonical, as in a JID */
@@ -34,6 +42,9 @@ struct config_host {
 	bool push_count, push_sender, push_body; /* XEP-0357: what push services are told */
 	enum config_scram scram;
 	struct str resume_location; /* XEP-0198: where clients come back to, or empty */
+	struct str rooms;       /* XEP-0045: canonical domain of the service of rooms; empty: none */
+	enum room_makers room_makers;
+	struct config_jids admins; /* of the host and its rooms */
 };
 
 enum listener_kind {
@@ -67,6 +78,10 @@ struct config_limits {
 	uint32_t private_bytes;              /* of one account */
 	uint32_t password_checks_per_second; /* PLAIN and new passwords: work of milliseconds */
 	uint64_t disk_reserve_bytes;         /* messages are refused when less is free */
+	uint32_t room_occupants;             /* of one room */
+	uint32_t room_members;               /* affiliations of one room, of all kinds */
+	uint32_t room_history;               /* messages for who enters a room */
+	uint32_t room_stanzas_per_second;    /* of one occupant; 0: no bound */
 };
 
 struct config {
@@ -122,7 +137,8 @@ enum config_type {
 	CONFIG_BYTES,    /* a number, with K, M or G behind it for powers of 1,024 */
 	CONFIG_WORD,     /* one of `words`, separated by spaces; the value is its place */
 	CONFIG_TEXT,
-	CONFIG_PATH
+	CONFIG_PATH,
+	CONFIG_JIDS      /* a list, in braces, with commas between */
 };
 
 enum config_section { CONFIG_TOP, CONFIG_HOST, CONFIG_LISTENER, CONFIG_LIMITS };

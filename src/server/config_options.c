@@ -65,6 +65,14 @@ const struct config_option config_options[] = {
 	{ CONFIG_HOST, "resume_location", CONFIG_TEXT, HOST(resume_location), .initial = "",
 	  .help = "address (`name:port`) that clients are told to come back to (XEP-0198); empty: "
 	  "any" },
+	{ CONFIG_HOST, "rooms", CONFIG_TEXT, HOST(rooms),
+	  .help = "domain of the host's rooms (XEP-0045); `rooms.` and the host's where not given; "
+	  "empty: no rooms" },
+	{ CONFIG_HOST, "room_makers", CONFIG_WORD, HOST(room_makers),
+	  .words = "anybody accounts admins", .initial = "accounts",
+	  .help = "who may make rooms: anybody, who has an account on the host, or `admins` alone" },
+	{ CONFIG_HOST, "admins", CONFIG_JIDS, HOST(admins),
+	  .help = "who administers the host and its rooms from a client (XEP-0133)" },
 
 	{ CONFIG_LISTENER, "type", CONFIG_WORD, LISTENER(kind), .words = "c2s c2s_direct_tls",
 	  .initial = "c2s", .restart = true,
@@ -117,6 +125,14 @@ const struct config_option config_options[] = {
 	LIMIT(disk_reserve_bytes, CONFIG_BYTES, 0, 1024 * G, .initial = "64M",
 		.restart = true,
 		.help = "messages for offline users are refused when less is free on the disk"),
+	LIMIT(room_occupants, CONFIG_NUMBER, 1, 100000, .initial = "5000",
+		.help = "occupants of one room"),
+	LIMIT(room_members, CONFIG_NUMBER, 1, 100000, .initial = "20000",
+		.help = "affiliations of one room: owners, admins, members and outcasts together"),
+	LIMIT(room_history, CONFIG_NUMBER, 0, 1000, .initial = "100",
+		.help = "messages that who enters a room gets; a room may be configured for less"),
+	LIMIT(room_stanzas_per_second, CONFIG_NUMBER, 0, 100000, .initial = "50",
+		.help = "stanzas of one occupant to a room; 0: no bound"),
 };
 const size_t config_options_count = sizeof config_options / sizeof config_options[0];
 

@@ -12,6 +12,7 @@
 #define UNKNOWN_MAX     16 /* names that nobody knows, until reading stops */
 #define SECTIONS_MAX    (CONFIG_HOSTS_MAX + CONFIG_LISTENERS_MAX + 16)
 #define OPTIONS_MAX     64 /* of one section, with the unknown ones */
+#define LIST_DEPTH      2  /* braces around the values of a list, which stands in a section */
 
 void faults_init(struct faults *f, const char *file)
 {
@@ -173,7 +174,7 @@ static bool screen_line(struct screen *s, char *p, size_t n)
 		} else if (p[i] == '{' || p[i] == '}') {
 			if (!screen_brace(s, p[i]))
 				return false;
-		} else if (!screen_plain(s, l, i)) {
+		} else if (!(p[i] == ',' && s->depth == LIST_DEPTH) && !screen_plain(s, l, i)) {
 			return false;
 		}
 	}
@@ -277,7 +278,7 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 	}
 	v = arena_alloc(r->arena, sizeof *v);
 	*v = (struct raw_value){ NULL, option, str_dup(r->arena, str_c(value)),
-		(unsigned)cfg->line };
+		(unsigned)cfg->line, cfg_opt_size(opt) > 1 };
 	**tail = v;
 	*tail = &v->next;
 	return 0;
@@ -429,6 +430,11 @@ static void on_fault(cfg_t *cfg, const char *fmt, va_list ap)
 	fault_va(r->faults, (unsigned)cfg->line, fmt, ap, remedy);
 }
 
+static cfg_flag_t list_flag(const struct config_option *o)
+{
+	return o->type == CONFIG_JIDS ? CFGF_LIST : 0;
+}
+
 /* libconfuse's table for one section, from ours. */
 static void make_opts(const struct reader *r, enum config_section section, cfg_opt_t *opts)
 {
@@ -437,7 +443,7 @@ static void make_opts(const struct reader *r, enum config_section section, cfg_o
 	for (size_t i = 0; i < config_options_count; i++)
 		if (config_options[i].section == section)
 			opts[n++] = (cfg_opt_t)CFG_STR_CB((char *)config_options[i].name, NULL,
-				CFGF_NODEFAULT, on_value);
+				CFGF_NODEFAULT | list_flag(&config_options[i]), on_value);
 	for (unsigned i = 0; i < r->n_unknown; i++)
 		if (r->unknown[i].section == section)
 			opts[n++] = (cfg_opt_t)CFG_STR_CB((char *)r->unknown[i].name.p, NULL,

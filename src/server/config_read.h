@@ -39,6 +39,7 @@ struct raw_value {
 	const struct config_option *option;
 	struct str text;
 	unsigned line;
+	bool more; /* of the list that the value before it belongs to */
 };
 
 struct raw_section {

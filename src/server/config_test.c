@@ -90,6 +90,25 @@ static const struct {
 	  "c:1: host is \"\"; give a domain name, such as example.org\n" },
 	{ "a list", HOST "shards = { 1, 2 }\n",
 	  "c:2: \",\" stands outside quotes; put the value in double quotes\n" },
+	{ "a list where one value is wanted", "host a.example { registration = { true, false } }\n",
+	  "c:1: unexpected token '{'; write NAME = VALUE, or SECTION { ... }\n" },
+	{ "a list of things that are no addresses of somebody",
+	  "host a.example {\n admins = { \"juliet@a.example\",\n\"a b@c\", a.example,\n"
+	  " \"juliet@a.example/balcony\" }\n}\n",
+	  "c:3: admins has \"a b@c\"; give at most 100 addresses, such as { "
+	  "\"juliet@example.org\", \"romeo@example.org\" }\n"
+	  "c:3: admins has \"a.example\"; give at most 100 addresses, such as { "
+	  "\"juliet@example.org\", \"romeo@example.org\" }\n"
+	  "c:4: admins has \"juliet@a.example/balcony\"; give at most 100 addresses, such as { "
+	  "\"juliet@example.org\", \"romeo@example.org\" }\n" },
+	{ "two lists of one name", "host a.example {\nadmins = { \"a@b\" }\nadmins = { \"c@d\" }\n}\n",
+	  "c:3: admins stands on line 2 too; remove one of them\n" },
+	{ "a list without its end", "host a.example {\nadmins = { \"a@b\"\n}\n",
+	  "c:2: the { here is never closed; add a }\n" },
+	{ "a list without its commas", "host a.example {\nadmins = { \"a@b\" \"c@d\" }\n}\n",
+	  "c:2: unexpected token 'c@d'; write NAME = VALUE, or SECTION { ... }\n" },
+	{ "a comma outside a list", "host a.example { registration = true, }\n",
+	  "c:1: \",\" stands outside quotes; put the value in double quotes\n" },
 
 	{ "a section that is not closed", HOST "limits {\n stanza_bytes = 64K\n",
 	  "c:2: the { here is never closed; add a }\n" },
@@ -148,6 +167,28 @@ static const struct {
 	  "limits { stanza_bytes = 1M output_bytes = 1M }\n",
 	  "c:2: output_bytes (1048576) does not hold two of stanza_bytes (1048576); raise the one "
 	  "or lower the other\n" },
+	{ "rooms at no domain", "host a.example {\n rooms = \"a b\"\n}\n",
+	  "c:2: rooms is \"a b\"; give a domain name, such as rooms.example.org, or \"\" for none\n" },
+	{ "rooms at the host itself", "host a.example {\n rooms = A.example\n}\n",
+	  "c:2: the rooms of host \"a.example\" are at \"a.example\", which is a host; give rooms "
+	  "another domain, or \"\" for none\n" },
+	{ "rooms at an earlier host", "host rooms.a.example { rooms = \"\" }\nhost a.example {}\n",
+	  "c:2: the rooms of host \"a.example\" are at \"rooms.a.example\", which is a host; give "
+	  "rooms another domain, or \"\" for none\n" },
+	{ "a host at earlier rooms", "host a.example {}\nhost rooms.a.example {}\n",
+	  "c:2: host \"rooms.a.example\" is where host \"a.example\" has its rooms; give rooms "
+	  "another domain there, or \"\" for none\n" },
+	{ "rooms of two hosts in one place",
+	  "host a.example { rooms = rooms.b.example }\nhost b.example {\n}\n"
+	  "host c.example {\n rooms = rooms.b.example }\n",
+	  "c:2: the rooms of host \"b.example\" are at \"rooms.b.example\", where those of host "
+	  "\"a.example\" are; give rooms another domain, or \"\" for none\n"
+	  "c:5: the rooms of host \"c.example\" are at \"rooms.b.example\", where those of host "
+	  "\"a.example\" are; give rooms another domain, or \"\" for none\n"
+	  "c:5: the rooms of host \"c.example\" are at \"rooms.b.example\", where those of host "
+	  "\"b.example\" are; give rooms another domain, or \"\" for none\n" },
+	{ "nobody who makes rooms", "host a.example { room_makers = nobody }\n",
+	  "c:1: room_makers is \"nobody\"; give one of: anybody accounts admins\n" },
 	{ "an empty data_dir", HOST "data_dir = \"\"\n", "c:2: data_dir is empty; name a folder\n" },
 };
 
@@ -204,6 +245,9 @@ static void a_host_is_enough(void **state)
 	assert_true(c->hosts[0].push_count);
 	assert_false(c->hosts[0].push_sender);
 	assert_false(c->hosts[0].push_body);
+	assert_str(c->hosts[0].rooms, "rooms.example.org");
+	assert_int_equal(c->hosts[0].room_makers, ROOMS_BY_ACCOUNTS);
+	assert_int_equal(c->hosts[0].admins.n, 0);
 	assert_int_equal(c->n_listeners, 2);
 	assert_int_equal(c->listeners[0].kind, LISTEN_C2S);
 	assert_str(c->listeners[0].address, "*");
@@ -232,7 +276,9 @@ static void every_option_arrives(void **state)
 		"plain_without_tls = on\nclient_ca_file = ca.pem\nsearch = off\n"
 		"host \"B\xc3\xbc" "cher.Example\" {\n"
 		"\tcertificate = tls/b.pem\n\tkey = /k.pem registration = yes anonymous = true archive = no scram = sha1\n"
-		"\tpush_count = no push_sender = yes push_body = yes resume_location = \"b.example:5223\" }\n"
+		"\tpush_count = no push_sender = yes push_body = yes resume_location = \"b.example:5223\"\n"
+		"\trooms = \"Talk.B\xc3\xbc" "cher.example\" room_makers = admins\n"
+		"\tadmins = {\n \"Juliet@b\xc3\xbc" "cher.example\", # the first\n\"r@other.example\" } }\n"
 		"host \"[::1]\" {}\n"
 		"listener { type = c2s_direct_tls address = \"::1\" }\n"
 		"listener { address = 127.0.0.1 port = 0 }\n"
@@ -243,6 +289,7 @@ static void every_option_arrives(void **state)
 		"archive_days = 15 archive_messages = 16 resume_seconds = 17 "
 		"unacknowledged_bytes = 128K held_bytes = 18K vcard_bytes = 13K private_bytes = 14K\n"
 		"blocklist_items = 15 push_registrations = 19\n"
+		"room_occupants = 20 room_members = 21 room_history = 22 room_stanzas_per_second = 23\n"
 		"disk_reserve_bytes = 5G }#");
 
 	assert_str(c->data_dir, "etc/a \"b\" \\ c");
@@ -275,6 +322,12 @@ static void every_option_arrives(void **state)
 	assert_int_equal(c->hosts[1].scram, CONFIG_SCRAM_ALL);
 	assert_str(c->hosts[1].domain, "[::1]");
 	assert_str(c->hosts[1].ascii, "::1");
+	assert_str(c->hosts[0].rooms, "talk.b\xc3\xbc" "cher.example");
+	assert_int_equal(c->hosts[0].room_makers, ROOMS_BY_ADMINS);
+	assert_int_equal(c->hosts[0].admins.n, 2);
+	assert_str(jid_str(c->hosts[0].admins.jids[0]), "juliet@b\xc3\xbc" "cher.example");
+	assert_str(jid_str(c->hosts[0].admins.jids[1]), "r@other.example");
+	assert_str(c->hosts[1].rooms, ""); /* rooms.[::1] is no domain */
 	assert_int_equal(c->n_listeners, 3);
 	assert_int_equal(c->listeners[0].kind, LISTEN_C2S_DIRECT_TLS);
 	assert_str(c->listeners[0].address, "::1");
@@ -299,6 +352,22 @@ static void every_option_arrives(void **state)
 	assert_int_equal(c->limits.push_registrations, 19);
 	assert_int_equal(c->limits.password_checks_per_second, 12);
 	assert_true(c->limits.disk_reserve_bytes == 5ull << 30);
+	assert_int_equal(c->limits.room_occupants, 20);
+	assert_int_equal(c->limits.room_members, 21);
+	assert_int_equal(c->limits.room_history, 22);
+	assert_int_equal(c->limits.room_stanzas_per_second, 23);
+	config_unref(&c);
+}
+
+/* XEP-0045: an administrator may do without. */
+static void an_empty_domain_means_no_rooms(void **state)
+{
+	struct config *c = parse("host a.example { rooms = \"\" admins = {} }\n"
+		"host rooms.a.example {}\n");
+
+	assert_str(c->hosts[0].rooms, "");
+	assert_int_equal(c->hosts[0].admins.n, 0);
+	assert_str(c->hosts[1].rooms, "rooms.rooms.a.example");
 	config_unref(&c);
 }
 
@@ -335,6 +404,10 @@ static void the_table_is_sound(void **state)
 		assert_true(!number || o->size == 8 || o->max >> (8 * o->size) == 0);
 		if (o->type == CONFIG_TEXT || o->type == CONFIG_PATH)
 			assert_int_equal(o->size, sizeof(struct str));
+		if (o->type == CONFIG_JIDS) { /* restarts compare bytes, and CONFIG_TOP has no braces */
+			assert_int_equal(o->size, sizeof(struct config_jids));
+			assert_int_equal(o->section, CONFIG_HOST);
+		}
 		if (o->type == CONFIG_BOOL)
 			assert_int_equal(o->size, sizeof(bool));
 		assert_int_equal(o->type == CONFIG_WORD, o->words != NULL);
@@ -503,6 +576,7 @@ static void add_row(struct buf *b, const struct config_option *o)
 		break;
 	case CONFIG_TEXT:   buf_printf(b, "text"); break;
 	case CONFIG_PATH:   buf_printf(b, "path"); break;
+	case CONFIG_JIDS:   buf_printf(b, "{ addresses }"); break;
 	}
 	if (o->initial && *o->initial)
 		buf_printf(b, " | `%s`", o->initial);
@@ -575,6 +649,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(wrong_texts_say_what_is_wrong),
 		cmocka_unit_test(a_host_is_enough),
 		cmocka_unit_test(every_option_arrives),
+		cmocka_unit_test(an_empty_domain_means_no_rooms),
 		cmocka_unit_test(the_built_in_one_stays_on_this_machine),
 		cmocka_unit_test(a_reference_keeps_the_snapshot),
 		cmocka_unit_test(the_table_is_sound),

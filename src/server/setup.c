@@ -163,6 +163,18 @@ static struct tls_config *load_tls(struct server *s, struct arena *a)
 	return tls;
 }
 
+static void set_rooms(struct settings *set, struct host *h, const struct config_host *c)
+{
+	struct jid *admins = arena_alloc(&set->mem, c->admins.n * sizeof *admins);
+
+	for (size_t i = 0; i < c->admins.n; i++)
+		admins[i] = jid_dup(&set->mem, c->admins.jids[i]);
+	h->admins = admins;
+	h->n_admins = (unsigned)c->admins.n;
+	if (c->rooms.n)
+		settings_add_rooms(set, h, c->rooms)->room_makers = c->room_makers;
+}
+
 struct settings *server_settings(struct server *s)
 {
 	const struct config *c = s->config;
@@ -182,6 +194,7 @@ struct settings *server_settings(struct server *s)
 		h->resume_location = str_dup(&set->mem, c->hosts[i].resume_location);
 		if (c->hosts[i].scram != CONFIG_SCRAM_ALL)
 			h->hashes = 1u << (c->hosts[i].scram - CONFIG_SCRAM_SHA1);
+		set_rooms(set, h, &c->hosts[i]);
 	}
 	set->tls_required = c->tls_required;
 	set->plain_without_tls = c->plain_without_tls;
@@ -200,6 +213,10 @@ struct settings *server_settings(struct server *s)
 	set->vcard_max = lim->vcard_bytes;
 	set->private_max = lim->private_bytes;
 	set->checks_per_second = lim->password_checks_per_second;
+	set->room_occupants_max = lim->room_occupants;
+	set->room_members_max = lim->room_members;
+	set->room_history_max = lim->room_history;
+	set->room_rate = lim->room_stanzas_per_second;
 	set->tls = load_tls(s, &a);
 	arena_clear(&a);
 	if (!set->tls)

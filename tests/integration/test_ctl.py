@@ -50,6 +50,7 @@ def test_adduser_with_a_bad_password(server, stdin):
 @pytest.mark.parametrize('jid, why', [
     ('juliet', 'address'), ('@example.org', 'address'), ('a b@example.org', 'address'),
     ('example.org', 'address'), ('juliet@example.com', 'not served'),
+    ('juliet@rooms.example.org', 'no accounts'),
 ])
 def test_bad_address(server, command, jid, why):
     assert why in refused(server, command, jid)
