@@ -58,7 +58,72 @@ static struct str head_of(struct str text)
 	return str_head(text, n);
 }
 
-struct str room_text(struct arena *a, const struct store_room *room)
+/* The next word of folded text, which loses it; without bytes when there is none. */
+static struct str next_word(struct str *rest)
+{
+	while (rest->n && rest->p[0] == ' ')
+		*rest = str_skip(*rest, 1);
+	ptrdiff_t end = str_find(*rest, ' ');
+	struct str word = end < 0 ? *rest : str_head(*rest, (size_t)end);
+	*rest = str_skip(*rest, word.n);
+	return word;
+}
+
+struct db_room_search *db_room_search_new(struct arena *a, const struct store_room_query *query)
+{
+	struct db_room_search *search = arena_alloc(a, sizeof *search);
+
+	if (query->words.n > STORE_ROOM_QUERY_MAX)
+		return NULL;
+	*search = (struct db_room_search){
+		.in = query->in,
+		.occupants = query->occupants,
+		.by_occupants = query->by_occupants,
+		.max = query->max < STORE_ROOM_FOUND_MAX ? query->max : STORE_ROOM_FOUND_MAX,
+	};
+	struct str rest = fold(a, query->words), word;
+	while ((word = next_word(&rest)).n) {
+		if (search->n_words == STORE_ROOM_WORDS_MAX)
+			return NULL;
+		search->words[search->n_words++] = word;
+	}
+	return search;
+}
+
+static bool has(struct str text, struct str word)
+{
+	return text.n && memmem(text.p, text.n, word.p, word.n);
+}
+
+/* One of the three, which the rest of them loses. */
+static struct str next_part(struct str *rest)
+{
+	ptrdiff_t end = str_find(*rest, '\n');
+	struct str part = end < 0 ? *rest : str_head(*rest, (size_t)end);
+
+	*rest = str_skip(*rest, end < 0 ? part.n : part.n + 1);
+	return part;
+}
+
+bool db_room_search_fits(const struct db_room_search *search, struct str text)
+{
+	struct str rest = text;
+	const struct str name = next_part(&rest);
+	const struct str title = next_part(&rest);
+	const struct str about = rest;
+
+	for (unsigned i = 0; i < search->n_words; i++) {
+		const struct str word = search->words[i];
+
+		if (!((search->in & STORE_IN_NAME) && has(name, word)) &&
+		    !((search->in & STORE_IN_TITLE) && has(title, word)) &&
+		    !((search->in & STORE_IN_ABOUT) && has(about, word)))
+			return false;
+	}
+	return true;
+}
+
+struct str db_room_text(struct arena *a, const struct store_room *room)
 {
 	struct str name = fold(a, head_of(room->name));
 	struct str title = fold(a, head_of(room->title));

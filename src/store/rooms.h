@@ -15,6 +15,30 @@
 #define STORE_ROOM_ENTRY_MAX   (32 * 1024)  /* an affiliation, with all its strings */
 #define STORE_ROOM_CHANGES_MAX 20000
 
+/* And of a search: bytes, words, rooms that it finds. More of the last are no error: it finds
+ * so many. */
+#define STORE_ROOM_QUERY_MAX   1024
+#define STORE_ROOM_WORDS_MAX   16
+#define STORE_ROOM_FOUND_MAX   256
+
+/* What a search looks in. */
+enum {
+	STORE_IN_NAME = 1,
+	STORE_IN_TITLE = 2,
+	STORE_IN_ABOUT = 4
+};
+
+struct store_room_query {
+	struct str words;         /* between white space; a room has to have each of them, also
+	                           * inside a word of its own. None: every room has them */
+	unsigned in;              /* STORE_IN_NAME, ...: in which of its texts */
+	uint32_t occupants;       /* and at least so many */
+	bool by_occupants;        /* the most first, equal ones by name; else all by name */
+	struct str after;         /* name of the room behind which to go on, or empty */
+	uint32_t after_occupants; /* of that room, as they were found; matters by_occupants */
+	unsigned max;
+};
+
 /* Result: room, with all that it has, its data of spaces whose names begin with a capital left
  * out. STORE_NOT_FOUND: there is none. */
 void store_room_load(struct store *s, struct store_op *op, struct str host, struct str name);
@@ -38,6 +62,13 @@ void store_room_data(struct store *s, struct store_op *op, struct str host, stru
  * those that everybody may find. Result: rooms, without config, subject, key and lists. */
 void store_rooms(struct store *s, struct store_op *op, struct str host, struct str after,
 	unsigned max, bool listed);
+
+/* Listed rooms of a host that the query fits. Case does not matter, nor do compatible forms of a
+ * character (NFKC); of the description the first 4 KiB are looked in. A search through many rooms
+ * is done in steps, between which other reads and writes go on: by_occupants, a room whose number
+ * changes meanwhile may be found twice, or not. Result: rooms, as of store_rooms(), with config. */
+void store_rooms_search(struct store *s, struct store_op *op, struct str host,
+	const struct store_room_query *query);
 
 /* The rooms of all hosts that have data of a space. Result: users, as bare JIDs. */
 void store_rooms_with(struct store *s, struct store_op *op, struct str space);

@@ -76,6 +76,16 @@ static const struct {
 		"WHERE host = ?1 AND name > ?2 ORDER BY name LIMIT ?3" },
 	[ST_ROOMS_LISTED] = { READER, "SELECT " ROOM_COLUMNS " FROM rooms "
 		"WHERE host = ?1 AND name > ?2 AND listed ORDER BY name LIMIT ?3" },
+	[ST_ROOMS_BY_NAME] = { READER, "SELECT " ROOM_COLUMNS ", config, folded FROM rooms "
+		"WHERE host = ?1 AND name > ?2 AND listed ORDER BY name" },
+	/* Two parts of one order: behind a room those with as many occupants, and those with
+	 * less. */
+	[ST_ROOMS_EQUAL] = { READER, "SELECT " ROOM_COLUMNS ", config, folded FROM rooms "
+		"WHERE host = ?1 AND name > ?2 AND occupants = ?3 AND ?3 >= ?4 AND listed "
+		"ORDER BY name" },
+	[ST_ROOMS_SMALLER] = { READER, "SELECT " ROOM_COLUMNS ", config, folded FROM rooms "
+		"WHERE host = ?1 AND occupants < ?3 AND occupants >= ?4 AND listed "
+		"ORDER BY occupants DESC, name" },
 	[ST_ROOMS_WITH] = { READER, "SELECT name || '@' || host FROM rooms WHERE id IN "
 		"(SELECT room FROM room_data WHERE space = ?1) ORDER BY host, name" },
 	[ST_ROOMS_TEMPORARY] = { READER, "SELECT name || '@' || host FROM rooms "
@@ -226,7 +236,8 @@ const char *db_kind_name(enum store_kind kind)
 		[STORE_ROOM_CHANGE] = "room-change", [STORE_ROOM_DELETE] = "room-delete",
 		[STORE_ROOM_DATA] = "room-data", [STORE_ROOMS] = "rooms",
 		[STORE_ROOMS_LISTED] = "rooms-listed", [STORE_ROOMS_WITH] = "rooms-with",
-		[STORE_ROOMS_TEMPORARY] = "rooms-temporary", [STORE_BACKUP] = "backup",
+		[STORE_ROOMS_TEMPORARY] = "rooms-temporary",
+		[STORE_ROOMS_SEARCH] = "rooms-search", [STORE_BACKUP] = "backup",
 	};
 	return names[kind];
 }

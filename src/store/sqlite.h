@@ -26,8 +26,8 @@ void db_close(struct db **d);
  * come back with that status and none is stored. True: it is committed. */
 bool db_write(struct db *d, struct store_op *group);
 
-/* Carries out a read, in a snapshot of its own. Sets its status and result. False: it is
- * done. */
+/* Carries out a read, in a snapshot of its own. Sets its status and result. True: it was one step
+ * of it, and there are more, for this or another connection of a reader. */
 bool db_read(struct db *d, struct store_op *op);
 
 /* Copies some pages for a backup. True: there are more, for this or another connection of a

@@ -15,7 +15,8 @@ enum statement {
 	/* of readers */
 	ST_BEGIN_READ, ST_ACCOUNT, ST_KEYS, ST_ITEMS, ST_PENDING, ST_RESIDENT, ST_GET_DATA,
 	ST_LIST_DATA, ST_USERS, ST_ACCOUNTS_WITH, ST_ROOM, ST_AFFILIATIONS, ST_ROOM_RESIDENT,
-	ST_GET_ROOM_DATA, ST_ROOMS, ST_ROOMS_LISTED, ST_ROOMS_WITH, ST_ROOMS_TEMPORARY,
+	ST_GET_ROOM_DATA, ST_ROOMS, ST_ROOMS_LISTED, ST_ROOMS_BY_NAME, ST_ROOMS_EQUAL,
+	ST_ROOMS_SMALLER, ST_ROOMS_WITH, ST_ROOMS_TEMPORARY,
 	/* of the writer */
 	ST_BEGIN_WRITE, ST_SAVE, ST_RELEASE, ST_UNDO, ST_FIND, ST_CREATE, ST_DELETE, ST_SET_LAST,
 	ST_DEL_KEYS, ST_PUT_KEY, ST_SET_VERSION, ST_PUT_ITEM, ST_DEL_ITEM, ST_DEL_GROUPS,
@@ -78,6 +79,9 @@ void db_take_user(struct db *d, struct store_op *op, sqlite3_stmt *st);
 /* Reads and writes of rooms, inside the transaction. */
 int db_read_room(struct db *d, struct store_op *op);
 int db_write_room(struct db *d, struct store_op *op);
+
+/* Looks at some rooms for a search. *more: there are more to look at. */
+int db_search_rooms(struct db *d, struct store_op *op, bool *more);
 
 /* The status of an operation that met error rc just now, and a line in the log. `what` is
  * what the connection was doing; op may be NULL. */

@@ -177,8 +177,8 @@ static int read_users(struct db *d, struct store_op *op)
 	db_bind_text(d, ST_USERS, 1, op->host);
 	db_bind_text(d, ST_USERS, 2, op->user);
 	db_bind_int(d, ST_USERS, 3, op->number);
-	return db_each_element(d, op, ST_USERS, sizeof *op->users, db_take_user, (void **)&op->users,
-		&op->n_users);
+	return db_each_element(d, op, ST_USERS, sizeof *op->users, db_take_user,
+		(void **)&op->users, &op->n_users);
 }
 
 static int read_accounts_with(struct db *d, struct store_op *op)
@@ -189,7 +189,7 @@ static int read_accounts_with(struct db *d, struct store_op *op)
 		(void **)&op->users, &op->n_users);
 }
 
-static int read_kind(struct db *d, struct store_op *op)
+static int read_kind(struct db *d, struct store_op *op, bool *more)
 {
 	switch (op->kind) {
 	case STORE_KEYS:
@@ -210,6 +210,8 @@ static int read_kind(struct db *d, struct store_op *op)
 	case STORE_ROOMS_WITH:
 	case STORE_ROOMS_TEMPORARY:
 		return db_read_room(d, op);
+	case STORE_ROOMS_SEARCH:
+		return db_search_rooms(d, op, more);
 	default:
 		BUG("not a read");
 	}
@@ -218,12 +220,13 @@ static int read_kind(struct db *d, struct store_op *op)
 bool db_read(struct db *d, struct store_op *op)
 {
 	int rc = db_run(d, ST_BEGIN_READ);
+	bool more = false;
 
 	if (rc == SQLITE_OK)
-		rc = read_kind(d, op);
+		rc = read_kind(d, op, &more);
 	if (rc != SQLITE_OK)
 		op->status = db_failure(d, db_kind_name(op->kind), op, rc);
 	if (!sqlite3_get_autocommit(d->sqlite))
 		db_run(d, ST_COMMIT);
-	return false;
+	return more;
 }

@@ -1,14 +1,19 @@
-/* Rooms: their reads and writes. */
+/* Rooms: their reads, searches and writes. */
 #include "base/bug.h"
+#include "store/room_text.h"
 #include "store/sqlite_conn.h"
+
+#define SEARCH_STEP 4096 /* rooms that a search looks at until other reads may go on */
 
 /* --- Reads ---------------------------------------------------------------------------- */
 
 enum column {
 	COL_NAME, COL_TITLE, COL_ABOUT, COL_LISTED, COL_PERSISTENT, COL_OCCUPANTS, COL_CREATED,
 	COL_VERSION, COL_SUBJECT_TIME,
-	/* of ST_ROOM alone */
-	COL_CONFIG, COL_SUBJECT, COL_KEY, COL_ID
+	/* of ST_ROOM */
+	COL_CONFIG, COL_SUBJECT, COL_KEY, COL_ID,
+	/* of searches, which have COL_CONFIG too */
+	COL_FOLDED = COL_SUBJECT
 };
 
 static struct store_room row_of_list(struct store_op *op, sqlite3_stmt *st)
@@ -135,6 +140,72 @@ int db_read_room(struct db *d, struct store_op *op)
 	}
 }
 
+/* --- Searches ------------------------------------------------------------------------- */
+
+static void look_at(struct store_op *op, sqlite3_stmt *st)
+{
+	const struct str text = str_from(sqlite3_column_blob(st, COL_FOLDED),
+		(size_t)sqlite3_column_bytes(st, COL_FOLDED));
+
+	if (db_take_int(st, COL_OCCUPANTS) < op->search->occupants ||
+	    !db_room_search_fits(op->search, text))
+		return;
+	struct store_room *room = &op->rooms[op->n_rooms++];
+	*room = row_of_list(op, st);
+	room->config = db_take_str(op, st, COL_CONFIG);
+}
+
+/* Looks at rooms that a statement gives, until enough are found or *left have been looked at; the
+ * search then goes on behind the last one. */
+static int look_at_each(struct db *d, struct store_op *op, enum statement id, unsigned *left)
+{
+	sqlite3_stmt *st = db_statement(d, id);
+	int rc = SQLITE_DONE;
+
+	while (*left && op->n_rooms < op->search->max && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+		look_at(op, st);
+		if (--*left)
+			continue;
+		op->user = db_take_str(op, st, COL_NAME);
+		op->number = db_take_int(st, COL_OCCUPANTS);
+	}
+	sqlite3_reset(st);
+	return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+static void bind_search(struct db *d, const struct store_op *op, enum statement id)
+{
+	db_bind_text(d, id, 1, op->host);
+	db_bind_text(d, id, 2, op->user);
+	if (id == ST_ROOMS_BY_NAME)
+		return;
+	db_bind_int(d, id, 3, op->number);
+	db_bind_int(d, id, 4, op->search->occupants);
+}
+
+static int search_by(struct db *d, struct store_op *op, enum statement id, unsigned *left)
+{
+	bind_search(d, op, id);
+	return look_at_each(d, op, id, left);
+}
+
+int db_search_rooms(struct db *d, struct store_op *op, bool *more)
+{
+	unsigned left = SEARCH_STEP;
+	int rc;
+
+	op->status = STORE_OK;
+	if (op->search->by_occupants) {
+		rc = search_by(d, op, ST_ROOMS_EQUAL, &left);
+		if (rc == SQLITE_OK)
+			rc = search_by(d, op, ST_ROOMS_SMALLER, &left);
+	} else {
+		rc = search_by(d, op, ST_ROOMS_BY_NAME, &left);
+	}
+	*more = rc == SQLITE_OK && !left && op->n_rooms < op->search->max;
+	return rc;
+}
+
 /* --- Writes --------------------------------------------------------------------------- */
 
 static int put_row(struct db *d, const struct store_op *op)
@@ -199,9 +270,10 @@ static int change_room(struct db *d, const struct store_op *op, uint64_t id)
 {
 	int rc = put_affiliations(d, &op->room, id);
 
-	return rc != SQLITE_OK ? rc
-			       : db_put_data(d, ST_PUT_ROOM_DATA, ST_DEL_ROOM_DATA, id,
-					op->account.data, op->account.n_data);
+	if (rc != SQLITE_OK)
+		return rc;
+	return db_put_data(d, ST_PUT_ROOM_DATA, ST_DEL_ROOM_DATA, id, op->account.data,
+		op->account.n_data);
 }
 
 static int delete_room(struct db *d, uint64_t id)

@@ -215,6 +215,7 @@ static int change(struct db *d, struct store_op *op, uint64_t id)
 	case STORE_ROOMS_LISTED:
 	case STORE_ROOMS_WITH:
 	case STORE_ROOMS_TEMPORARY:
+	case STORE_ROOMS_SEARCH:
 	case STORE_BACKUP:
 		break;
 	}

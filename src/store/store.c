@@ -89,6 +89,7 @@ static bool is_read(const struct store_op *op)
 	case STORE_ROOMS_LISTED:
 	case STORE_ROOMS_WITH:
 	case STORE_ROOMS_TEMPORARY:
+	case STORE_ROOMS_SEARCH:
 	case STORE_BACKUP:
 		return true;
 	default:
@@ -106,6 +107,7 @@ static bool reads_all(const struct store_op *op)
 	case STORE_ROOMS_LISTED:
 	case STORE_ROOMS_WITH:
 	case STORE_ROOMS_TEMPORARY:
+	case STORE_ROOMS_SEARCH:
 	case STORE_BACKUP:
 		return true;
 	default:

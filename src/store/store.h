@@ -116,10 +116,12 @@ enum store_kind {
 	STORE_SET_ITEM, STORE_DEL_ITEM, STORE_SET_PENDING, STORE_DEL_PENDING, STORE_SET_DATA,
 	STORE_CLEAR_DATA, STORE_GET_DATA, STORE_LIST_DATA, STORE_USERS, STORE_ACCOUNTS_WITH,
 	STORE_ROOM_LOAD, STORE_ROOM_SAVE, STORE_ROOM_CHANGE, STORE_ROOM_DELETE, STORE_ROOM_DATA,
-	STORE_ROOMS, STORE_ROOMS_LISTED, STORE_ROOMS_WITH, STORE_ROOMS_TEMPORARY, STORE_BACKUP
+	STORE_ROOMS, STORE_ROOMS_LISTED, STORE_ROOMS_WITH, STORE_ROOMS_TEMPORARY,
+	STORE_ROOMS_SEARCH, STORE_BACKUP
 };
 
 struct db_backup;
+struct db_room_search;
 
 struct store_op {
 	struct mail mail;
@@ -137,9 +139,10 @@ struct store_op {
 	struct str *users;              /* of store_users() */
 	size_t n_users;
 	struct store_room room;         /* of store_room_load() */
-	struct store_room *rooms;       /* of store_rooms() */
+	struct store_room *rooms;       /* of store_rooms() and store_rooms_search() */
 	size_t n_rooms;
 	struct db_backup *backup;       /* one under way */
+	struct db_room_search *search;     /* likewise */
 	void *ctx;                      /* of the caller, ctx_size bytes, zeroed */
 };
 

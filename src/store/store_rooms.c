@@ -55,7 +55,7 @@ static void copy_row(struct store_op *op, const struct store_room *row)
 	room->key = str_dup(&op->mem, row->key);
 	room->data = NULL;
 	room->n_data = 0;
-	op->bytes = room_text(&op->mem, room);
+	op->bytes = db_room_text(&op->mem, room);
 }
 
 static void copy_changes(struct store_op *op, const struct store_affiliation *changes, size_t n)
@@ -111,6 +111,21 @@ void store_rooms(struct store *s, struct store_op *op, struct str host, struct s
 {
 	store_op_address(op, listed ? STORE_ROOMS_LISTED : STORE_ROOMS, host, after);
 	op->number = max;
+	store_submit(s, op);
+}
+
+void store_rooms_search(struct store *s, struct store_op *op, struct str host,
+	const struct store_room_query *query)
+{
+	store_op_address(op, STORE_ROOMS_SEARCH, host, query->after);
+	op->search = db_room_search_new(&op->mem, query);
+	if (!op->search) {
+		store_refuse(s, op);
+		return;
+	}
+	/* More than any room has: from the first on. */
+	op->number = query->after.n ? query->after_occupants : (uint64_t)UINT32_MAX + 1;
+	op->rooms = arena_alloc(&op->mem, op->search->max * sizeof *op->rooms);
 	store_submit(s, op);
 }
 
