@@ -109,7 +109,8 @@ static inline struct store_account *load(struct bench *b, struct str user)
 static inline void assert_str(struct str is, struct str should)
 {
 	if (!str_eq(is, should))
-		fail_msg("is '%.*s', should be '%.*s'", STR_FMT(is), STR_FMT(should));
+		fail_msg("is '%.*s', should be '%.*s'", (int)is.n, is.p ? is.p : "",
+			(int)should.n, should.p ? should.p : "");
 }
 
 #endif
