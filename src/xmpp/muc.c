@@ -71,3 +71,53 @@ enum role role_at_entry(enum affiliation a, bool moderated)
 		return ROLE_NONE;
 	}
 }
+
+enum stanza_error muc_may_affiliate(enum affiliation actor, enum affiliation from,
+	enum affiliation to)
+{
+	if (actor < ADMIN)
+		return ERR_FORBIDDEN;
+	if (actor == OWNER)
+		return ERR_COUNT;
+	if (to == OUTCAST && from >= ADMIN) /* section 9.1 */
+		return ERR_NOT_ALLOWED;
+	if (to >= ADMIN || from >= ADMIN) /* sections 10.3 to 10.8 */
+		return ERR_FORBIDDEN;
+	return ERR_COUNT;
+}
+
+/* Whether somebody's affiliation keeps him from losing what he would lose. Section 8.4 is stricter
+ * than the rest: voice is taken from nobody who stands as high. */
+static bool is_protected(struct muc_standing actor, struct muc_standing whom, enum role to)
+{
+	if (to >= whom.role)
+		return false;
+	if (whom.affiliation > actor.affiliation)
+		return true;
+	if (to == VISITOR && whom.affiliation == actor.affiliation)
+		return true;
+	return to != ROLE_NONE && whom.affiliation >= ADMIN; /* sections 8.4 and 9.7: by nobody */
+}
+
+enum stanza_error muc_may_change_role(struct muc_standing actor, struct muc_standing whom,
+	enum role to)
+{
+	bool admin = actor.affiliation >= ADMIN;
+
+	if (!admin && actor.role != MODERATOR)
+		return ERR_FORBIDDEN;
+	if (is_protected(actor, whom, to))
+		return ERR_NOT_ALLOWED;
+	if (admin || (to != MODERATOR && whom.role != MODERATOR))
+		return ERR_COUNT;
+	return to == ROLE_NONE ? ERR_NOT_ALLOWED : ERR_FORBIDDEN; /* sections 8.2; 9.6 and 9.7 */
+}
+
+enum role muc_role_after(enum affiliation from, enum affiliation to, enum role role, bool moderated)
+{
+	if (to >= ADMIN)
+		return MODERATOR;
+	if (from >= ADMIN)
+		return role_at_entry(to, moderated);
+	return to == MEMBER && role == VISITOR ? PARTICIPANT : role;
+}

@@ -3,6 +3,7 @@
 #define XMPP_MUC_H
 
 #include "base/str.h"
+#include "xmpp/error.h"
 
 /* Section 5.2, in order of power. */
 enum affiliation { OUTCAST, AFFILIATION_NONE, MEMBER, ADMIN, OWNER, AFFILIATIONS };
@@ -20,6 +21,25 @@ bool role_parse(struct str name, enum role *out);
 
 /* Table 4: the role that somebody of this affiliation enters with. */
 enum role role_at_entry(enum affiliation a, bool moderated);
+
+/* What somebody is, for the rules below. */
+struct muc_standing {
+	enum affiliation affiliation;
+	enum role role;        /* ROLE_NONE: he is not in the room */
+};
+
+/* Tables 6 and 7, sections 9 and 10: whether somebody may change another's affiliation. ERR_COUNT:
+ * he may. That nobody bans himself, and that an owner remains, is not looked at. */
+enum stanza_error muc_may_affiliate(enum affiliation actor, enum affiliation from,
+	enum affiliation to);
+
+/* Tables 3 and 5, sections 8, 9.6 and 9.7: the same for the role of an occupant. */
+enum stanza_error muc_may_change_role(struct muc_standing actor, struct muc_standing whom,
+	enum role to);
+
+/* The role of an occupant whose affiliation changes, and who may stay (section 5.1.3). */
+enum role muc_role_after(enum affiliation from, enum affiliation to, enum role role,
+	bool moderated);
 
 /* Status codes (section 16.6.2). */
 enum muc_status {
