@@ -48,6 +48,8 @@ static void handled_elsewhere(struct mail *m, void *receiver)
 
 void message_handled(struct shard *s, const struct stanza *st)
 {
+	if (st->original)
+		st = st->original;
 	if (!st->session || s->dead)
 		return;
 	struct shard *owner = shard_of(s->core, st->from);
@@ -102,21 +104,28 @@ static struct shard *home_of(struct shard *s, const struct stanza *st)
 	return jid_is_set(st->from) ? shard_of(s->core, st->from) : s;
 }
 
+void message_keep(struct shard *s, struct stanza *st, const struct ledger_entry *e, unsigned n,
+	uint64_t id, struct str bytes, bool waits)
+{
+	struct ledger_op *op = shard_ledger_op(s, home_of(s, st), kept, sizeof(struct keeping));
+
+	*(struct keeping *)op->ctx = (struct keeping){ stanza_ref(st), waits };
+	ledger_store(s->core->ledger, op, e, n, id, bytes, STR(""));
+	for (unsigned i = 0; s->core->search && i < n; i++)
+		if (e[i].archived)
+			search_news(s->core->search, e[i].archive);
+}
+
 /* Writes the message to the ledger, for these archives. */
 static void write_down(const struct delivery *d, const struct ledger_entry *e, unsigned n)
 {
 	struct account *a = d->account;
 	struct stanza *st = d->stanza;
 	struct shard *s = a->shard;
-	struct ledger_op *op = shard_ledger_op(s, home_of(s, st), kept, sizeof(struct keeping));
 
-	*(struct keeping *)op->ctx = (struct keeping){ stanza_ref(st), d->waits };
 	buf_reset(&s->scratch);
 	stanza_write(&s->scratch, st, st->from, d->to, NS_NONE);
-	ledger_store(s->core->ledger, op, e, n, st->archive_id, buf_str(&s->scratch), STR(""));
-	for (unsigned i = 0; s->core->search && i < n; i++)
-		if (e[i].archived)
-			search_news(s->core->search, e[i].archive);
+	message_keep(s, st, e, n, st->archive_id, buf_str(&s->scratch), d->waits);
 	if (d->waits)
 		a->has_stored = true;
 }
@@ -365,7 +374,7 @@ void message_send(struct session *s, struct stanza *st)
 	st->archive_id = message_new_id(shard);
 	st->kept_by_sender = account_keeps(a, st, to, true) & KEEP_ARCHIVED;
 	if (s->sm) {
-		bool later = is_between_people(st);
+		bool later = is_between_people(st) || st->type == MESSAGE_GROUPCHAT;
 		st->session = later ? s->number : 0;
 		st->number = sm_take(s->sm, later);
 	}

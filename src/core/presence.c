@@ -221,10 +221,18 @@ static uint32_t directed_at(const struct session *s, struct jid to)
 	return i;
 }
 
+/* Whatever resource it went to: in a room, all occupants know of it. */
+static bool is_directed_to(const struct session *s, struct jid who)
+{
+	for (uint32_t i = 0; i < s->n_directed; i++)
+		if (jid_eq_bare(s->directed[i], who))
+			return true;
+	return false;
+}
+
 bool presence_is_shared(const struct session *s, struct jid who)
 {
-	return account_may_see(s->account, who) || directed_at(s, who) < s->n_directed ||
-	       directed_at(s, jid_bare(who)) < s->n_directed;
+	return account_may_see(s->account, who) || is_directed_to(s, who);
 }
 
 static void drop_directed(struct session *s, uint32_t i)

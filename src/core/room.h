@@ -28,6 +28,7 @@
 #define ROOM_KEY_LEN     32
 #define ROOM_WAITING_MAX 1000         /* stanzas that wait while a room is loaded */
 #define ROOM_SEATS_MAX   32           /* clients of one occupant */
+#define ROOM_PAST_BYTES  (1024 * 1024) /* of the messages that who enters gets */
 #define OCCUPANT_ID_LEN  32           /* XEP-0421: hexadecimal */
 
 struct room;
@@ -38,7 +39,7 @@ struct seat {
 	struct map_node node;     /* room.seats, by full JID */
 	struct list link;         /* occupant.seats, the one with the newest presence first */
 	struct occupant *occupant;
-	struct stanza *presence;  /* the last that it sent; counted */
+	struct stanza *presence;  /* the last that it sent, without what is the room's to say; counted */
 	struct jid full;          /* text inline, behind the struct */
 };
 
@@ -55,15 +56,17 @@ struct occupant {
 	char id[OCCUPANT_ID_LEN]; /* XEP-0421 */
 	struct stanza *shown;     /* its presence as the room tells it, or NULL: to be made */
 	struct stanza *shown_jid; /* the same with the real JID, for who may see it */
-	uint64_t spoke_ms;        /* monotonic: last message (slow mode) */
-	uint64_t tokens_ms;       /* when its allowance of stanzas is full again */
+	bool told;                /* the others know of it: its role is one that is shown */
+	uint64_t spoke_ms;        /* monotonic: last message (slow mode); 0: none yet */
+	uint64_t spent_us;        /* until then what it has sent fills its share (room_rate) */
 };
 
 /* What somebody is to the room over visits. Owned by the room. */
 struct member {
 	struct map_node node;     /* room.members, by bare JID */
+	struct map_node by_nick;  /* room.nicks, where there is one */
 	struct jid jid;           /* text inline, behind the struct */
-	enum affiliation affiliation;
+	enum affiliation affiliation; /* AFFILIATION_NONE: maybe it is remembered as gone */
 	enum role role;           /* kept over visits in a moderated room, or ROLE_NONE */
 	char *nick;               /* registered, or NULL */
 	char *reason;             /* or NULL */
@@ -83,19 +86,23 @@ struct room {
 	struct jid jid;           /* bare; text inline, behind the struct */
 	bool ready;               /* loaded; else `waiting` waits */
 	bool locked;              /* new, and not configured yet (section 10.1) */
-	bool ending;              /* being destroyed */
+	bool ended;               /* destroyed: nobody finds it any more */
+	uint32_t held;            /* room_hold() */
 	struct room_config config;
 	uint8_t key[ROOM_KEY_LEN];/* of the occupants' ids */
 	uint64_t created_us;
 	struct map members;
-	uint64_t version;         /* of the members: grows with each change */
+	struct map nicks;         /* those of them who have registered one */
+	uint64_t version;         /* of the affiliations: grows with each change */
+	uint64_t remembers;       /* since this version all who have lost one are in `members` */
 	struct map occupants, seats;
 	struct list in_order;     /* occupants */
-	struct past_message *past;/* a ring of past_cap, as long as the history that is given */
-	uint32_t past_first, n_past, past_cap;
+	struct past_message *past;/* the oldest first: as many as are given to who enters */
+	uint32_t n_past, past_cap;
+	size_t past_bytes;        /* of them, at most ROOM_PAST_BYTES */
 	struct stanza *subject;   /* the message that set it, or NULL; counted */
 	uint64_t subject_us;      /* and when */
-	struct list waiting;      /* struct room_waiter */
+	struct list waiting;      /* struct room_waiter: until it is loaded, or not held any more */
 	uint32_t n_waiting;
 	bool row_changed;         /* configuration or subject are to be written */
 	bool members_changed;
@@ -112,6 +119,9 @@ struct room {
 /* A stanza for a room, or for its occupant: on its owner. */
 void room_deliver(struct shard *s, struct host *h, struct stanza *st, struct jid to);
 
+/* The service that it belongs to, or NULL: it is not served any more. */
+struct host *room_host(const struct room *r);
+
 /* The loaded room of a bare JID on its owner, or NULL. */
 struct room *room_get(struct shard *s, struct jid bare);
 
@@ -123,6 +133,13 @@ struct room_waiter {
 };
 void room_wait(struct shard *s, struct jid bare, struct room_waiter *w);
 
+/* Around whatever changes a room or sends for it: stanzas that come for it meanwhile (an error in
+ * answer to what it sends, on the same shard) wait, so that nobody is removed while others are
+ * being told something. Releasing writes what changed, and lets in what waits. The room may be gone
+ * then. Waiters, stanzas and IQs run with the room held. */
+void room_hold(struct room *r);
+void room_release(struct room *r);
+
 /* Whether somebody may make rooms at the host. */
 bool room_may_create(struct shard *s, const struct host *h, struct jid who);
 
@@ -131,17 +148,14 @@ bool room_may_create(struct shard *s, const struct host *h, struct jid who);
 struct room *room_new(struct shard *s, struct jid bare, struct jid owner);
 
 /* Section 10.9: tells the occupants, and erases the room with all that is stored of it, its
- * messages too. The room is gone when this returns. alternate: another room, or unset. done (or
- * NULL) is called once all is erased. */
+ * messages too. Nobody finds it any more when this returns, and it is freed once it is not held.
+ * alternate: another room, or unset. done (or NULL) is called once all is erased. */
 struct room_end {
 	struct jid alternate;
 	struct str reason, password; /* null slices: none */
 };
 void room_destroy(struct room *r, const struct room_end *end,
 	void (*done)(struct shard *s, enum store_status status, void *ctx), void *ctx);
-
-/* Nobody is in it (any more), or it may leave for another reason: sees to its end or its timer. */
-void room_settle(struct room *r);
 
 /* ---- in the store (room_store.c) ---- */
 
@@ -155,7 +169,8 @@ void room_commit(struct room *r, struct later *answer);
 void rooms_save(struct core *c);
 void rooms_restore(struct core *c);
 
-/* All rooms of the shard; its thread is to end. */
+/* The rooms of a shard (shard.rooms): none yet; all, its thread has ended. */
+void rooms_init(struct shard *s);
 void rooms_free(struct shard *s);
 
 /* ---- who is in it (room_enter.c) ---- */
@@ -210,8 +225,15 @@ void room_tell_some(struct room *r, const char *type, struct str children,
 /* Sends a stanza to all occupants' seats as it is, each with his address. */
 void room_spread(struct room *r, struct stanza *st);
 
-/* What came late, the subject, for one who enters. seat: has been told all presence. */
+/* What was said before, as much of it as is asked for, and the subject, for one who enters and has
+ * been told all presence (sections 7.2.13 to 7.2.15). */
 void room_tell_past(struct room *r, struct seat *seat, const struct stanza *entering);
+
+/* One more message of the past, with its archive id: after those that are there. */
+void room_note_past(struct room *r, struct stanza *message);
+
+/* Forgets a message of the past. */
+void room_forget_past(struct room *r, uint64_t archive_id);
 
 /* ---- what somebody is to it (room_power.c) ---- */
 
@@ -221,6 +243,12 @@ enum affiliation room_affiliation(const struct room *r, struct jid bare);
 /* How many have this affiliation. */
 uint32_t room_count(const struct room *r, enum affiliation a);
 
+/* The role that somebody enters with: what a moderator decided (section 5.1), or table 4. */
+enum role room_role_at_entry(const struct room *r, struct jid bare);
+
+/* Whether so many more entries of members fit. */
+bool room_has_place(struct room *r, uint32_t n);
+
 /* Whether somebody (by his affiliation, and his role where he is an occupant) may make such a
  * change: tables 3, 5, 6 and 7, sections 8 and 9. ERR_COUNT: he may. */
 enum stanza_error room_may_affiliate(const struct room *r, struct jid actor, struct jid whom,
@@ -228,9 +256,26 @@ enum stanza_error room_may_affiliate(const struct room *r, struct jid actor, str
 enum stanza_error room_may_change_role(const struct room *r, struct jid actor,
 	const struct occupant *whom, enum role to);
 
+/* The same for several changes at once, of different people: an owner remains after all of them. */
+struct room_change {
+	struct jid whom;
+	enum affiliation to;
+};
+enum stanza_error room_may_affiliate_all(const struct room *r, struct jid actor,
+	const struct room_change *changes, size_t n);
+
+/* Whether somebody may change anything of roles or affiliations. */
+bool room_may_manage(const struct room *r, struct jid who);
+
+/* Whether somebody may read who has an affiliation (sections 9.2, 9.5, 10.5 and 10.8), or a role
+ * (sections 8.5 and 9.8). */
+bool room_may_list(const struct room *r, struct jid who, enum affiliation a);
+bool room_may_list_role(const struct room *r, struct jid who, enum role role);
+
 /* Changes an affiliation with all that follows: roles, presence, removal of who may not stay
- * (sections 9 and 10), or a message about somebody who is not there. Nobody asks whether the actor
- * may. False: the bound of members is reached. */
+ * (sections 9 and 10), or messages to the occupants and to himself about somebody who is not there.
+ * An invitation is for the caller to send. Nobody asks whether the actor may. False: the bound of
+ * members is reached. */
 bool room_affiliate(struct room *r, struct jid whom, enum affiliation to, struct jid actor,
 	struct str reason);
 

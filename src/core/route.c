@@ -5,6 +5,7 @@
 #include "core/block.h"
 #include "core/message.h"
 #include "core/presence.h"
+#include "core/room.h"
 
 #include <stdlib.h>
 
@@ -41,10 +42,12 @@ void bounce(struct shard *s, const struct stanza *st, enum stanza_error e, struc
 
 /* ---- between shards ---- */
 
+/* Stanzas and addresses: one of the two alone, or one of each. */
 struct parcel {
 	struct mail mail;
-	struct stanza *stanza;
-	struct jid to; /* text inline */
+	uint32_t n_stanzas, n_to;
+	struct stanza **stanzas; /* counted; behind the struct, like the next one */
+	struct jid *to;          /* and their texts behind that */
 };
 
 static void deliver(struct shard *s, struct stanza *st, struct jid to);
@@ -53,22 +56,39 @@ static void parcel_arrived(struct mail *m, void *receiver)
 {
 	struct parcel *p = container_of(m, struct parcel, mail);
 
-	deliver(receiver, p->stanza, p->to);
-	stanza_unref(&p->stanza);
+	for (uint32_t i = 0; i < p->n_stanzas; i++) {
+		for (uint32_t k = 0; k < p->n_to; k++)
+			deliver(receiver, p->stanzas[i], p->to[k]);
+		stanza_unref(&p->stanzas[i]);
+	}
 	free(p);
 }
 
-static void send_parcel(struct shard *from, struct shard *to, struct stanza *st, struct jid j)
+static void send_parcel(struct shard *from, struct shard *to, struct stanza *const *stanzas,
+	size_t n_stanzas, const struct jid *j, size_t n_to)
 {
-	struct str text = jid_str(j);
-	struct parcel *p = xmalloc(sizeof *p + text.n);
+	size_t text = 0, bytes = 0;
 
-	memcpy(p + 1, text.p, text.n);
+	for (size_t i = 0; i < n_to; i++)
+		text += jid_str(j[i]).n;
+	for (size_t i = 0; i < n_stanzas; i++)
+		bytes += stanzas[i]->doc.n_bytes;
+	struct parcel *p = xmalloc(sizeof *p + n_stanzas * sizeof *stanzas + n_to * sizeof *j + text);
+	p->stanzas = (struct stanza **)(p + 1);
+	p->to = (struct jid *)(p->stanzas + n_stanzas);
+	p->n_stanzas = (uint32_t)n_stanzas;
+	p->n_to = (uint32_t)n_to;
 	p->mail = (struct mail){ .run = parcel_arrived,
-		.bytes = (uint32_t)(sizeof *p + text.n + st->doc.n_bytes) };
-	p->stanza = stanza_ref(st);
-	p->to = j;
-	p->to.p = (char *)(p + 1);
+		.bytes = (uint32_t)(sizeof *p + text + bytes) };
+	for (size_t i = 0; i < n_stanzas; i++)
+		p->stanzas[i] = stanza_ref(stanzas[i]);
+	char *at = (char *)(p->to + n_to);
+	for (size_t i = 0; i < n_to; i++) {
+		struct str t = jid_str(j[i]);
+		p->to[i] = j[i];
+		p->to[i].p = memcpy(at, t.p, t.n);
+		at += t.n;
+	}
 	shard_post(from, to, &p->mail);
 }
 
@@ -83,7 +103,7 @@ static void deliver_to_host(struct shard *s, struct host *h, struct stanza *st, 
 		return;
 	}
 	struct ctx c = { .shard = s, .host = h };
-	iq_dispatch(&c, st, AT_HOST);
+	iq_dispatch(&c, st, h->home ? AT_ROOMS : AT_HOST);
 }
 
 static bool is_answer(const struct stanza *st)
@@ -112,7 +132,55 @@ void route_to(struct shard *s, struct stanza *st, struct jid to)
 	if (owner == s)
 		deliver(s, st, to);
 	else
-		send_parcel(s, owner, st, to);
+		send_parcel(s, owner, &st, 1, &to, 1);
+}
+
+/* Whether an address belongs to a bare JID that some shard owns. */
+static bool has_owner(struct shard *s, struct jid to)
+{
+	return to.n_local && settings_host(s->settings, jid_domain(to));
+}
+
+void route_each(struct shard *s, struct stanza *st, const struct jid *to, size_t n)
+{
+	unsigned shards = s->core->n_shards;
+	struct jid *sorted = arena_alloc(&s->loop.turn, n * sizeof *sorted);
+	uint16_t *owner = arena_alloc(&s->loop.turn, n * sizeof *owner);
+	size_t at[SHARDS_MAX + 1] = { 0 };
+
+	if (s->dead)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		owner[i] = has_owner(s, to[i]) ? (uint16_t)shard_of(s->core, to[i])->index : UINT16_MAX;
+		if (owner[i] != UINT16_MAX)
+			at[owner[i] + 1]++;
+		else
+			route_to(s, st, to[i]);
+	}
+	for (unsigned k = 0; k < shards; k++)
+		at[k + 1] += at[k];
+	for (size_t i = 0; i < n; i++)
+		if (owner[i] != UINT16_MAX)
+			sorted[at[owner[i]]++] = to[i];
+	for (unsigned k = 0; k < shards; k++) { /* at[k] is now where those of k end */
+		size_t first = k ? at[k - 1] : 0;
+		if (k != s->index && at[k] > first)
+			send_parcel(s, s->core->shards[k], &st, 1, sorted + first, at[k] - first);
+	}
+	for (size_t i = s->index ? at[s->index - 1] : 0; i < at[s->index]; i++)
+		deliver(s, st, sorted[i]);
+}
+
+void route_all(struct shard *s, struct stanza *const *stanzas, size_t n, struct jid to)
+{
+	struct shard *owner = has_owner(s, to) ? shard_of(s->core, to) : s;
+
+	if (owner != s && n && !s->dead) {
+		send_parcel(s, owner, stanzas, n, &to, 1);
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		route_to(s, stanzas[i], to);
 }
 
 void route(struct shard *s, struct stanza *st)
@@ -207,8 +275,14 @@ static bool needs_account(const struct stanza *st)
 
 static void deliver(struct shard *s, struct stanza *st, struct jid to)
 {
-	struct account *a = account_get(s, to);
+	struct host *h = settings_host(s->settings, jid_domain(to));
+	struct account *a;
 
+	if (h && h->home) {
+		room_deliver(s, h, st, to);
+		return;
+	}
+	a = account_get(s, to);
 	if (a)
 		deliver_to_account(a, st, to);
 	else if (needs_account(st))

@@ -3,6 +3,7 @@
 
 #include "base/bug.h"
 #include "base/digest.h"
+#include "core/room.h"
 #include "core/sm.h"
 
 #include <errno.h>
@@ -211,6 +212,7 @@ static bool start(struct server *s)
 		return false;
 	s->admin = admin_new(s, admin);
 	sm_restore_all(&s->core);
+	rooms_restore(&s->core);
 	return core_start(&s->core);
 }
 

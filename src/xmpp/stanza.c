@@ -228,8 +228,10 @@ void stanza_unref(struct stanza **s)
 
 	*s = NULL;
 	/* Acquire and release: who frees has seen all that the others did with it. */
-	if (gone && atomic_fetch_sub_explicit(&gone->refs, 1, memory_order_acq_rel) == 1)
+	if (gone && atomic_fetch_sub_explicit(&gone->refs, 1, memory_order_acq_rel) == 1) {
+		stanza_unref(&gone->original);
 		free(gone);
+	}
 }
 
 /* Appends where the room is reserved already. */

@@ -40,6 +40,8 @@ struct stanza {
 	uint32_t number;       /* of the stanza in that session (XEP-0198) */
 	bool kept_by_sender;   /* it belongs to the sender's archive */
 	uint64_t place;        /* where it waits in the ledger; 0: it does not */
+	struct stanza *original; /* a room passes it on for this one (counted), which is handled when
+				  * it is; or NULL */
 	uint32_t body;         /* offset in doc.bytes behind the root's start tag */
 };
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "core/archive.h"
 #include "core/credentials.h"
+#include "core/room.h"
 #include "core/sm.h"
 #include "core/roster.h"
 #include "modules/table.h"
@@ -72,6 +73,7 @@ static void start(struct world *w)
 	}
 	arena_clear(&a);
 	sm_restore_all(&w->core);
+	rooms_restore(&w->core);
 }
 
 void world_open(struct world *w)

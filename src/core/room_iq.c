@@ -1,0 +1,120 @@
+/* IQs for a room, and between its occupants (XEP-0045 section 17.4, XEP-0410). */
+#include "core/room_private.h"
+
+#include "base/bug.h"
+#include "base/hash.h"
+#include "core/route.h"
+#include "xml/extract.h"
+
+#include <stdlib.h>
+
+static bool is_request(const struct stanza *st)
+{
+	return st->type == IQ_GET || st->type == IQ_SET;
+}
+
+/* What is passed on keeps its id behind a mark that says which client asked: an occupant may have
+ * several, and the answer comes to the nickname alone. */
+#define MARK_LEN 17 /* 16 hexadecimal digits and a dash */
+
+static struct str marked(const struct seat *seat, struct str id, struct arena *a)
+{
+	return str_printf(a, "%016llx-%.*s", (unsigned long long)hash_fixed(jid_str(seat->full)),
+		STR_FMT(id));
+}
+
+static struct seat *asker(const struct occupant *o, struct str id, struct arena *a)
+{
+	list_each(seat, &o->seats, struct seat, link)
+		if (str_starts(id, marked(seat, STR(""), a)))
+			return seat;
+	return NULL;
+}
+
+static const char *type_of(const struct stanza *st)
+{
+	return st->type == IQ_GET ? "get" : st->type == IQ_SET ? "set"
+		: st->type == IQ_RESULT ? "result" : "error";
+}
+
+/* The same IQ between other addresses, with another id. */
+static void relay(struct room *r, const struct stanza *st, struct occupant *from, struct jid to,
+	struct str id)
+{
+	struct shard *s = r->shard;
+	const struct xml_node *n = xml_first(&st->doc, stanza_root(st));
+
+	buf_reset(&s->scratch);
+	struct writer w = w_on(&s->scratch);
+	stanza_open(&w, STANZA_IQ, type_of(st), room_address(from, &s->loop.turn), to, id);
+	w_raw(&w, STR(""));
+	for (; n; n = xml_next(&st->doc, n))
+		xml_extract(&s->scratch, &st->doc, n);
+	w_close(&w);
+	if (w_done(&w))
+		route_text(s, buf_str(&s->scratch));
+	else if (is_request(st))
+		bounce(s, st, ERR_RESOURCE_CONSTRAINT, STR("the request is too large"));
+}
+
+/* ---- requests ---- */
+
+/* vCards and the like are the person's, not the client's. */
+static bool is_for_person(const struct stanza *st)
+{
+	return xml_is(stanza_payload(st), NS_VCARD, TAG_VCARD);
+}
+
+static void pong(struct room *r, const struct stanza *st)
+{
+	struct ctx c = { .shard = r->shard, .host = room_host(r), .room = r };
+
+	reply_ok(&c, st);
+}
+
+static void request(struct room *r, struct stanza *st, struct jid to)
+{
+	struct seat *seat = room_seat(r, st->from);
+	struct occupant *o = room_occupant(r, jid_resource(to));
+	struct arena *turn = &r->shard->loop.turn;
+
+	if (!seat) {
+		bounce(r->shard, st, ERR_NOT_ACCEPTABLE, STR("you are not in this room"));
+	} else if (!o) {
+		bounce(r->shard, st, ERR_ITEM_NOT_FOUND, STR("there is no such occupant"));
+	} else if (o == seat->occupant && xml_is(stanza_payload(st), NS_PING, TAG_PING)) {
+		pong(r, st);
+	} else if (!room_may_send(seat->occupant)) {
+		bounce(r->shard, st, ERR_RESOURCE_CONSTRAINT, STR("not so fast"));
+	} else {
+		struct seat *first = container_of(o->seats.next, struct seat, link);
+		relay(r, st, seat->occupant, is_for_person(st) ? o->bare : first->full,
+			marked(seat, st->id, turn));
+	}
+}
+
+/* ---- answers ---- */
+
+static void answer(struct room *r, struct stanza *st, struct jid to)
+{
+	struct seat *seat = room_seat(r, st->from);
+	struct occupant *from = seat ? seat->occupant : room_occupant_of(r, st->from);
+	struct occupant *o = room_occupant(r, jid_resource(to));
+	struct seat *to_seat = o ? asker(o, st->id, &r->shard->loop.turn) : NULL;
+
+	if (from && to_seat)
+		relay(r, st, from, to_seat->full, str_skip(st->id, MARK_LEN));
+}
+
+void room_iq(struct room *r, struct stanza *st, struct jid to)
+{
+	struct ctx c = { .shard = r->shard, .host = room_host(r), .room = r,
+		.seat = room_seat(r, st->from) };
+
+	if (!jid_is_bare(to) && is_request(st))
+		request(r, st, to);
+	else if (!jid_is_bare(to))
+		answer(r, st, to);
+	else
+		iq_dispatch(&c, st, AT_ROOM);
+}
