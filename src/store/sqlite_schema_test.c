@@ -1,5 +1,6 @@
 #include "store/sqlite_schema.h"
 
+#include "store/rooms.h"
 #include "store/store_testing.h"
 
 #include <sys/stat.h>
@@ -119,17 +120,37 @@ static void a_step_that_fails_leaves_nothing_behind(void **state)
 
 /* --- Databases of released versions --------------------------------------------------- */
 
+#define ROWS_OF_1 \
+	"INSERT INTO accounts VALUES (7, 'example.org', 'romeo', 5, 6, 'bye', 9);"  \
+	"INSERT INTO keys VALUES (7, 0, 4096, x'01', x'02', x'03');"                \
+	"INSERT INTO roster VALUES (7, 'juliet@x', 'J', 3, 0, 1, 9);"               \
+	"INSERT INTO roster_groups VALUES (7, 'juliet@x', 'Friends');"              \
+	"INSERT INTO pending VALUES (1, 7, 'nurse@x', '<presence/>');"
+
 /* What each version had, written as that version wrote it. */
 static const struct {
-	int version;
-	const char *name, *rows;
+	int version; /* of the schema */
+	const char *rows;
+	size_t n_data;
 } released[] = {
-	{ 1, "0.1.0", "INSERT INTO accounts VALUES (7, 'example.org', 'romeo', 5, 6, 'bye', 9);"
-		"INSERT INTO keys VALUES (7, 0, 4096, x'01', x'02', x'03');"
-		"INSERT INTO roster VALUES (7, 'juliet@x', 'J', 3, 0, 1, 9);"
-		"INSERT INTO roster_groups VALUES (7, 'juliet@x', 'Friends');"
-		"INSERT INTO pending VALUES (1, 7, 'nurse@x', '<presence/>')" },
+	{ 1, ROWS_OF_1, 0 },
+	{ 2, ROWS_OF_1 "INSERT INTO data VALUES (1, 7, 'push', 'p@x', x'00')", 1 },
 };
+
+static void assert_rooms_are_kept(struct bench *b)
+{
+	static const struct store_room row = { .title = { "A Dark Cave", 11 }, .listed = true };
+	static const struct store_affiliation owner = { .jid = { "romeo@example.org", 17 },
+		.affiliation = { "owner", 5 } };
+	static const struct store_datum datum = { { "a", 1 }, { "k", 1 }, { "1", 1 } };
+
+	store_room_save(b->s, new_op(b), HOST, STR("coven"), &row, &owner, 1, &datum, 1);
+	store_room_load(b->s, new_op(b), HOST, STR("coven"));
+	assert_int_equal(wait_all(b)->status, STORE_OK);
+	assert_str(b->last->room.title, row.title);
+	assert_int_equal(b->last->room.n_affiliations, 1);
+	assert_int_equal(b->last->room.n_data, 1);
+}
 
 static void a_database_of_a_released_version_goes_on(void **state)
 {
@@ -156,9 +177,10 @@ static void a_database_of_a_released_version_goes_on(void **state)
 		assert_int_equal(acc->n_items, 1);
 		assert_str(acc->items[0].groups, str_from("Friends", 8));
 		assert_int_equal(acc->n_pending, 1);
-		assert_int_equal(acc->n_data, 0);
+		assert_int_equal(acc->n_data, released[i].n_data);
 		store_set_data(b->s, new_op(b), HOST, STR("romeo"), &datum, 1);
-		assert_int_equal(load(b, STR("romeo"))->n_data, 1);
+		assert_int_equal(load(b, STR("romeo"))->n_data, released[i].n_data + 1);
+		assert_rooms_are_kept(b);
 		tear_down((void **)&b);
 	}
 }

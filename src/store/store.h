@@ -142,7 +142,7 @@ struct store_op {
 	struct store_room *rooms;       /* of store_rooms() and store_rooms_search() */
 	size_t n_rooms;
 	struct db_backup *backup;       /* one under way */
-	struct db_room_search *search;     /* likewise */
+	struct db_room_search *search;  /* likewise */
 	void *ctx;                      /* of the caller, ctx_size bytes, zeroed */
 };
 

@@ -1,6 +1,6 @@
 /* What the store promises when the process is killed or the disk is full. Each case runs a
  * store in a child, so that the parent may kill it and the child may limit itself. */
-#include "store/store.h"
+#include "store/rooms.h"
 
 #include "store/testing.h"
 
@@ -45,7 +45,7 @@ static struct store *open_store(const char *dir)
 	return s;
 }
 
-/* The account with this number. */
+/* The account or room with this number. */
 static struct str name_of(char *buf, uint32_t number)
 {
 	snprintf(buf, 16, "n%u", number);
@@ -65,13 +65,31 @@ struct reporter {
 
 static void report(struct store_op *op, void *receiver);
 
+static bool is_room(uint32_t number)
+{
+	return number % 2;
+}
+
+static void create_room(struct store *s, struct store_op *op, struct str name)
+{
+	static const struct store_room row = { .title = { "A Dark Cave", 11 } };
+	static const struct store_affiliation owner = { .jid = { "crone1@x", 8 },
+		.affiliation = { "owner", 5 } };
+	static const struct store_datum datum = { { "a", 1 }, { "k", 1 }, { "1", 1 } };
+
+	store_room_save(s, op, HOST, name, &row, &owner, 1, &datum, 1);
+}
+
 static void create_next(struct reporter *r)
 {
 	char name[16];
 	struct store_op *op = store_op_new(&r->home, report, sizeof r->next);
 
 	memcpy(op->ctx, &r->next, sizeof r->next);
-	store_account_create(r->s, op, HOST, name_of(name, r->next++), keys, 1);
+	if (is_room(r->next))
+		create_room(r->s, op, name_of(name, r->next++));
+	else
+		store_account_create(r->s, op, HOST, name_of(name, r->next++), keys, 1);
 }
 
 static void report(struct store_op *op, void *receiver)
@@ -89,8 +107,9 @@ static bool never(void *receiver)
 	return false;
 }
 
-/* Makes accounts from number `first` on until it is killed, and tells each that came home. */
-static void make_accounts(const char *dir, uint32_t first, int fd)
+/* Makes accounts and rooms from number `first` on until it is killed, and tells each that came
+ * home. */
+static void make_many(const char *dir, uint32_t first, int fd)
 {
 	struct reporter r = { .s = open_store(dir), .fd = fd, .next = first };
 
@@ -100,7 +119,7 @@ static void make_accounts(const char *dir, uint32_t first, int fd)
 	home_run(&r.home, &r, never);
 }
 
-/* Runs make_accounts() for a while and kills it. Marks what it told; the first number that
+/* Runs make_many() for a while and kills it. Marks what it told; the first number that
  * the next child may take. */
 static uint32_t run_and_kill(const char *dir, uint32_t first, bool *told, unsigned after_ms)
 {
@@ -113,7 +132,7 @@ static uint32_t run_and_kill(const char *dir, uint32_t first, bool *told, unsign
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		close(fds[0]);
-		make_accounts(dir, first, fds[1]);
+		make_many(dir, first, fds[1]);
 	}
 	close(fds[1]);
 	/* From the first report on, so that the kill falls among the writes. */
@@ -142,34 +161,45 @@ static int64_t number(sqlite3 *db, const char *sql)
 	return n;
 }
 
-/* Looks with SQLite alone, so that a store that lies to itself is found out. */
-static void assert_all_there(const char *dir, const bool *told)
+/* Those of the kind whose numbers were told, but who are not in its table. */
+static unsigned count_missing(sqlite3 *db, const char *sql, bool rooms, const bool *told)
 {
-	char path[4200];
-	sqlite3 *db;
 	sqlite3_stmt *st;
 	unsigned missing = 0;
 
-	snprintf(path, sizeof path, "%s/stentor.db", dir);
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(number(db, "SELECT integrity_check = 'ok' "
-		"FROM pragma_integrity_check"), 1);
-	/* What came of an account came whole. */
-	assert_int_equal(number(db, "SELECT count(*) FROM accounts WHERE id NOT IN "
-		"(SELECT account FROM keys)"), 0);
-	assert_int_equal(sqlite3_prepare_v2(db, "SELECT count(*) FROM accounts "
-		"WHERE user = 'n' || ?1 AND host = 'example.org'", -1, &st, NULL), SQLITE_OK);
-	for (int i = 0; i < NUMBERS_MAX; i++) {
-		if (!told[i])
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
+	for (uint32_t i = 0; i < NUMBERS_MAX; i++) {
+		if (!told[i] || is_room(i) != rooms)
 			continue;
-		sqlite3_bind_int(st, 1, i);
+		sqlite3_bind_int64(st, 1, i);
 		assert_int_equal(sqlite3_step(st), SQLITE_ROW);
 		missing += sqlite3_column_int(st, 0) != 1;
 		sqlite3_reset(st);
 	}
 	sqlite3_finalize(st);
+	return missing;
+}
+
+/* Looks with SQLite alone, so that a store that lies to itself is found out. */
+static void assert_all_there(const char *dir, const bool *told)
+{
+	char path[4200];
+	sqlite3 *db;
+
+	snprintf(path, sizeof path, "%s/stentor.db", dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(number(db, "SELECT integrity_check = 'ok' "
+		"FROM pragma_integrity_check"), 1);
+	/* What came of an account or a room came whole. */
+	assert_int_equal(number(db, "SELECT count(*) FROM accounts WHERE id NOT IN "
+		"(SELECT account FROM keys)"), 0);
+	assert_int_equal(number(db, "SELECT count(*) FROM rooms WHERE id NOT IN "
+		"(SELECT room FROM room_affiliations) OR id NOT IN (SELECT room FROM room_data)"), 0);
+	assert_int_equal(count_missing(db, "SELECT count(*) FROM accounts "
+		"WHERE user = 'n' || ?1 AND host = 'example.org'", false, told), 0);
+	assert_int_equal(count_missing(db, "SELECT count(*) FROM rooms "
+		"WHERE name = 'n' || ?1 AND host = 'example.org'", true, told), 0);
 	sqlite3_close(db);
-	assert_int_equal(missing, 0);
 }
 
 static void what_came_home_outlives_a_kill(void **state)
