@@ -1,0 +1,521 @@
+/* What somebody is to a room: affiliations, which last, and roles, which last for a visit
+ * (XEP-0045 sections 5, 8, 9 and 10). The rules who may change what are in xmpp/muc.c.
+ *
+ * An entry of somebody who is nothing any more stays in memory, so that others can be told that he
+ * is gone from the lists (XEP-0463). Such entries give way when the bound of members is reached. */
+#include "core/room_private.h"
+
+#include "base/bug.h"
+#include "core/message.h"
+#include "core/route.h"
+
+#include <stdlib.h>
+
+#define NEWS_MAX (128 * 1024) /* bytes of a message about an affiliation */
+
+/* ---- members ---- */
+
+static struct str member_key(const struct map_node *n)
+{
+	return jid_str(container_of(n, struct member, node)->jid);
+}
+
+static struct str nick_key(const struct map_node *n)
+{
+	return str_c(container_of(n, struct member, by_nick)->nick);
+}
+
+void room_init_members(struct room *r)
+{
+	map_init(&r->members, member_key);
+	map_init(&r->nicks, nick_key);
+}
+
+static void member_free(struct member *m)
+{
+	free(m->nick);
+	free(m->reason);
+	free(m);
+}
+
+void room_free_members(struct room *r)
+{
+	struct map_node *next;
+
+	for (struct map_node *n = map_next(&r->members, NULL); n; n = next) {
+		next = map_next(&r->members, n);
+		member_free(container_of(n, struct member, node));
+	}
+	map_clear(&r->nicks);
+	map_clear(&r->members);
+}
+
+struct member *room_member_new(struct room *r, struct jid bare)
+{
+	struct str text = jid_bare_str(bare);
+	struct member *m = xcalloc(1, sizeof *m + text.n);
+
+	m->jid = jid_bare(bare);
+	m->jid.p = memcpy(m + 1, text.p, text.n);
+	m->affiliation = AFFILIATION_NONE;
+	map_put(&r->members, &m->node);
+	return m;
+}
+
+static char *own(struct str s)
+{
+	return s.n ? strndup(s.p, s.n) : NULL;
+}
+
+void room_member_set_nick(struct room *r, struct member *m, struct str nick)
+{
+	if (m->nick)
+		map_del(&r->nicks, &m->by_nick);
+	free(m->nick);
+	m->nick = own(nick);
+	if (m->nick)
+		map_put(&r->nicks, &m->by_nick);
+}
+
+struct member *room_member(const struct room *r, struct jid bare)
+{
+	struct map_node *n = map_get(&r->members, jid_bare_str(bare));
+
+	return n ? container_of(n, struct member, node) : NULL;
+}
+
+struct member *room_nick_owner(const struct room *r, struct str nick)
+{
+	struct map_node *n = map_get(&r->nicks, nick);
+
+	return n ? container_of(n, struct member, by_nick) : NULL;
+}
+
+bool room_member_is_nothing(const struct member *m)
+{
+	return m->affiliation == AFFILIATION_NONE && m->role == ROLE_NONE && !m->nick;
+}
+
+/* Those who are nothing any more, unless the store may have to be told of it (again). */
+static void forget_removed(struct room *r)
+{
+	struct map_node *next;
+
+	if (r->writing || r->unsaved)
+		return;
+	for (struct map_node *n = map_next(&r->members, NULL); n; n = next) {
+		struct member *m = container_of(n, struct member, node);
+		next = map_next(&r->members, n);
+		if (!room_member_is_nothing(m) || m->changed)
+			continue;
+		if (m->version > r->remembers)
+			r->remembers = m->version;
+		map_del(&r->members, n);
+		member_free(m);
+	}
+}
+
+bool room_has_place(struct room *r, uint32_t n)
+{
+	uint32_t max = r->shard->settings->room_members_max;
+
+	if (r->members.n + n > max)
+		forget_removed(r);
+	return r->members.n + n <= max;
+}
+
+/* His entry, made where there is none. NULL: the bound is reached. */
+static struct member *entry_of(struct room *r, struct jid bare)
+{
+	struct member *m = room_member(r, bare);
+
+	if (m)
+		return m;
+	return room_has_place(r, 1) ? room_member_new(r, bare) : NULL;
+}
+
+static void changed(struct room *r, struct member *m)
+{
+	m->changed = true;
+	r->members_changed = true;
+}
+
+/* ---- what somebody is ---- */
+
+static enum affiliation listed(const struct room *r, struct jid bare)
+{
+	const struct member *m = room_member(r, bare);
+
+	return m ? m->affiliation : AFFILIATION_NONE;
+}
+
+static struct jid domain_of(struct jid j)
+{
+	struct str domain = jid_domain(j);
+
+	return (struct jid){ .p = domain.p, .n_domain = (uint16_t)domain.n };
+}
+
+enum affiliation room_affiliation(const struct room *r, struct jid bare)
+{
+	enum affiliation a = listed(r, bare);
+
+	if (a == AFFILIATION_NONE && listed(r, domain_of(bare)) == OUTCAST) /* section 9.2 */
+		return OUTCAST;
+	return a;
+}
+
+/* What he may do: the server's administrators have the power of owners. */
+static enum affiliation power_of(const struct room *r, struct jid who)
+{
+	const struct host *h = room_host(r);
+
+	return h && host_administers(h, who) ? OWNER : room_affiliation(r, who);
+}
+
+/* His highest role, whatever nicknames he has: rights are the bare JID's (section 8). */
+static enum role role_of(const struct room *r, struct jid who)
+{
+	enum role role = ROLE_NONE;
+
+	list_each(o, &r->in_order, struct occupant, link)
+		if (o->role > role && jid_eq_bare(o->bare, who))
+			role = o->role;
+	return role;
+}
+
+uint32_t room_count(const struct room *r, enum affiliation a)
+{
+	uint32_t n = 0;
+
+	for (struct map_node *at = map_next(&r->members, NULL); at; at = map_next(&r->members, at))
+		n += container_of(at, struct member, node)->affiliation == a;
+	return n;
+}
+
+enum role room_role_at_entry(const struct room *r, struct jid bare)
+{
+	const struct member *m = room_member(r, bare);
+
+	if (m && m->role != ROLE_NONE && r->config.moderated)
+		return m->role;
+	return role_at_entry(room_affiliation(r, bare), r->config.moderated);
+}
+
+/* ---- who may do what ---- */
+
+bool room_may_list(const struct room *r, struct jid who, enum affiliation a)
+{
+	enum affiliation power = power_of(r, who);
+	enum role role = role_of(r, who);
+	bool configured = (r->config.list_affiliations & 1u << power) ||
+			  (role != ROLE_NONE && r->config.list_roles & 1u << role);
+
+	switch (a) {
+	case OUTCAST:
+		return power >= ADMIN;
+	case MEMBER: /* it shows JIDs, as moderators see them anyway */
+		return power >= ADMIN ||
+		       (configured && (r->config.anyone_sees_jids || role == MODERATOR));
+	case ADMIN:
+	case OWNER: /* sections 10.5 and 10.8 */
+		return power == OWNER || (configured && r->config.anyone_sees_jids);
+	default:
+		return false;
+	}
+}
+
+bool room_may_list_role(const struct room *r, struct jid who, enum role role)
+{
+	if (power_of(r, who) >= ADMIN)
+		return true;
+	return role < MODERATOR && role_of(r, who) == MODERATOR;
+}
+
+bool room_may_manage(const struct room *r, struct jid who)
+{
+	return power_of(r, who) >= ADMIN || role_of(r, who) == MODERATOR;
+}
+
+static enum stanza_error may_affiliate(const struct room *r, struct jid actor,
+	const struct room_change *c)
+{
+	enum affiliation power = power_of(r, actor);
+	enum affiliation from = c->to == OUTCAST ? power_of(r, c->whom) : listed(r, c->whom);
+
+	if (power >= ADMIN && c->to == OUTCAST && jid_eq_bare(actor, c->whom))
+		return ERR_CONFLICT; /* section 9.1 */
+	return muc_may_affiliate(power, from, c->to);
+}
+
+enum stanza_error room_may_affiliate_all(const struct room *r, struct jid actor,
+	const struct room_change *changes, size_t n)
+{
+	size_t gained = 0, lost = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		enum stanza_error e = may_affiliate(r, actor, &changes[i]);
+		bool is = listed(r, changes[i].whom) == OWNER, will = changes[i].to == OWNER;
+		if (e != ERR_COUNT)
+			return e;
+		gained += will && !is;
+		lost += is && !will;
+	}
+	/* Sections 10.4 and 10.5: an owner remains. */
+	return lost && room_count(r, OWNER) + gained == lost ? ERR_CONFLICT : ERR_COUNT;
+}
+
+enum stanza_error room_may_affiliate(const struct room *r, struct jid actor, struct jid whom,
+	enum affiliation to)
+{
+	return room_may_affiliate_all(r, actor, &(struct room_change){ whom, to }, 1);
+}
+
+enum stanza_error room_may_change_role(const struct room *r, struct jid actor,
+	const struct occupant *whom, enum role to)
+{
+	const struct seat *seat = room_seat(r, actor);
+
+	if (to == ROLE_NONE && seat && seat->occupant == whom)
+		return ERR_CONFLICT; /* section 8.2 */
+	return muc_may_change_role(
+		(struct muc_standing){ power_of(r, actor), role_of(r, actor) },
+		(struct muc_standing){ power_of(r, whom->bare), whom->role }, to);
+}
+
+/* ---- roles ---- */
+
+static void remove_for(struct occupant *o, enum muc_status why, struct jid actor,
+	struct str reason)
+{
+	room_remove(o, &(struct leaving){ .codes = { why }, .n_codes = 1, .actor = actor,
+		.reason = reason });
+}
+
+/* Section 5.1: what a moderator decided holds for the next visit too. Where no place is left for
+ * that, it holds for this one. */
+static void keep_role(const struct occupant *o)
+{
+	struct room *r = o->room;
+	enum role usual = role_at_entry(room_affiliation(r, o->bare), r->config.moderated);
+	enum role kept = o->role == usual ? ROLE_NONE : o->role;
+	struct member *m = kept == ROLE_NONE ? room_member(r, o->bare) : entry_of(r, o->bare);
+
+	if (!m || m->role == kept)
+		return;
+	m->role = kept;
+	changed(r, m);
+}
+
+void room_change_role(struct occupant *o, enum role to, struct jid actor, struct str reason)
+{
+	if (to == ROLE_NONE) {
+		remove_for(o, STATUS_KICKED, actor, reason);
+		return;
+	}
+	if (o->role == to)
+		return;
+	o->role = to;
+	if (o->room->config.moderated)
+		keep_role(o);
+	room_show_again(o, actor, reason);
+}
+
+/* ---- affiliations ---- */
+
+/* XML about somebody who is not in the room (sections 9 and 10, example 176). code: or 0. */
+static struct str news_of(const struct room *r, const struct member *m, struct str reason,
+	unsigned code)
+{
+	struct buf b;
+
+	buf_init(&b, NEWS_MAX);
+	struct writer w = w_on(&b);
+	w_open_ns(&w, "x", NS_MUC_USER);
+	w_open(&w, "item");
+	w_attr(&w, "affiliation", affiliation_name(m->affiliation));
+	w_attr(&w, "jid", jid_str(m->jid));
+	w_attr(&w, "role", role_name(ROLE_NONE));
+	if (reason.n)
+		w_leaf(&w, "reason", reason);
+	w_close(&w);
+	if (code) {
+		w_open(&w, "status");
+		w_attr_u64(&w, "code", code);
+		w_close(&w);
+	}
+	w_close(&w);
+	struct str xml = w_done(&w) ? str_dup(&r->shard->loop.turn, buf_str(&b)) : STR("");
+	buf_clear(&b);
+	return xml;
+}
+
+/* The message has his JID. */
+static bool sees_jids(const struct occupant *o)
+{
+	return room_shows_jids(o->room, o);
+}
+
+/* Section 18.1: out of courtesy. */
+static void tell_himself(const struct room *r, const struct member *m, struct str reason)
+{
+	struct shard *s = r->shard;
+	struct str news = news_of(r, m, reason, STATUS_AFFILIATION_CHANGED);
+	char id[ARCHIVE_ID_LEN];
+
+	archive_id_format(message_new_id(s), id);
+	buf_reset(&s->scratch);
+	struct writer w = w_on(&s->scratch);
+	stanza_open(&w, STANZA_MESSAGE, NULL, r->jid, m->jid, str_from(id, sizeof id));
+	w_raw(&w, news);
+	w_close(&w);
+	if (w_done(&w))
+		route_text(s, buf_str(&s->scratch));
+}
+
+static void tell_of_absent(struct room *r, const struct member *m, struct jid actor,
+	struct str reason)
+{
+	room_tell_some(r, NULL, news_of(r, m, reason, 0), sees_jids);
+	if (m->jid.n_local && !jid_eq_bare(m->jid, actor))
+		tell_himself(r, m, reason);
+}
+
+/* One who is in the room, and whose affiliation was `from`. */
+static void follow(struct occupant *o, enum affiliation from, struct jid actor, struct str reason)
+{
+	struct room *r = o->room;
+	enum affiliation to = room_affiliation(r, o->bare);
+
+	if (to == OUTCAST) {
+		remove_for(o, STATUS_BANNED, actor, reason);
+	} else if (r->config.members_only && power_of(r, o->bare) < MEMBER) {
+		remove_for(o, STATUS_AFFILIATION_LOST, actor, reason);
+	} else {
+		o->role = muc_role_after(from, to, o->role, r->config.moderated);
+		room_show_again(o, actor, reason);
+	}
+}
+
+/* Who of a domain that is banned now is in the room. */
+static void remove_domain(struct room *r, struct jid domain, struct jid actor, struct str reason)
+{
+	list_each_safe(o, &r->in_order, struct occupant, link)
+		if (o->bare.n_local && str_eq(jid_domain(o->bare), jid_str(domain)) &&
+			room_affiliation(r, o->bare) == OUTCAST)
+			remove_for(o, STATUS_BANNED, actor, reason);
+}
+
+static void set_affiliation(struct room *r, struct member *m, enum affiliation to,
+	struct str reason)
+{
+	m->affiliation = to;
+	m->role = ROLE_NONE;
+	m->version = ++r->version;
+	free(m->reason);
+	m->reason = own(reason);
+	if (to < MEMBER) /* section 9.1 */
+		room_member_set_nick(r, m, STR_NULL);
+	changed(r, m);
+}
+
+bool room_affiliate(struct room *r, struct jid whom, enum affiliation to, struct jid actor,
+	struct str reason)
+{
+	enum affiliation from = listed(r, whom);
+	bool is_here = false;
+
+	if (from == to)
+		return true;
+	struct member *m = entry_of(r, whom);
+	if (!m)
+		return false;
+	set_affiliation(r, m, to, reason);
+	list_each_safe(o, &r->in_order, struct occupant, link) {
+		if (!jid_eq_bare(o->bare, m->jid))
+			continue;
+		is_here = true;
+		follow(o, from, actor, reason);
+	}
+	if (to == OUTCAST && !m->jid.n_local)
+		remove_domain(r, m->jid, actor, reason);
+	if (!is_here)
+		tell_of_absent(r, m, actor, reason);
+	return true;
+}
+
+bool room_register_nick(struct room *r, struct jid whom, struct str nick)
+{
+	struct member *m = nick.n ? entry_of(r, whom) : room_member(r, whom);
+
+	if (!m)
+		return !nick.n;
+	if (m->nick ? str_eq(str_c(m->nick), nick) : !nick.n)
+		return true;
+	room_member_set_nick(r, m, nick);
+	changed(r, m);
+	return true;
+}
+
+/* ---- configuration ---- */
+
+/* Those who have the role that they entered with get the one that they would enter with now. */
+static void change_voice(struct occupant *o)
+{
+	struct room *r = o->room;
+	enum affiliation a = room_affiliation(r, o->bare);
+	enum role now = role_at_entry(a, r->config.moderated);
+
+	if (o->role != role_at_entry(a, !r->config.moderated) || o->role == now)
+		return;
+	o->role = now;
+	room_show_again(o, (struct jid){ 0 }, STR_NULL);
+}
+
+static void apply(struct room *r, const struct room_config *before)
+{
+	const struct room_config *now = &r->config;
+	bool closed = now->members_only && !before->members_only;
+
+	list_each_safe(o, &r->in_order, struct occupant, link) {
+		if (closed && power_of(r, o->bare) < MEMBER)
+			remove_for(o, STATUS_MEMBERS_ONLY, (struct jid){ 0 }, STR_NULL);
+		else if (now->moderated != before->moderated)
+			change_voice(o);
+		else if (o->told != !!(now->shown & 1u << o->role))
+			room_show_again(o, (struct jid){ 0 }, STR_NULL);
+	}
+}
+
+/* Section 10.2.1. */
+static void tell_codes(struct room *r, const enum muc_status *codes, size_t n)
+{
+	struct buf b;
+
+	buf_init(&b, NEWS_MAX);
+	struct writer w = w_on(&b);
+	w_open_ns(&w, "x", NS_MUC_USER);
+	for (size_t i = 0; i < n; i++) {
+		w_open(&w, "status");
+		w_attr_u64(&w, "code", codes[i]);
+		w_close(&w);
+	}
+	w_close(&w);
+	room_tell(r, "groupchat", buf_str(&b));
+	buf_clear(&b);
+}
+
+void room_configure(struct room *r, struct room_config *c)
+{
+	struct room_config before = r->config;
+	enum muc_status codes[ROOM_CONFIG_CODES];
+
+	r->config = *c;
+	*c = (struct room_config){ 0 };
+	r->row_changed = true;
+	apply(r, &before);
+	size_t n = room_config_codes(&before, &r->config, codes);
+	if (n && !r->locked)
+		tell_codes(r, codes, n);
+	room_config_clear(&before);
+}
