@@ -29,6 +29,7 @@
 #define ROOM_WAITING_MAX 1000         /* stanzas that wait while a room is loaded */
 #define ROOM_SEATS_MAX   32           /* clients of one occupant */
 #define ROOM_PAST_BYTES  (1024 * 1024) /* of the messages that who enters gets */
+#define ROOM_REASON_MAX  4096         /* bytes of a reason */
 #define OCCUPANT_ID_LEN  32           /* XEP-0421: hexadecimal */
 
 struct room;
@@ -222,6 +223,9 @@ void room_tell(struct room *r, const char *type, struct str children);
 void room_tell_some(struct room *r, const char *type, struct str children,
 	bool (*wants)(const struct occupant *o));
 
+/* A message from the room itself to somebody who need not be in it. */
+void room_tell_one(struct room *r, struct jid to, struct str children);
+
 /* Sends a stanza to all occupants' seats as it is, each with his address. */
 void room_spread(struct room *r, struct stanza *st);
 
@@ -274,8 +278,8 @@ bool room_may_list_role(const struct room *r, struct jid who, enum role role);
 
 /* Changes an affiliation with all that follows: roles, presence, removal of who may not stay
  * (sections 9 and 10), or messages to the occupants and to himself about somebody who is not there.
- * An invitation is for the caller to send. Nobody asks whether the actor may. False: the bound of
- * members is reached. */
+ * An invitation is for the caller to send, and nobody asks whether the actor may. reason: within
+ * ROOM_REASON_MAX. False: the bound of members is reached. */
 bool room_affiliate(struct room *r, struct jid whom, enum affiliation to, struct jid actor,
 	struct str reason);
 

@@ -122,6 +122,15 @@ void room_tell(struct room *r, const char *type, struct str children)
 	stanza_unref(&st);
 }
 
+void room_tell_one(struct room *r, struct jid to, struct str children)
+{
+	struct stanza *st = make(r, NULL, children);
+
+	st->archive_id = message_new_id(r->shard);
+	route_to(r->shard, st, to);
+	stanza_unref(&st);
+}
+
 /* ---- the past ---- */
 
 static void forget(struct past_message *p)

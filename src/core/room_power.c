@@ -6,8 +6,6 @@
 #include "core/room_private.h"
 
 #include "base/bug.h"
-#include "core/message.h"
-#include "core/route.h"
 
 #include <stdlib.h>
 
@@ -356,29 +354,15 @@ static bool sees_jids(const struct occupant *o)
 	return room_shows_jids(o->room, o);
 }
 
-/* Section 18.1: out of courtesy. */
-static void tell_himself(const struct room *r, const struct member *m, struct str reason)
-{
-	struct shard *s = r->shard;
-	struct str news = news_of(r, m, reason, STATUS_AFFILIATION_CHANGED);
-	char id[ARCHIVE_ID_LEN];
-
-	archive_id_format(message_new_id(s), id);
-	buf_reset(&s->scratch);
-	struct writer w = w_on(&s->scratch);
-	stanza_open(&w, STANZA_MESSAGE, NULL, r->jid, m->jid, str_from(id, sizeof id));
-	w_raw(&w, news);
-	w_close(&w);
-	if (w_done(&w))
-		route_text(s, buf_str(&s->scratch));
-}
-
+/* Section 18.1: somebody whom others have changed is told too, out of courtesy. */
 static void tell_of_absent(struct room *r, const struct member *m, struct jid actor,
 	struct str reason)
 {
+	bool by_others = jid_is_set(actor) && !jid_eq_bare(m->jid, actor);
+
 	room_tell_some(r, NULL, news_of(r, m, reason, 0), sees_jids);
-	if (m->jid.n_local && !jid_eq_bare(m->jid, actor))
-		tell_himself(r, m, reason);
+	if (by_others && m->jid.n_local)
+		room_tell_one(r, m->jid, news_of(r, m, reason, STATUS_AFFILIATION_CHANGED));
 }
 
 /* One who is in the room, and whose affiliation was `from`. */
