@@ -59,7 +59,10 @@ void store_room_data(struct store *s, struct store_op *op, struct str host, stru
 	struct str space, struct str key);
 
 /* Rooms of a host in byte order of their names, at most max, those behind `after`; listed: only
- * those that everybody may find. Result: rooms, without config, subject, key and lists. */
+ * those that everybody may find. Result: rooms, without config, subject, key and lists. Of listed
+ * ones too: n_all, how many there are; n_before, how many of them up to `after`. Neither is counted
+ * beyond STORE_ROOMS_COUNTED. */
+#define STORE_ROOMS_COUNTED 10000
 void store_rooms(struct store *s, struct store_op *op, struct str host, struct str after,
 	unsigned max, bool listed);
 

@@ -76,6 +76,9 @@ static const struct {
 		"WHERE host = ?1 AND name > ?2 ORDER BY name LIMIT ?3" },
 	[ST_ROOMS_LISTED] = { READER, "SELECT " ROOM_COLUMNS " FROM rooms "
 		"WHERE host = ?1 AND name > ?2 AND listed ORDER BY name LIMIT ?3" },
+	[ST_ROOMS_COUNTED] = { READER, "SELECT (SELECT count(*) FROM (SELECT 1 FROM rooms "
+		"WHERE host = ?1 AND listed LIMIT ?3)), (SELECT count(*) FROM (SELECT 1 FROM rooms "
+		"WHERE host = ?1 AND name <= ?2 AND listed LIMIT ?3))" },
 	[ST_ROOMS_BY_NAME] = { READER, "SELECT " ROOM_COLUMNS ", config, folded FROM rooms "
 		"WHERE host = ?1 AND name > ?2 AND listed ORDER BY name" },
 	/* Two parts of one order: behind a room those with as many occupants, and those with

@@ -111,6 +111,21 @@ static int list_rooms(struct db *d, struct store_op *op, enum statement id)
 		&op->n_rooms);
 }
 
+static void take_counts(struct db *d, struct store_op *op, sqlite3_stmt *st)
+{
+	op->n_all = db_take_int(st, 0);
+	op->n_before = db_take_int(st, 1);
+}
+
+static int list_listed(struct db *d, struct store_op *op)
+{
+	db_bind_text(d, ST_ROOMS_COUNTED, 1, op->host);
+	db_bind_text(d, ST_ROOMS_COUNTED, 2, op->user);
+	db_bind_int(d, ST_ROOMS_COUNTED, 3, STORE_ROOMS_COUNTED);
+	int rc = db_each_row(d, op, ST_ROOMS_COUNTED, take_counts);
+	return rc == SQLITE_OK ? list_rooms(d, op, ST_ROOMS_LISTED) : rc;
+}
+
 /* Bare JIDs; what the statement needs has been bound. */
 static int list_names(struct db *d, struct store_op *op, enum statement id)
 {
@@ -129,7 +144,7 @@ int db_read_room(struct db *d, struct store_op *op)
 	case STORE_ROOMS:
 		return list_rooms(d, op, ST_ROOMS);
 	case STORE_ROOMS_LISTED:
-		return list_rooms(d, op, ST_ROOMS_LISTED);
+		return list_listed(d, op);
 	case STORE_ROOMS_WITH:
 		db_bind_text(d, ST_ROOMS_WITH, 1, op->space);
 		return list_names(d, op, ST_ROOMS_WITH);

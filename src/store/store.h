@@ -141,6 +141,7 @@ struct store_op {
 	struct store_room room;         /* of store_room_load() */
 	struct store_room *rooms;       /* of store_rooms() and store_rooms_search() */
 	size_t n_rooms;
+	uint64_t n_all, n_before;       /* of store_rooms() */
 	struct db_backup *backup;       /* one under way */
 	struct db_room_search *search;  /* likewise */
 	void *ctx;                      /* of the caller, ctx_size bytes, zeroed */

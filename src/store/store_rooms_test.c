@@ -417,6 +417,8 @@ static void rooms_come_in_pages_in_byte_order(void **state)
 			struct store_op *op = wait_all(b);
 			assert_int_equal(op->status, STORE_OK);
 			assert_true(op->n_rooms <= PAGE);
+			assert_int_equal(op->n_all, listed ? 6 : 0);
+			assert_int_equal(op->n_before, listed ? n : 0);
 			for (size_t i = 0; i < op->n_rooms; i++, n++) {
 				while (listed && !sorted[at].listed)
 					at++;
@@ -558,6 +560,7 @@ static void no_list_looks_at_other_rooms(void **state)
 		{ ST_ROOM_RESIDENT, "INDEX sqlite_autoindex_room_data_1 (room=? AND space>?)\n" },
 		{ ST_ROOMS, "INDEX sqlite_autoindex_rooms_1 (host=? AND name>?)\n" },
 		{ ST_ROOMS_LISTED, "INDEX rooms_listed (host=? AND name>?)\n" },
+		{ ST_ROOMS_COUNTED, "COVERING INDEX rooms_listed (host=? AND name<?)\n" },
 		{ ST_ROOMS_BY_NAME, "INDEX rooms_listed (host=? AND name>?)\n" },
 		{ ST_ROOMS_EQUAL, "INDEX rooms_by_occupants "
 			"(host=? AND occupants=? AND name>?)\n" },
