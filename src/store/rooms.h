@@ -62,7 +62,7 @@ void store_room_data(struct store *s, struct store_op *op, struct str host, stru
  * those that everybody may find. Result: rooms, without config, subject, key and lists. Of listed
  * ones too: n_all, how many there are; n_before, how many of them up to `after`. Neither is counted
  * beyond STORE_ROOMS_COUNTED. */
-#define STORE_ROOMS_COUNTED 10000
+#define STORE_ROOMS_COUNTED 1000
 void store_rooms(struct store *s, struct store_op *op, struct str host, struct str after,
 	unsigned max, bool listed);
 
