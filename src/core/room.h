@@ -57,6 +57,7 @@ struct occupant {
 	char id[OCCUPANT_ID_LEN]; /* XEP-0421 */
 	struct stanza *shown;     /* its presence as the room tells it, or NULL: to be made */
 	struct stanza *shown_jid; /* the same with the real JID, for who may see it */
+	uint64_t asked_ms;        /* monotonic: last request for voice; 0: none yet */
 	bool told;                /* the others know of it: its role is one that is shown */
 	uint64_t spoke_ms;        /* monotonic: last message (slow mode); 0: none yet */
 	uint64_t spent_us;        /* until then what it has sent fills its share (room_rate) */

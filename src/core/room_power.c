@@ -9,7 +9,8 @@
 
 #include <stdlib.h>
 
-#define NEWS_MAX (128 * 1024) /* bytes of a message about an affiliation */
+/* Bytes of a message about an affiliation: an address and a reason, escaped. */
+#define NEWS_MAX (6 * (JID_MAX + ROOM_REASON_MAX) + 1024)
 
 /* ---- members ---- */
 
@@ -343,7 +344,8 @@ static struct str news_of(const struct room *r, const struct member *m, struct s
 		w_close(&w);
 	}
 	w_close(&w);
-	struct str xml = w_done(&w) ? str_dup(&r->shard->loop.turn, buf_str(&b)) : STR("");
+	BUG_ON(!w_done(&w));
+	struct str xml = str_dup(&r->shard->loop.turn, buf_str(&b));
 	buf_clear(&b);
 	return xml;
 }
@@ -409,6 +411,7 @@ bool room_affiliate(struct room *r, struct jid whom, enum affiliation to, struct
 	enum affiliation from = listed(r, whom);
 	bool is_here = false;
 
+	BUG_ON(reason.n > ROOM_REASON_MAX);
 	if (from == to)
 		return true;
 	struct member *m = entry_of(r, whom);
