@@ -170,6 +170,7 @@ struct stanza *stanza_new_lang(const struct xml_doc *d, struct jid from, struct 
 	atomic_init(&s->refs, 1);
 	s->archive_id = s->session = s->place = 0;
 	s->kept_by_sender = false;
+	s->original = NULL;
 	s->kind = (uint8_t)kind;
 	s->from = take_jid(&at, from);
 	s->to = take_jid(&at, to);
