@@ -15,6 +15,9 @@
 #define STORE_ROOM_ENTRY_MAX   (32 * 1024)  /* an affiliation, with all its strings */
 #define STORE_ROOM_CHANGES_MAX 20000
 
+/* Rooms that a list counts. */
+#define STORE_ROOMS_COUNTED    1000
+
 /* And of a search: bytes, words, rooms that it finds. More of the last are no error: it finds
  * so many. */
 #define STORE_ROOM_QUERY_MAX   1024
@@ -62,7 +65,6 @@ void store_room_data(struct store *s, struct store_op *op, struct str host, stru
  * those that everybody may find. Result: rooms, without config, subject, key and lists. Of listed
  * ones too: n_all, how many there are; n_before, how many of them up to `after`. Neither is counted
  * beyond STORE_ROOMS_COUNTED. */
-#define STORE_ROOMS_COUNTED 1000
 void store_rooms(struct store *s, struct store_op *op, struct str host, struct str after,
 	unsigned max, bool listed);
 

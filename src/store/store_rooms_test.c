@@ -437,6 +437,30 @@ static void rooms_come_in_pages_in_byte_order(void **state)
 	assert_int_equal(b->last->n_rooms, 0);
 }
 
+/* Those of other hosts and unlisted ones are not counted. */
+static void listed_rooms_are_counted_up_to_a_bound(void **state)
+{
+	struct bench *b = *state;
+
+	run_sql(b, "INSERT INTO rooms (host, name, title, about, listed, persistent, occupants, "
+		"created_us, version, subject_us, folded, config, subject, key) "
+		"WITH RECURSIVE n(i) AS "
+		"(SELECT 10000 UNION ALL SELECT i + 1 FROM n WHERE i < 13000) "
+		"SELECT CASE WHEN i % 3 THEN 'rooms.example.org' ELSE 'example.org' END, i, "
+		"'', '', i % 3 != 2, 1, 0, 0, 0, 0, '', '', '', x'' FROM n");
+	store_rooms(b->s, new_op(b), MUC, STR("10012"), 1, true);
+	wait_all(b);
+	assert_str(b->last->rooms->name, STR("10015"));
+	assert_int_equal(b->last->n_before, 5); /* 10000, 10003, ... */
+	assert_int_equal(b->last->n_all, STORE_ROOMS_COUNTED);
+	store_rooms(b->s, new_op(b), MUC, STR("x"), 1, true);
+	assert_int_equal(wait_all(b)->n_rooms, 0);
+	assert_int_equal(b->last->n_before, STORE_ROOMS_COUNTED);
+	run_sql(b, "DELETE FROM rooms WHERE name >= '12997'");
+	store_rooms(b->s, new_op(b), MUC, STR(""), 1, true);
+	assert_int_equal(wait_all(b)->n_all, STORE_ROOMS_COUNTED - 1);
+}
+
 static void a_list_has_what_is_shown_of_a_room(void **state)
 {
 	struct bench *b = *state;
@@ -560,14 +584,14 @@ static void no_list_looks_at_other_rooms(void **state)
 		{ ST_ROOM_RESIDENT, "INDEX sqlite_autoindex_room_data_1 (room=? AND space>?)\n" },
 		{ ST_ROOMS, "INDEX sqlite_autoindex_rooms_1 (host=? AND name>?)\n" },
 		{ ST_ROOMS_LISTED, "INDEX rooms_listed (host=? AND name>?)\n" },
-		{ ST_ROOMS_COUNTED, "INDEX rooms_listed (host=? AND name<?)\n" },
+		{ ST_ROOMS_COUNTED, "COVERING INDEX rooms_listed (host=? AND name<?)\n" },
 		{ ST_ROOMS_BY_NAME, "INDEX rooms_listed (host=? AND name>?)\n" },
 		{ ST_ROOMS_EQUAL, "INDEX rooms_by_occupants "
 			"(host=? AND occupants=? AND name>?)\n" },
 		{ ST_ROOMS_SMALLER, "INDEX rooms_by_occupants "
 			"(host=? AND occupants>? AND occupants<?)\n" },
 		{ ST_ROOMS_WITH, "INDEX room_data_by_space (space=?)\n" },
-		{ ST_ROOMS_TEMPORARY, "INDEX rooms_temporary\n" },
+		{ ST_ROOMS_TEMPORARY, "COVERING INDEX rooms_temporary\n" },
 	};
 	struct bench *b = *state;
 	struct str error = STR_NULL;
@@ -637,6 +661,7 @@ int main(void)
 		T(entries_over_a_bound_are_refused_whole),
 		T(data_over_a_bound_are_refused_whole),
 		T(rooms_come_in_pages_in_byte_order),
+		T(listed_rooms_are_counted_up_to_a_bound),
 		T(a_list_has_what_is_shown_of_a_room),
 		T(rooms_with_data_of_a_space_are_told_of_all_hosts),
 		T(temporary_rooms_are_told_of_all_hosts),
