@@ -306,6 +306,14 @@ static void deliver_to_all(struct account *a, struct stanza *st, struct jid to)
 			session_send(s, st, to);
 }
 
+/* The room keeps it, and sends it to each client. A room has many: nobody else is asked. */
+static void deliver_from_room(const struct delivery *d)
+{
+	session_send(d->match, d->stanza, d->to);
+	tell_modules(d);
+	message_handled(d->account->shard, d->stanza);
+}
+
 /* RFC 6121 section 8.5.4, table 1. */
 void message_deliver(struct account *a, struct stanza *st, struct jid to)
 {
@@ -315,6 +323,10 @@ void message_deliver(struct account *a, struct stanza *st, struct jid to)
 
 	if (a->held && is_between_people(st)) {
 		wait_behind_offline(a, st, to);
+		return;
+	}
+	if (match && st->type == MESSAGE_GROUPCHAT) {
+		deliver_from_room(&d);
 		return;
 	}
 	if (match) {
