@@ -1,9 +1,41 @@
 #include "core/archive.h"
 
 #include "base/bug.h"
+#include "core/room_archive.h"
 #include "xmpp/stanza.h"
 
 #include <stdlib.h>
+
+/* Whether a child is content, and no state, id or hint. */
+static bool is_content(const struct xml_node *n)
+{
+	switch (n->ns) {
+	case NS_CHATSTATES:
+	case NS_SID:
+	case NS_OCCUPANT_ID:
+	case NS_DELAY:
+	case NS_MAM: /* of another server's archive */
+		return false;
+	case NS_HINTS:
+		return n->tag == TAG_STORE;
+	default:
+		return n->tag != TAG_THREAD;
+	}
+}
+
+bool archive_is_worth(const struct stanza *m)
+{
+	const struct xml_doc *d = &m->doc;
+	const struct xml_node *root = stanza_root(m);
+
+	if (xml_child(d, root, NS_HINTS, TAG_NO_STORE) ||
+		xml_child(d, root, NS_HINTS, TAG_NO_PERMANENT_STORE))
+		return false;
+	for (const struct xml_node *n = xml_first(d, root); n; n = xml_next(d, n))
+		if (is_content(n))
+			return true;
+	return false;
+}
 
 bool archive_is_on(const struct account *a)
 {
@@ -92,20 +124,29 @@ static void add_texts(struct buf *out, const struct xml_doc *d, const struct xml
 	}
 }
 
+static void read_partner(const struct stanza *st, struct str archive, struct buf *partner,
+	struct arena *a)
+{
+	bool sent = jid_is_set(st->from) && str_eq(jid_bare_str(st->from), archive);
+	struct jid other = sent ? st->to : st->from;
+
+	if (sent && st->type == MESSAGE_GROUPCHAT) /* a room's archive */
+		jid_parse(room_archive_author(st, a), a, &other);
+	if (jid_is_set(other))
+		buf_add(partner, jid_bare_str(other));
+}
+
 static void read_stanza(const struct stanza *st, struct str archive, struct buf *text,
 	struct buf *partner, struct arena *a)
 {
 	const struct xml_doc *d = &st->doc;
 	const struct xml_node *root = stanza_root(st);
 	enum xml_ns ns = root->ns;
-	bool sent = jid_is_set(st->from) && str_eq(jid_bare_str(st->from), archive);
-	struct jid other = sent ? st->to : st->from;
 
 	add_texts(text, d, xml_child(d, root, ns, TAG_SUBJECT), a);
 	if (!xml_child(d, root, NS_EME, TAG_ENCRYPTION))
 		add_texts(text, d, xml_child(d, root, ns, TAG_BODY), a);
-	if (jid_is_set(other))
-		buf_add(partner, jid_bare_str(other));
+	read_partner(st, archive, partner, a);
 }
 
 void archive_read_text(const struct ledger_message *m, struct str archive, struct buf *text,
@@ -208,11 +249,11 @@ static void erased(struct ledger_op *op, void *receiver)
 	ledger_op_free(op);
 }
 
-void archive_erase(struct shard *s, struct jid account,
+void archive_erase(struct shard *s, struct jid owner,
 	void (*done)(struct shard *s, enum store_status status, void *ctx), void *ctx)
 {
 	struct ledger_op *op = shard_ledger_op(s, s, erased, sizeof(struct erasure));
 
 	*(struct erasure *)op->ctx = (struct erasure){ done, ctx };
-	ledger_erase(s->core->ledger, op, jid_str(account));
+	ledger_erase(s->core->ledger, op, jid_str(owner));
 }

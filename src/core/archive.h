@@ -1,5 +1,5 @@
-/* An account's archive of messages (XEP-0313): whether it has one, what its owner wants in it
- * (XEP-0441), and its index for searching (XEP-0431). */
+/* Archives of messages (XEP-0313): what is worth keeping, whether an account has one, what its owner
+ * wants in it (XEP-0441), and the index for searching (XEP-0431). Of rooms: core/room_archive.h. */
 #ifndef CORE_ARCHIVE_H
 #define CORE_ARCHIVE_H
 
@@ -21,6 +21,10 @@ struct archive_prefs {
 	bool changing; /* others are being stored in their place */
 };
 
+/* Whether a message says something that somebody may want to read again, and no hint (XEP-0334)
+ * forbids to keep it. */
+bool archive_is_worth(const struct stanza *m);
+
 /* Whether messages of the account are archived at all. */
 bool archive_is_on(const struct account *a);
 
@@ -34,8 +38,8 @@ void archive_prefs_default(struct archive_prefs **p, enum archive_default d);
 void archive_prefs_free(struct archive_prefs **p);
 
 /* What is searched of a message: its subjects and its bodies, where these are not stand-ins for
- * something encrypted (XEP-0380). Its partner is the one that core/message.c files it under. For
- * search_open(). */
+ * something encrypted (XEP-0380). Its partner is the one that core/message.c, or of a room
+ * core/room_archive.c, files it under. For search_open(). */
 search_read archive_read_text;
 
 /* Other bytes take the place of a message (XEP-0424), in all archives that it is in, and in the
@@ -45,9 +49,9 @@ search_read archive_read_text;
 void archive_replace(struct shard *s, const struct str *archives, size_t n_archives, uint64_t id,
 	struct str bytes);
 
-/* Erases all messages of an account, those that wait included, and what the index knows of them.
- * done (or NULL) is called on the same shard, with ctx; what fails is logged too. */
-void archive_erase(struct shard *s, struct jid account,
+/* Erases all messages of an account or of a room, those that wait included, and what the index
+ * knows of them. done (or NULL) is called on the same shard, with ctx; what fails is logged too. */
+void archive_erase(struct shard *s, struct jid owner,
 	void (*done)(struct shard *s, enum store_status status, void *ctx), void *ctx);
 
 #endif

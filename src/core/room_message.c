@@ -4,7 +4,9 @@
 
 #include "base/bug.h"
 #include "base/clock.h"
+#include "core/archive.h"
 #include "core/message.h"
+#include "core/room_archive.h"
 #include "core/route.h"
 #include "xmpp/datetime.h"
 #include "xmpp/edit.h"
@@ -296,29 +298,12 @@ void room_tell_past(struct room *r, struct seat *seat, const struct stanza *ente
 
 /* ---- to all (section 7.4) ---- */
 
-/* Section 7.2.15: a subject and no body. */
-static bool is_subject(const struct stanza *st)
+bool room_is_subject(const struct stanza *st)
 {
 	const struct xml_node *root = stanza_root(st);
 
 	return xml_child(&st->doc, root, root->ns, TAG_SUBJECT) &&
 	       !xml_child(&st->doc, root, root->ns, TAG_BODY);
-}
-
-/* Who enters later need not see what is only of the moment. */
-static bool is_worth_keeping(const struct stanza *st)
-{
-	const struct xml_doc *d = &st->doc;
-	const struct xml_node *root = stanza_root(st);
-
-	if (xml_child(d, root, NS_HINTS, TAG_NO_STORE) ||
-		xml_child(d, root, NS_HINTS, TAG_NO_PERMANENT_STORE))
-		return false;
-	for (const struct xml_node *n = xml_first(d, root); n; n = xml_next(d, n))
-		if (n->ns != NS_CHATSTATES && n->ns != NS_SID && n->ns != NS_OCCUPANT_ID &&
-			n->ns != NS_DELAY && n->tag != TAG_THREAD)
-			return true;
-	return false;
 }
 
 static bool may_set_subject(const struct occupant *o)
@@ -339,7 +324,7 @@ static enum stanza_error why_not(struct seat *seat, const struct stanza *st, con
 {
 	struct occupant *o = seat->occupant;
 	struct shard *s = o->room->shard;
-	bool subject = is_subject(st);
+	bool subject = room_is_subject(st);
 
 	*text = "";
 	if (subject ? !may_set_subject(o) : o->role < PARTICIPANT)
@@ -365,25 +350,14 @@ static void set_subject(struct room *r, struct stanza *passed)
 }
 
 /* Its sender may be told once it is where it should be. */
-static void keep(struct room *r, struct stanza *st, struct stanza *passed)
+static void keep(struct seat *seat, struct stanza *st, struct stanza *passed)
 {
-	struct shard *s = r->shard;
-	struct ledger_entry e = { .archive = jid_str(r->jid), .partner = jid_bare_str(st->from),
-		.archived = true };
+	struct room *r = seat->occupant->room;
 
-	if (!is_worth_keeping(passed)) {
-		message_handled(s, st);
-		return;
-	}
-	if (!is_subject(passed))
+	if (archive_is_worth(passed) && !room_is_subject(passed))
 		room_note_past(r, passed);
-	if (!r->config.archived) {
-		message_handled(s, st);
-		return;
-	}
-	buf_reset(&s->scratch);
-	stanza_write(&s->scratch, passed, passed->from, (struct jid){ 0 }, NS_NONE);
-	message_keep(s, st, &e, 1, passed->archive_id, buf_str(&s->scratch), false);
+	if (!room_archive_store(r, seat, passed, st))
+		message_handled(r->shard, st);
 }
 
 static void pass_on(struct seat *seat, struct stanza *st)
@@ -400,11 +374,11 @@ static void pass_on(struct seat *seat, struct stanza *st)
 	}
 	passed->archive_id = id;
 	o->spoke_ms = s->loop.now;
-	if (is_subject(passed))
+	if (room_is_subject(passed))
 		set_subject(r, passed);
 	count(s, COUNT_PASSED_ON);
 	room_spread(r, passed);
-	keep(r, st, passed);
+	keep(seat, st, passed);
 	for (const struct module *const *m = s->core->modules; *m; m++)
 		if ((*m)->room_passed_on)
 			(*m)->room_passed_on(o, passed);

@@ -46,6 +46,9 @@ bool room_may_send(struct occupant *o);
 
 void room_free_past(struct room *r);
 
+/* Whether a message sets the subject: it has one, and no body (section 7.2.15). */
+bool room_is_subject(const struct stanza *st);
+
 /* ---- room_iq.c ---- */
 
 void room_iq(struct room *r, struct stanza *st, struct jid to);

@@ -1,4 +1,5 @@
 /* Rooms in the store: loading and writing, and who is in them over a planned restart. */
+#include "core/room_archive.h"
 #include "core/room_private.h"
 
 #include "base/bug.h"
@@ -122,9 +123,12 @@ static void loaded(struct store_op *op, void *receiver)
 {
 	struct room *r = *(struct room **)op->ctx;
 
-	if (op->status == STORE_OK)
+	if (op->status == STORE_OK) {
 		read_room(r, &op->room);
-	room_loaded(r, op->status);
+		room_archive_read_past(r);
+	} else {
+		room_loaded(r, op->status);
+	}
 	store_op_free(op);
 }
 
