@@ -15,23 +15,29 @@ static struct str without_space(struct str text, struct arena *a)
 	return str_from(out, n);
 }
 
-struct str vcard_photo(const struct xml_doc *d, const struct xml_node *vcard, struct arena *a)
+struct str photo_hash(const struct xml_doc *d, const struct xml_node *photo, struct arena *a)
 {
 	static const char digits[] = "0123456789abcdef";
-	const struct xml_node *photo = xml_child(d, vcard, NS_VCARD, TAG_PHOTO);
-	const struct xml_node *el = photo ? xml_child(d, photo, NS_VCARD, TAG_BINVAL) : NULL;
+	const struct xml_node *el = xml_child(d, photo, NS_VCARD, TAG_BINVAL);
 	uint8_t hash[DIGEST_MAX];
 	struct str image;
 
 	if (!el || !base64_decode(a, without_space(xml_text(d, el, a), a), &image) || !image.n)
 		return STR("");
 	digest_of(DIGEST_SHA1, image, hash);
-	char *hex = arena_alloc(a, 2 * digest_len(DIGEST_SHA1));
-	for (size_t i = 0; i < digest_len(DIGEST_SHA1); i++) {
-		hex[2 * i] = digits[hash[i] >> 4];
-		hex[2 * i + 1] = digits[hash[i] & 15];
+	char *hex = arena_alloc(a, PHOTO_HASH_LEN);
+	for (size_t i = 0; i < PHOTO_HASH_LEN; i += 2) {
+		hex[i] = digits[hash[i / 2] >> 4];
+		hex[i + 1] = digits[hash[i / 2] & 15];
 	}
-	return str_from(hex, 2 * digest_len(DIGEST_SHA1));
+	return str_from(hex, PHOTO_HASH_LEN);
+}
+
+struct str vcard_photo(const struct xml_doc *d, const struct xml_node *vcard, struct arena *a)
+{
+	const struct xml_node *photo = xml_child(d, vcard, NS_VCARD, TAG_PHOTO);
+
+	return photo ? photo_hash(d, photo, a) : STR("");
 }
 
 struct str private_key(const struct xml_doc *d, const struct xml_node *el, struct arena *a)

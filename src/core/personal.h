@@ -21,8 +21,13 @@
 #define SPACE_BLOCK   STR("block")
 #define BLOCKED       STR("1")
 
-/* The hash of the vCard's photo as XEP-0153 section 3.1 has it: SHA-1 of the image in lower-case
- * hexadecimal; empty when there is none, or none in base 64. */
+#define PHOTO_HASH_LEN 40
+
+/* The hash of a <PHOTO/> as XEP-0153 section 3.1 has it: SHA-1 of the image in lower-case
+ * hexadecimal; empty when there is no image in base 64. */
+struct str photo_hash(const struct xml_doc *d, const struct xml_node *photo, struct arena *a);
+
+/* The same of a vCard's first photo; empty when there is none. */
 struct str vcard_photo(const struct xml_doc *d, const struct xml_node *vcard, struct arena *a);
 
 /* The key of an element of private storage: its name, a space, its namespace. */

@@ -156,16 +156,17 @@ struct room_end {
 	struct jid alternate;
 	struct str reason, password; /* null slices: none */
 };
-void room_destroy(struct room *r, const struct room_end *end,
-	void (*done)(struct shard *s, enum store_status status, void *ctx), void *ctx);
+typedef void room_done(struct shard *s, enum store_status status, void *ctx);
+void room_destroy(struct room *r, const struct room_end *end, room_done *done, void *ctx);
 
 /* ---- in the store (room_store.c) ---- */
 
 void room_load(struct room *r);
 
 /* Writes what changed. answer (or NULL): the IQ gets its result when that is durable, or an error.
- * Nothing changed: the result at once. */
+ * Nothing changed: the result at once. The other one tells done() (or NULL) instead. */
 void room_commit(struct room *r, struct later *answer);
+void room_commit_then(struct room *r, room_done *done, void *ctx);
 
 /* Over a planned restart (XEP-0198): who is in which room. */
 void rooms_save(struct core *c);
@@ -220,6 +221,9 @@ void room_message(struct room *r, struct stanza *st, struct jid to);
 /* A message from the room itself to all occupants: XML of its children. */
 void room_tell(struct room *r, const char *type, struct str children);
 
+/* One of type groupchat that says what about the room has changed (section 10.2.1). */
+void room_tell_codes(struct room *r, const enum muc_status *codes, size_t n);
+
 /* The same to all whom `wants` takes. */
 void room_tell_some(struct room *r, const char *type, struct str children,
 	bool (*wants)(const struct occupant *o));
@@ -244,6 +248,9 @@ void room_forget_past(struct room *r, uint64_t archive_id);
 
 struct member *room_member(const struct room *r, struct jid bare);
 enum affiliation room_affiliation(const struct room *r, struct jid bare);
+
+/* What somebody may do: the server's administrators have the power of owners. */
+enum affiliation room_power(const struct room *r, struct jid who);
 
 /* How many have this affiliation. */
 uint32_t room_count(const struct room *r, enum affiliation a);

@@ -13,6 +13,8 @@
 
 #include <stdlib.h>
 
+#define CODES_MAX 1024 /* bytes of a message that has status codes alone */
+
 /* ---- passing on ---- */
 
 bool room_may_send(struct occupant *o)
@@ -122,6 +124,23 @@ void room_tell(struct room *r, const char *type, struct str children)
 
 	room_spread(r, st);
 	stanza_unref(&st);
+}
+
+void room_tell_codes(struct room *r, const enum muc_status *codes, size_t n)
+{
+	struct buf b;
+
+	buf_init(&b, CODES_MAX);
+	struct writer w = w_on(&b);
+	w_open_ns(&w, "x", NS_MUC_USER);
+	for (size_t i = 0; i < n; i++) {
+		w_open(&w, "status");
+		w_attr_u64(&w, "code", codes[i]);
+		w_close(&w);
+	}
+	w_close(&w);
+	room_tell(r, "groupchat", buf_str(&b));
+	buf_clear(&b);
 }
 
 void room_tell_one(struct room *r, struct jid to, struct str children)

@@ -164,8 +164,7 @@ enum affiliation room_affiliation(const struct room *r, struct jid bare)
 	return a;
 }
 
-/* What he may do: the server's administrators have the power of owners. */
-static enum affiliation power_of(const struct room *r, struct jid who)
+enum affiliation room_power(const struct room *r, struct jid who)
 {
 	const struct host *h = room_host(r);
 
@@ -205,7 +204,7 @@ enum role room_role_at_entry(const struct room *r, struct jid bare)
 
 bool room_may_list(const struct room *r, struct jid who, enum affiliation a)
 {
-	enum affiliation power = power_of(r, who);
+	enum affiliation power = room_power(r, who);
 	enum role role = role_of(r, who);
 	bool configured = (r->config.list_affiliations & 1u << power) ||
 			  (role != ROLE_NONE && r->config.list_roles & 1u << role);
@@ -226,21 +225,21 @@ bool room_may_list(const struct room *r, struct jid who, enum affiliation a)
 
 bool room_may_list_role(const struct room *r, struct jid who, enum role role)
 {
-	if (power_of(r, who) >= ADMIN)
+	if (room_power(r, who) >= ADMIN)
 		return true;
 	return role < MODERATOR && role_of(r, who) == MODERATOR;
 }
 
 bool room_may_manage(const struct room *r, struct jid who)
 {
-	return power_of(r, who) >= ADMIN || role_of(r, who) == MODERATOR;
+	return room_power(r, who) >= ADMIN || role_of(r, who) == MODERATOR;
 }
 
 static enum stanza_error may_affiliate(const struct room *r, struct jid actor,
 	const struct room_change *c)
 {
-	enum affiliation power = power_of(r, actor);
-	enum affiliation from = c->to == OUTCAST ? power_of(r, c->whom) : listed(r, c->whom);
+	enum affiliation power = room_power(r, actor);
+	enum affiliation from = c->to == OUTCAST ? room_power(r, c->whom) : listed(r, c->whom);
 
 	if (power >= ADMIN && c->to == OUTCAST && jid_eq_bare(actor, c->whom))
 		return ERR_CONFLICT; /* section 9.1 */
@@ -278,8 +277,8 @@ enum stanza_error room_may_change_role(const struct room *r, struct jid actor,
 	if (to == ROLE_NONE && seat && seat->occupant == whom)
 		return ERR_CONFLICT; /* section 8.2 */
 	return muc_may_change_role(
-		(struct muc_standing){ power_of(r, actor), role_of(r, actor) },
-		(struct muc_standing){ power_of(r, whom->bare), whom->role }, to);
+		(struct muc_standing){ room_power(r, actor), role_of(r, actor) },
+		(struct muc_standing){ room_power(r, whom->bare), whom->role }, to);
 }
 
 /* ---- roles ---- */
@@ -375,7 +374,7 @@ static void follow(struct occupant *o, enum affiliation from, struct jid actor, 
 
 	if (to == OUTCAST) {
 		remove_for(o, STATUS_BANNED, actor, reason);
-	} else if (r->config.members_only && power_of(r, o->bare) < MEMBER) {
+	} else if (r->config.members_only && room_power(r, o->bare) < MEMBER) {
 		remove_for(o, STATUS_AFFILIATION_LOST, actor, reason);
 	} else {
 		o->role = muc_role_after(from, to, o->role, r->config.moderated);
@@ -465,31 +464,13 @@ static void apply(struct room *r, const struct room_config *before)
 	bool closed = now->members_only && !before->members_only;
 
 	list_each_safe(o, &r->in_order, struct occupant, link) {
-		if (closed && power_of(r, o->bare) < MEMBER)
+		if (closed && room_power(r, o->bare) < MEMBER)
 			remove_for(o, STATUS_MEMBERS_ONLY, (struct jid){ 0 }, STR_NULL);
 		else if (now->moderated != before->moderated)
 			change_voice(o);
 		else if (o->told != !!(now->shown & 1u << o->role))
 			room_show_again(o, (struct jid){ 0 }, STR_NULL);
 	}
-}
-
-/* Section 10.2.1. */
-static void tell_codes(struct room *r, const enum muc_status *codes, size_t n)
-{
-	struct buf b;
-
-	buf_init(&b, NEWS_MAX);
-	struct writer w = w_on(&b);
-	w_open_ns(&w, "x", NS_MUC_USER);
-	for (size_t i = 0; i < n; i++) {
-		w_open(&w, "status");
-		w_attr_u64(&w, "code", codes[i]);
-		w_close(&w);
-	}
-	w_close(&w);
-	room_tell(r, "groupchat", buf_str(&b));
-	buf_clear(&b);
 }
 
 void room_configure(struct room *r, struct room_config *c)
@@ -503,6 +484,6 @@ void room_configure(struct room *r, struct room_config *c)
 	apply(r, &before);
 	size_t n = room_config_codes(&before, &r->config, codes);
 	if (n && !r->locked)
-		tell_codes(r, codes, n);
+		room_tell_codes(r, codes, n);
 	room_config_clear(&before);
 }
