@@ -1,5 +1,6 @@
-/* Archives of messages (XEP-0313): what is worth keeping, whether an account has one, what its owner
- * wants in it (XEP-0441), and the index for searching (XEP-0431). Of rooms: core/room_archive.h. */
+/* Archives of messages (XEP-0313): what is worth keeping, whether an account has one, what its
+ * owner wants in it (XEP-0441), and the index for searching (XEP-0431). Those of rooms:
+ * core/room_archive.h. */
 #ifndef CORE_ARCHIVE_H
 #define CORE_ARCHIVE_H
 

@@ -7,18 +7,29 @@
  * ledger (core/message.c writes them there), in the order in which they were stored, so that
  * who has read up to an id misses nothing that comes later.
  *
+ * A room's archive at its bare JID, for who could enter it (core/room_archive.h tells what is in
+ * it). `with` may be an occupant's address, for everybody, and an author's real JID, for who may
+ * know it; who may not gets messages without it.
+ *
+ * The owner of the archive looks at the question, and what it has the ledger look for comes home to
+ * the owner of who asks, who knows how much his connection can take.
+ *
  * A search goes to the index (store/search.h), which names messages in the same order, and then
  * to the ledger for these. What the index cannot tell (a resource, a list of ids) is looked for
  * among what it has found, SEARCH_RESULT_MAX messages at a time.
  *
- * Left out: group chat in the accounts' archives. Options: archive of a host; archive_days and
- * archive_messages of the limits; search. Stores: messages, in the ledger. */
+ * Left out: group chat in the accounts' archives; what a room was like when a message was sent
+ * (section 6.1.2): who may read it now reads all. Options: archive of a host; archive_days and
+ * archive_messages of the limits; search; enablearchiving of a room. Stores: messages, in the
+ * ledger. */
 #include "core/archive.h"
 
 #include "base/bug.h"
 #include "core/client.h"
 #include "core/message.h"
 #include "core/module.h"
+#include "core/room_archive.h"
+#include "core/route.h"
 #include "xmpp/datetime.h"
 #include "xmpp/form.h"
 #include "xmpp/rsm.h"
@@ -44,35 +55,10 @@ static bool is_invitation(const struct stanza *m)
 	return x && xml_child(&m->doc, x, NS_MUC_USER, TAG_INVITE);
 }
 
-/* Whether a child says something that somebody may want to read again. */
-static bool is_content(const struct xml_node *n)
-{
-	switch (n->ns) {
-	case NS_CHATSTATES:
-	case NS_SID:
-	case NS_DELAY:
-		return false;
-	case NS_HINTS:
-		return n->tag == TAG_STORE;
-	default:
-		return n->tag != TAG_THREAD;
-	}
-}
-
 static bool is_worth_storing(const struct stanza *m, bool sent)
 {
-	const struct xml_doc *d = &m->doc;
-	const struct xml_node *root = stanza_root(m);
-	bool content = false;
-
-	if (m->type != MESSAGE_CHAT && m->type != MESSAGE_NORMAL)
-		return false;
-	if (xml_child(d, root, NS_HINTS, TAG_NO_STORE) ||
-		xml_child(d, root, NS_HINTS, TAG_NO_PERMANENT_STORE))
-		return false;
-	for (const struct xml_node *n = xml_first(d, root); n; n = xml_next(d, n))
-		content = content || is_content(n);
-	return content && !(sent && is_invitation(m));
+	return (m->type == MESSAGE_CHAT || m->type == MESSAGE_NORMAL) && archive_is_worth(m) &&
+	       !(sent && is_invitation(m));
 }
 
 static unsigned keeps(struct account *a, const struct stanza *m, struct jid partner, bool sent)
@@ -82,18 +68,45 @@ static unsigned keeps(struct account *a, const struct stanza *m, struct jid part
 	return KEEP_ARCHIVED;
 }
 
+/* ---- whose archive, and who may read it (sections 6.1.2 and 8.1) ---- */
+
+struct archive {
+	struct jid jid;   /* bare */
+	struct jid reader;
+	bool of_room;
+	bool anonymous;   /* a room's, whose authors the reader may not know */
+};
+
+/* ERR_COUNT: it may be read. */
+static enum stanza_error find_archive(const struct ctx *c, const struct stanza *iq,
+	struct archive *out)
+{
+	if (!c->room) {
+		*out = (struct archive){ jid_bare(iq->from), iq->from, false, false };
+		return c->account && jid_eq_bare(c->account->jid, iq->from) ? ERR_COUNT
+			: ERR_FORBIDDEN;
+	}
+	*out = (struct archive){ c->room->jid, iq->from, true,
+		!room_archive_tells_authors(c->room, iq->from) };
+	if (!room_archive_is_on(c->room))
+		return ERR_SERVICE_UNAVAILABLE;
+	return room_archive_may_read(c->room, iq->from) ? ERR_COUNT : ERR_FORBIDDEN;
+}
+
 /* ---- a query ---- */
 
 /* What is asked for, while the ledger looks. */
 struct query {
-	struct later *later;
-	struct str queryid; /* in the operation; p NULL: none */
+	struct later *later; /* on the owner of the reader */
+	struct str queryid;  /* in the operation; p NULL: none */
 	bool flip, newest;
-	bool counts; /* of the archive are those of the result */
+	bool counts;         /* of the archive are those of the result */
+	bool anonymous;      /* as in struct archive */
 };
 
-/* For the ledger's thread: `with` a full JID. */
+/* For the ledger's thread: `with` a full JID, or an occupant's. */
 struct match {
+	bool author;
 	uint16_t n;
 	char jid[JID_MAX];
 };
@@ -107,12 +120,14 @@ static bool addressed(const struct stanza *st, struct str full)
 static bool matches(const struct ledger_message *m, const void *ctx)
 {
 	const struct match *match = ctx;
+	struct str full = str_from(match->jid, match->n);
 	struct xml_table table = { 0 };
 	struct arena a;
 
 	arena_init(&a, 4096);
 	struct stanza *st = stanza_scan(&table, m->bytes, &a);
-	bool yes = st && addressed(st, str_from(match->jid, match->n));
+	bool yes = st && (match->author ? str_eq(room_archive_author(st, &a), full)
+				       : addressed(st, full));
 	stanza_unref(&st);
 	xml_table_clear(&table);
 	arena_clear(&a);
@@ -121,6 +136,7 @@ static bool matches(const struct ledger_message *m, const void *ctx)
 
 /* A request as it is read. On failure, why. */
 struct request {
+	const struct archive *archive;
 	struct ledger_query q;
 	struct str text;           /* XEP-0431: to be searched; empty: no search */
 	bool searchable;
@@ -157,14 +173,20 @@ static bool read_time(struct request *r, struct str text, uint64_t *out)
 
 static bool read_with(struct request *r, struct str text, struct arena *a)
 {
+	const struct archive *archive = r->archive;
 	struct jid j;
 
 	if (!jid_parse(text, a, &j))
 		return fail(r, ERR_BAD_REQUEST, "`with` is no JID");
-	r->q.with = jid_bare_str(j);
-	if (jid_is_bare(j))
+	bool occupant = archive->of_room && jid_eq_bare(j, archive->jid);
+	if (archive->anonymous && !occupant && !jid_eq_bare(j, archive->reader))
+		return fail(r, ERR_FORBIDDEN, "who wrote what is not for everybody");
+	if (!occupant)
+		r->q.with = jid_bare_str(j);
+	if (jid_is_bare(j)) /* of the room itself: all that came from there */
 		return true;
 	struct str full = jid_str(j);
+	r->match.author = archive->of_room && !occupant;
 	r->match.n = (uint16_t)full.n;
 	memcpy(r->match.jid, full.p, full.n);
 	r->q.match = matches;
@@ -197,7 +219,9 @@ static bool read_field(struct request *r, const struct xml_doc *d, const struct 
 	struct str var = form_var(d, field, a);
 	struct str value = form_value(d, field, a);
 
-	if (str_eq(var, STR("FORM_TYPE")) || str_eq(var, STR("include-groupchat")))
+	if (str_eq(var, STR("FORM_TYPE")))
+		return true;
+	if (!r->archive->of_room && str_eq(var, STR("include-groupchat")))
 		return true;
 	if (str_eq(var, STR("with")))
 		return read_with(r, value, a);
@@ -249,14 +273,23 @@ static bool read_page(struct request *r, const struct xml_doc *d, const struct x
 
 /* ---- its answer ---- */
 
-static void write_result(struct buf *b, const struct query *q, struct jid to,
-	const struct ledger_message *m, struct arena *turn)
+/* Own archives are asked without an address, too. */
+static struct jid asked(const struct stanza *iq)
 {
+	return jid_is_set(iq->to) ? iq->to : jid_bare(iq->from);
+}
+
+static void write_result(struct shard *s, const struct query *q, const struct ledger_message *m)
+{
+	const struct stanza *iq = q->later->iq;
+	struct arena *turn = &s->loop.turn;
+	struct str bytes = q->anonymous ? room_archive_hide_author(s, m->bytes) : m->bytes;
 	char id[ARCHIVE_ID_LEN];
-	struct writer w = w_on(b);
+	struct writer w = w_on(&s->scratch);
 
 	archive_id_format(m->id, id);
-	stanza_open(&w, STANZA_MESSAGE, NULL, jid_bare(to), to, STR_NULL);
+	buf_reset(&s->scratch);
+	stanza_open(&w, STANZA_MESSAGE, NULL, asked(iq), iq->from, STR_NULL);
 	w_open_ns(&w, "result", NS_MAM);
 	w_attr(&w, "queryid", q->queryid);
 	w_attr(&w, "id", str_from(id, sizeof id));
@@ -266,18 +299,19 @@ static void write_result(struct buf *b, const struct query *q, struct jid to,
 	w_close(&w);
 	/* It was stored without a namespace: as of a stream. */
 	w_raw(&w, STR("<message xmlns='jabber:client'"));
-	w_raw(&w, str_skip(m->bytes, strlen("<message")));
+	w_raw(&w, str_skip(bytes, strlen("<message")));
 	w_close(&w);
 	w_close(&w);
 	w_close(&w);
 }
 
-/* How many bytes of a page the client's connection can take now. */
-static size_t room(struct session *s)
+/* How many bytes of a page the connection of a reader can take now; session NULL: he is on another
+ * server. */
+static size_t page_bytes(struct shard *shard, struct session *s)
 {
-	struct settings *set = s->account->shard->settings;
+	struct settings *set = shard->settings;
 	uint32_t max = set->max_out < set->unacked_max ? set->max_out : set->unacked_max;
-	const struct buf *out = session_is_connected(s) ? c2s_out(&s->client->stream) : NULL;
+	const struct buf *out = s && session_is_connected(s) ? c2s_out(&s->client->stream) : NULL;
 
 	return out && out->n > max / 4 ? 0 : max / 4;
 }
@@ -300,16 +334,17 @@ static bool cut(struct ledger_op *op, bool newest, size_t max)
 	return fit < n;
 }
 
-static void send_messages(struct session *s, const struct query *q, const struct ledger_op *op)
+static void send_messages(struct shard *shard, struct session *s, const struct query *q,
+	const struct ledger_op *op)
 {
-	struct shard *shard = s->account->shard;
 	size_t n = op->n_messages;
 
 	for (size_t i = 0; i < n; i++) {
-		buf_reset(&shard->scratch);
-		write_result(&shard->scratch, q, s->full, &op->messages[q->flip ? n - 1 - i : i],
-			&shard->loop.turn);
-		session_send_text(s, buf_str(&shard->scratch));
+		write_result(shard, q, &op->messages[q->flip ? n - 1 - i : i]);
+		if (s)
+			session_send_text(s, buf_str(&shard->scratch));
+		else
+			route_text(shard, buf_str(&shard->scratch));
 	}
 }
 
@@ -346,15 +381,23 @@ static struct session *who_asked(struct shard *s, const struct stanza *iq)
 	return a ? session_find(a, jid_resource(iq->from)) : NULL;
 }
 
-/* The session that asked gets the page, as much of it as it can take. complete: nothing is beyond
- * it. */
-static void send_page(struct session *s, struct ctx *c, const struct query *q,
-	struct ledger_op *op, bool complete)
+/* Nobody waits for the answer any more. */
+static bool is_gone(struct shard *s, const struct stanza *iq)
 {
-	bool all = !cut(op, q->newest, room(s));
+	return settings_host(s->settings, jid_domain(iq->from)) && !who_asked(s, iq);
+}
 
-	send_messages(s, q, op);
-	send_fin(c, q, op, all && complete);
+/* Who asked gets the page, as much of it as he can take. complete: nothing is beyond it. */
+static void send_page(struct shard *s, const struct query *q, struct ledger_op *op, bool complete)
+{
+	struct session *reader = who_asked(s, q->later->iq);
+	struct ctx c = later_ctx(q->later);
+
+	if (is_gone(s, q->later->iq))
+		return;
+	bool all = !cut(op, q->newest, page_bytes(s, reader));
+	send_messages(s, reader, q, op);
+	send_fin(&c, q, op, all && complete);
 }
 
 static void refuse_status(const struct query *q, enum store_status status)
@@ -369,25 +412,23 @@ static void refuse_status(const struct query *q, enum store_status status)
 static void page_read(struct ledger_op *op, void *receiver)
 {
 	struct query *q = op->ctx;
-	struct ctx c = later_ctx(q->later);
-	struct session *s = who_asked(receiver, q->later->iq);
 
 	if (op->status != STORE_OK)
 		refuse_status(q, op->status);
-	else if (s)
-		send_page(s, &c, q, op, op->complete);
+	else
+		send_page(receiver, q, op, op->complete);
 	later_free(&q->later);
 	ledger_op_free(op);
 }
 
-static void read_archive(struct ctx *c, const struct query *q, const struct ledger_query *of)
+static void read_archive(struct ctx *c, const struct query *q, const struct request *req)
 {
-	struct ledger_op *op = shard_ledger_op(c->shard, c->shard, page_read, sizeof *q);
+	struct ledger_op *op = shard_ledger_op(c->shard, q->later->shard, page_read, sizeof *q);
 	struct query *kept = op->ctx;
 
 	*kept = *q;
 	kept->queryid = q->queryid.p ? str_dup(&op->mem, q->queryid) : STR_NULL;
-	ledger_query(c->shard->core->ledger, op, jid_str(c->account->jid), of);
+	ledger_query(c->shard->core->ledger, op, jid_str(req->archive->jid), &req->q);
 }
 
 /* ---- a search (XEP-0431) ---- */
@@ -420,15 +461,11 @@ static void search_refused(struct search_run *r, enum store_status status)
 /* op: the page. */
 static void search_done(struct search_run *r, struct shard *s, struct ledger_op *op)
 {
-	struct session *session = who_asked(s, r->q.later->iq);
-	struct ctx c = later_ctx(r->q.later);
-
-	if (session)
-		send_page(session, &c, &r->q, op, op->complete && r->found_all);
+	send_page(s, &r->q, op, op->complete && r->found_all);
 	search_end(r);
 }
 
-static void ask_index(struct search_run *r, struct shard *s);
+static void ask_again(struct search_run *r, struct shard *s);
 
 /* Nothing of what the index found was asked for: what is beyond that? */
 static void search_on(struct search_run *r, struct shard *s)
@@ -437,13 +474,14 @@ static void search_on(struct search_run *r, struct shard *s)
 		r->find.before = r->first;
 	else
 		r->find.after = r->last;
-	ask_index(r, s);
+	ask_again(r, s);
 }
 
+/* s: whose turn it is. */
 static struct ledger_op *search_ledger_op(struct search_run *r, struct shard *s,
 	void (*done)(struct ledger_op *, void *))
 {
-	struct ledger_op *op = shard_ledger_op(s, s, done, sizeof r);
+	struct ledger_op *op = shard_ledger_op(s, r->q.later->shard, done, sizeof r);
 
 	*(struct search_run **)op->ctx = r;
 	return op;
@@ -454,7 +492,7 @@ static void found_are_read(struct ledger_op *op, void *receiver)
 	struct search_run *r = *(struct search_run **)op->ctx;
 
 	if (op->status == STORE_NOT_FOUND && ++r->tries < SEARCH_TRIES)
-		ask_index(r, receiver);
+		ask_again(r, receiver);
 	else if (op->status != STORE_OK)
 		search_refused(r, op->status == STORE_NOT_FOUND ? STORE_FULL : op->status);
 	else if (!op->n_messages && op->complete && !r->found_all)
@@ -515,15 +553,21 @@ static void index_answered(struct search_op *op, void *receiver)
 	search_op_free(op);
 }
 
-static void ask_index(struct search_run *r, struct shard *s)
+static void ask_index(struct search_run *r)
 {
-	if (!s->core->search || !who_asked(s, r->q.later->iq)) { /* the server ends, or it left */
-		search_end(r);
-		return;
-	}
-	struct search_op *op = search_op_new(&s->loop.inbox, index_answered, sizeof r);
+	struct shard *home = r->q.later->shard;
+	struct search_op *op = search_op_new(&home->loop.inbox, index_answered, sizeof r);
+
 	*(struct search_run **)op->ctx = r;
-	search_find(s->core->search, op, r->archive, &r->find);
+	search_find(home->core->search, op, r->archive, &r->find);
+}
+
+static void ask_again(struct search_run *r, struct shard *s)
+{
+	if (s->core->search && !is_gone(s, r->q.later->iq))
+		ask_index(r);
+	else /* the server ends, or it left */
+		search_end(r);
 }
 
 static void names_are_checked(struct ledger_op *op, void *receiver)
@@ -531,7 +575,7 @@ static void names_are_checked(struct ledger_op *op, void *receiver)
 	struct search_run *r = *(struct search_run **)op->ctx;
 
 	if (op->status == STORE_OK)
-		ask_index(r, receiver);
+		ask_again(r, receiver);
 	else
 		search_refused(r, op->status);
 	ledger_op_free(op);
@@ -569,18 +613,21 @@ static void start_search(struct ctx *c, const struct query *q, const struct requ
 	r->q = *q;
 	r->q.queryid = q->queryid.p ? str_dup(&r->mem, q->queryid) : STR_NULL;
 	r->q.counts = false;
-	r->archive = str_dup(&r->mem, jid_str(c->account->jid));
+	r->archive = str_dup(&r->mem, jid_str(req->archive->jid));
 	set_filters(r, req);
 	if (names.after || names.before || names.n_ids)
 		ledger_query(c->shard->core->ledger,
 			search_ledger_op(r, c->shard, names_are_checked), r->archive, &names);
 	else
-		ask_index(r, c->shard);
+		ask_index(r);
 }
 
-static bool is_owner(const struct ctx *c, const struct stanza *iq)
+/* What the answer is made from, on the owner of who asked. */
+static struct later *later_for_reader(const struct ctx *c, const struct stanza *iq)
 {
-	return c->account && jid_eq_bare(c->account->jid, iq->from);
+	struct ctx home = { .shard = shard_of(c->shard->core, iq->from) };
+
+	return later_new(&home, iq);
 }
 
 static enum outcome on_query(struct ctx *c, const struct stanza *iq)
@@ -588,21 +635,24 @@ static enum outcome on_query(struct ctx *c, const struct stanza *iq)
 	struct arena *turn = &c->shard->loop.turn;
 	const struct xml_node *query = stanza_payload(iq);
 	struct request *r = arena_alloc(turn, sizeof *r);
+	struct archive archive;
+	enum stanza_error why = find_archive(c, iq, &archive);
 
-	if (!is_owner(c, iq)) /* section 8.1 */
-		return refuse(c, iq, ERR_FORBIDDEN, STR(""));
+	if (why != ERR_COUNT)
+		return refuse(c, iq, why, STR(""));
 	memset(r, 0, sizeof *r);
+	r->archive = &archive;
 	r->searchable = c->shard->core->search;
 	if (!read_form(r, &iq->doc, query, turn) || !read_page(r, &iq->doc, query, turn))
 		return refuse(c, iq, r->error, str_c(r->why));
-	struct query q = { .later = later_new(c, iq), .newest = r->q.newest,
-		.counts = !r->between,
+	struct query q = { .later = later_for_reader(c, iq), .newest = r->q.newest,
+		.counts = !r->between, .anonymous = archive.anonymous,
 		.queryid = xml_attr_str(&iq->doc, query, TAG_QUERYID, turn),
 		.flip = xml_child(&iq->doc, query, NS_MAM, TAG_FLIP_PAGE) };
 	if (r->text.n)
 		start_search(c, &q, r);
 	else
-		read_archive(c, &q, &r->q);
+		read_archive(c, &q, r);
 	return LATER;
 }
 
@@ -618,8 +668,11 @@ static void write_field(struct writer *w, const char *type, const char *var)
 
 static enum outcome on_form(struct ctx *c, const struct stanza *iq)
 {
-	if (!is_owner(c, iq))
-		return refuse(c, iq, ERR_FORBIDDEN, STR(""));
+	struct archive archive;
+	enum stanza_error why = find_archive(c, iq, &archive);
+
+	if (why != ERR_COUNT)
+		return refuse(c, iq, why, STR(""));
 	struct writer w = reply_open(c, iq);
 	w_open_ns(&w, "query", NS_MAM);
 	w_open_ns(&w, "x", NS_DATA);
@@ -637,7 +690,8 @@ static enum outcome on_form(struct ctx *c, const struct stanza *iq)
 	w_raw(&w, STR("<field type='list-multi' var='ids'>"
 		"<validate xmlns='http://jabber.org/protocol/xdata-validate' datatype='xs:string'>"
 		"<open/></validate></field>"));
-	write_field(&w, "boolean", "include-groupchat");
+	if (!archive.of_room)
+		write_field(&w, "boolean", "include-groupchat");
 	if (c->shard->core->search)
 		write_field(&w, "text-single", FULLTEXT);
 	w_close(&w);
@@ -647,7 +701,7 @@ static enum outcome on_form(struct ctx *c, const struct stanza *iq)
 
 struct metadata {
 	struct later *later;
-	struct jid account; /* in the operation */
+	struct jid archive; /* in the operation */
 	struct ledger_message first; /* id 0: not asked yet */
 };
 
@@ -706,15 +760,18 @@ static void ask_end(struct shard *s, const struct metadata *from, bool newest)
 	struct ledger_query q = { .max = 1, .newest = newest };
 
 	*m = *from;
-	m->account = jid_dup(&op->mem, from->account);
-	ledger_query(s->core->ledger, op, jid_str(m->account), &q);
+	m->archive = jid_dup(&op->mem, from->archive);
+	ledger_query(s->core->ledger, op, jid_str(m->archive), &q);
 }
 
 static enum outcome on_metadata(struct ctx *c, const struct stanza *iq)
 {
-	if (!is_owner(c, iq))
-		return refuse(c, iq, ERR_FORBIDDEN, STR(""));
-	struct metadata m = { .later = later_new(c, iq), .account = c->account->jid };
+	struct archive archive;
+	enum stanza_error why = find_archive(c, iq, &archive);
+
+	if (why != ERR_COUNT)
+		return refuse(c, iq, why, STR(""));
+	struct metadata m = { .later = later_new(c, iq), .archive = archive.jid };
 	ask_end(c->shard, &m, false);
 	return LATER;
 }
@@ -733,6 +790,15 @@ static void disco(struct ctx *c, struct writer *w)
 		w_raw(w, STR("<feature var='urn:xmpp:fulltext:0'/>"));
 }
 
+static void room_disco(struct ctx *c, struct writer *w)
+{
+	if (!room_archive_is_on(c->room))
+		return;
+	w_raw(w, STR("<feature var='urn:xmpp:mam:2'/><feature var='urn:xmpp:mam:2#extended'/>"));
+	if (c->shard->core->search)
+		w_raw(w, STR("<feature var='urn:xmpp:fulltext:0'/>"));
+}
+
 static void deleted(struct account *a)
 {
 	archive_erase(a->shard, a->jid, NULL, NULL);
@@ -743,10 +809,11 @@ const struct module xep0313_mam = {
 	.spec = "XEP-0313 1.1.3",
 	.disco = disco,
 	.iq = (const struct iq_rule[]){
-		{ IQ_SET, NS_MAM, TAG_QUERY, AT_OWN | AT_ACCOUNT, on_query },
-		{ IQ_GET, NS_MAM, TAG_QUERY, AT_OWN | AT_ACCOUNT, on_form },
-		{ IQ_GET, NS_MAM, TAG_METADATA, AT_OWN | AT_ACCOUNT, on_metadata },
+		{ IQ_SET, NS_MAM, TAG_QUERY, AT_OWN | AT_ACCOUNT | AT_ROOM, on_query },
+		{ IQ_GET, NS_MAM, TAG_QUERY, AT_OWN | AT_ACCOUNT | AT_ROOM, on_form },
+		{ IQ_GET, NS_MAM, TAG_METADATA, AT_OWN | AT_ACCOUNT | AT_ROOM, on_metadata },
 		{ 0 } },
 	.keeps = keeps,
 	.deleted = deleted,
+	.room_disco = room_disco,
 };
