@@ -1,7 +1,8 @@
 /* XEP-0359 Unique and Stable Stanza IDs, version 0.7.0
  *
  * Each message gets an id when it enters the server (core/message.h), and carries it to those in
- * whose archive it is (core/session.c). Here: what a client writes in our name is taken out
+ * whose archive it is (core/session.c); what a room passes on has one of the room's
+ * (core/room_message.c). Here: what a client writes in our name is taken out
  * (section 5, rule 3). Options: none. Stores: nothing of its own. */
 #include "core/message.h"
 #include "core/module.h"
@@ -33,5 +34,6 @@ const struct module xep0359_ids = {
 	.spec = "XEP-0359 0.7.0",
 	.features = (const char *const[]){ "urn:xmpp:sid:0", NULL },
 	.account_features = (const char *const[]){ "urn:xmpp:sid:0", NULL },
+	.room_features = (const char *const[]){ "urn:xmpp:sid:0", NULL },
 	.message_sent = message_sent,
 };

@@ -9,12 +9,14 @@
  * without an `id`, which a tombstone must have, and for what is a retraction itself.
  *
  * A room knows which message is meant, for it is named by the id that the room gave it (section
- * 5.1): there is nothing to look for. It writes the tombstone of this XEP, or the one of a
- * moderator (XEP-0425 section 4), and gives it to archive_replace(), as it is done here.
+ * 5.1), however old it is. The retraction is passed on in any case; when it comes from the same
+ * occupant id (XEP-0421), the message leaves the history, and a tombstone is in the archive.
+ *
  * Left out: group chat in the accounts' archives. Options: none. Stores: nothing of its own. */
 #include "core/archive.h"
 #include "core/message.h"
 #include "core/module.h"
+#include "core/room_archive.h"
 #include "xmpp/datetime.h"
 
 #define RETRACT_DAYS 90   /* so far back a message is looked for */
@@ -82,6 +84,14 @@ static const char *type_of(const struct stanza *st)
 	return st->type == MESSAGE_CHAT ? "chat" : NULL;
 }
 
+static void write_retracted(struct writer *w, const struct stanza *retraction, struct arena *turn)
+{
+	w_open_ns(w, "retracted", NS_RETRACT);
+	w_attr(w, "id", xml_attr_str(&retraction->doc, stanza_root(retraction), TAG_ID, turn));
+	w_attr(w, "stamp", datetime_format(turn, archive_id_stamp(retraction->archive_id)));
+	w_close(w);
+}
+
 /* With nothing of the original but how it was addressed. */
 static void write_tombstone(struct buf *b, const struct stanza *original,
 	const struct stanza *retraction, struct arena *turn)
@@ -90,10 +100,7 @@ static void write_tombstone(struct buf *b, const struct stanza *original,
 
 	stanza_open(&w, STANZA_MESSAGE, type_of(original), original->from, original->to,
 		original->id);
-	w_open_ns(&w, "retracted", NS_RETRACT);
-	w_attr(&w, "id", xml_attr_str(&retraction->doc, stanza_root(retraction), TAG_ID, turn));
-	w_attr(&w, "stamp", datetime_format(turn, archive_id_stamp(retraction->archive_id)));
-	w_close(&w);
+	write_retracted(&w, retraction, turn);
 	w_close(&w);
 }
 
@@ -180,7 +187,31 @@ static void delivered(const struct delivery *d)
 		look_in(s, st, sender, recipient, false);
 }
 
+/* ---- in rooms ---- */
+
+static void room_passed_on(struct occupant *o, struct stanza *message)
+{
+	struct shard *s = o->room->shard;
+	struct arena *turn = &s->loop.turn;
+	struct str id = retracted_id(message, turn);
+	struct room_retraction what = { .author = str_from(o->id, sizeof o->id) };
+
+	if (!id.n || !message->id.n || !archive_id_parse(id, &what.id))
+		return;
+	buf_reset(&s->scratch);
+	struct writer w = w_on(&s->scratch);
+	write_retracted(&w, message, turn);
+	what.tombstone = str_dup(turn, buf_str(&s->scratch));
+	room_archive_retract(o->room, &what);
+}
+
 /* Sections 2 and 4: who has an archive has tombstones in it. */
+static void room_disco(struct ctx *c, struct writer *w)
+{
+	if (room_archive_is_on(c->room))
+		w_raw(w, STR("<feature var='urn:xmpp:message-retract:1#tombstone'/>"));
+}
+
 static void disco(struct ctx *c, struct writer *w)
 {
 	if (c->account && archive_is_on(c->account))
@@ -192,6 +223,9 @@ const struct module xep0424_retraction = {
 	.name = "retraction",
 	.spec = "XEP-0424 0.4.2",
 	.features = (const char *const[]){ "urn:xmpp:message-retract:1", NULL },
+	.room_features = (const char *const[]){ "urn:xmpp:message-retract:1", NULL },
 	.disco = disco,
 	.delivered = delivered,
+	.room_disco = room_disco,
+	.room_passed_on = room_passed_on,
 };
