@@ -123,8 +123,7 @@ void store_rooms_search(struct store *s, struct store_op *op, struct str host,
 		store_refuse(s, op);
 		return;
 	}
-	/* More than any room has: from the first on. */
-	op->number = query->after.n ? query->after_occupants : (uint64_t)UINT32_MAX + 1;
+	op->number = query->after.n ? query->after_occupants : UINT32_MAX;
 	op->rooms = arena_alloc(&op->mem, op->search->max * sizeof *op->rooms);
 	store_submit(s, op);
 }
