@@ -314,6 +314,29 @@ void room_loaded(struct room *r, enum store_status status)
 	run_waiting(s, &waiting, bare, status);
 }
 
+/* ---- refusals ---- */
+
+/* Where the examples of XEP-0045 and XEP-0410 differ from RFC 6120: as long as a room is full, or
+ * whoever asks is not in it, the same request in other words is of no use. */
+static struct str type_of(enum stanza_error e)
+{
+	switch (e) {
+	case ERR_SERVICE_UNAVAILABLE:
+		return STR("wait");
+	case ERR_NOT_ACCEPTABLE:
+		return STR("cancel");
+	default:
+		return stanza_error_type(e);
+	}
+}
+
+void room_bounce(struct shard *s, const struct stanza *st, enum stanza_error e, struct str text)
+{
+	bounce_with(s, st, &(struct stanza_refusal){ .error = e, .type = type_of(e), .text = text,
+		.by = jid_bare(st->to), .before = st->kind == STANZA_PRESENCE
+			? STR("<x xmlns='http://jabber.org/protocol/muc'/>") : STR_NULL });
+}
+
 /* ---- where there is no room ---- */
 
 bool room_may_create(struct shard *s, const struct host *h, struct jid who)
@@ -339,15 +362,15 @@ static bool is_request(const struct stanza *st)
 static void create(struct shard *s, struct host *h, struct stanza *st, struct jid to)
 {
 	if (jid_is_bare(to)) {
-		bounce(s, st, ERR_JID_MALFORMED, STR("a nickname is missing"));
+		room_bounce(s, st, ERR_JID_MALFORMED, STR("a nickname is missing"));
 		return;
 	}
 	if (!room_is_entering(st)) {
-		bounce(s, st, ERR_NOT_ACCEPTABLE, STR("you are not in this room"));
+		room_tell_absent(s, st, to, AFFILIATION_NONE);
 		return;
 	}
 	if (!room_may_create(s, h, st->from)) {
-		bounce(s, st, ERR_NOT_ALLOWED, STR("you may not make rooms here"));
+		room_bounce(s, st, ERR_NOT_ALLOWED, STR("you may not make rooms here"));
 		return;
 	}
 	struct room *r = room_new(s, to, st->from);
@@ -370,20 +393,30 @@ static void deliver_to_none(struct shard *s, struct stanza *st, struct jid to,
 	struct host *h = settings_host(s->settings, jid_domain(to));
 
 	if (!h || !h->home)
-		bounce(s, st, ERR_ITEM_NOT_FOUND, STR("there is no such room"));
+		room_bounce(s, st, ERR_ITEM_NOT_FOUND, STR("there is no such room"));
 	else if (status != STORE_NOT_FOUND)
-		bounce(s, st, status == STORE_FULL ? ERR_RESOURCE_CONSTRAINT
+		room_bounce(s, st, status == STORE_FULL ? ERR_RESOURCE_CONSTRAINT
 			: ERR_INTERNAL_SERVER_ERROR, STR(""));
 	else if (st->type == PRESENCE_AVAILABLE)
 		create(s, h, st, to);
 	else if (is_request(st))
-		bounce(s, st, why_not(st, to), STR("there is no such room"));
+		room_bounce(s, st, why_not(st, to), STR("there is no such room"));
 }
 
 /* ---- what comes for it ---- */
 
+/* Sections 7.2.10 and 17.2, rule 3: before it is configured, there is no such room for others. */
+static bool is_hidden_from(const struct room *r, struct jid who)
+{
+	return r->locked && room_affiliation(r, jid_bare(who)) != OWNER;
+}
+
 static void deliver_to_room(struct room *r, struct stanza *st, struct jid to)
 {
+	if (is_hidden_from(r, st->from) && is_request(st)) {
+		room_bounce(r->shard, st, why_not(st, to), STR("there is no such room"));
+		return;
+	}
 	switch ((enum stanza_kind)st->kind) {
 	case STANZA_PRESENCE:
 		room_presence(r, st, to);
@@ -445,6 +478,32 @@ void room_deliver(struct shard *s, struct host *h, struct stanza *st, struct jid
 		room_release(r);
 	} else if (r || needs_room(st)) {
 		room_wait(s, to, &waiting_new(st, to)->waiter);
+	}
+}
+
+static bool is_served(const struct room *r, const struct settings *settings)
+{
+	const struct host *h = settings_host(settings, jid_domain(r->jid));
+
+	return h && h->home;
+}
+
+void rooms_shut(struct shard *s, const struct settings *fresh)
+{
+	struct room **gone = arena_alloc(&s->loop.turn, s->rooms.n * sizeof(struct room *));
+	struct map_node *n = NULL;
+	size_t n_gone = 0;
+
+	while ((n = map_next(&s->rooms, n))) {
+		struct room *r = container_of(n, struct room, node);
+		if (r->ready && !is_served(r, fresh)) {
+			room_hold(r);
+			gone[n_gone++] = r;
+		}
+	}
+	for (size_t i = 0; i < n_gone; i++) {
+		room_tell_shutdown(gone[i]);
+		room_release(gone[i]);
 	}
 }
 

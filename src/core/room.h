@@ -122,6 +122,10 @@ struct room {
 /* A stanza for a room, or for its occupant: on its owner. */
 void room_deliver(struct shard *s, struct host *h, struct stanza *st, struct jid to);
 
+/* bounce() by a room, or for one that there is not: the error says that it is the room's and not an
+ * occupant's, and in presence that it is about a room (examples 19, 25, 48). */
+void room_bounce(struct shard *s, const struct stanza *st, enum stanza_error e, struct str text);
+
 /* The service that it belongs to, or NULL: it is not served any more. */
 struct host *room_host(const struct room *r);
 
@@ -175,6 +179,10 @@ void rooms_restore(struct core *c);
 
 /* The rooms of a shard (shard.rooms): none yet; all, its thread has ended. */
 void rooms_init(struct shard *s);
+
+/* Before other settings hold: rooms whose services are not in them lose their occupants (status
+ * 332), and leave memory in time. */
+void rooms_shut(struct shard *s, const struct settings *fresh);
 void rooms_free(struct shard *s);
 
 /* ---- who is in it (room_enter.c) ---- */

@@ -218,6 +218,15 @@ static void write_item(struct writer *w, const struct occupant *o, const struct 
 	w_close(w);
 }
 
+static void write_codes(struct writer *w, const enum muc_status *codes, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		w_open(w, "status");
+		w_attr_u64(w, "code", codes[i]);
+		w_close(w);
+	}
+}
+
 static void write_end(struct writer *w, const struct room_end *end)
 {
 	w_open(w, "destroy");
@@ -234,11 +243,7 @@ static void write_added(struct writer *w, const struct occupant *o, const struct
 {
 	w_open_ns(w, "x", NS_MUC_USER);
 	write_item(w, o, x, jid);
-	for (unsigned i = 0; i < x->n_codes; i++) {
-		w_open(w, "status");
-		w_attr_u64(w, "code", x->codes[i]);
-		w_close(w);
-	}
+	write_codes(w, x->codes, x->n_codes);
 	if (x->end)
 		write_end(w, x->end);
 	w_close(w);
@@ -517,7 +522,7 @@ static void enter(struct room *r, struct stanza *st, struct str nick)
 	enum stanza_error e = why_not(r, st, nick);
 
 	if (e != ERR_COUNT) {
-		bounce(r->shard, st, e, STR(""));
+		room_bounce(r->shard, st, e, STR(""));
 		return;
 	}
 	struct stanza *presence = clean(r, st);
@@ -553,9 +558,31 @@ static void change_nick(struct seat *seat, struct stanza *st, struct str nick)
 		: nick_fault(r, nick, jid_bare(st->from));
 
 	if (e != ERR_COUNT)
-		bounce(r->shard, st, e, STR(""));
+		room_bounce(r->shard, st, e, STR(""));
 	else
 		room_rename(seat->occupant, nick);
+}
+
+/* ---- presence of those who are not there ---- */
+
+void room_tell_absent(struct shard *s, const struct stanza *presence, struct jid to,
+	enum affiliation a)
+{
+	static const enum muc_status codes[] = { STATUS_SELF, STATUS_KICKED, STATUS_ERROR };
+
+	buf_reset(&s->scratch);
+	struct writer w = w_on(&s->scratch);
+	stanza_open(&w, STANZA_PRESENCE, "unavailable", to, presence->from, STR_NULL);
+	w_open_ns(&w, "x", NS_MUC_USER);
+	w_open(&w, "item");
+	w_attr(&w, "affiliation", affiliation_name(a));
+	w_attr(&w, "role", role_name(ROLE_NONE));
+	w_leaf(&w, "reason", STR("You are not in the room."));
+	w_close(&w);
+	write_codes(&w, codes, sizeof codes / sizeof codes[0]);
+	w_close(&w);
+	w_close(&w);
+	route_text(s, buf_str(&s->scratch));
 }
 
 /* ---- presence of those who are there ---- */
@@ -579,13 +606,13 @@ static void available(struct room *r, struct stanza *st, struct jid to)
 	struct str nick = jid_resource(to);
 
 	if (!nick.n) {
-		bounce(r->shard, st, ERR_JID_MALFORMED, STR("a nickname is missing"));
+		room_bounce(r->shard, st, ERR_JID_MALFORMED, STR("a nickname is missing"));
 	} else if (!seat && room_is_entering(st)) {
 		enter(r, st, nick);
-	} else if (!seat) { /* the client is out of step: it learns that it is not in here */
-		bounce(r->shard, st, ERR_NOT_ACCEPTABLE, STR("you are not in this room"));
+	} else if (!seat) {
+		room_tell_absent(r->shard, st, to, room_affiliation(r, jid_bare(st->from)));
 	} else if (!room_may_send(seat->occupant)) {
-		bounce(r->shard, st, ERR_RESOURCE_CONSTRAINT, STR("too many in a short time"));
+		room_bounce(r->shard, st, ERR_RESOURCE_CONSTRAINT, STR("too many in a short time"));
 	} else if (!str_eq(nick, seat->occupant->nick)) {
 		change_nick(seat, st, nick);
 	} else {
@@ -639,15 +666,28 @@ void room_leave(struct seat *seat, const struct leaving *what)
 		room_show_again(o, (struct jid){ 0 }, STR_NULL);
 }
 
+static void remove_all(struct room *r, const struct showing *x)
+{
+	while (!list_empty(&r->in_order)) {
+		struct occupant *o = list_first(&r->in_order, struct occupant, link);
+		tell_self(o, x);
+		occupant_free(o);
+	}
+}
+
 void room_tell_end(struct room *r, const struct room_end *end)
 {
 	struct showing x = { .unavailable = true, .end = end };
 
-	while (!list_empty(&r->in_order)) {
-		struct occupant *o = list_first(&r->in_order, struct occupant, link);
-		tell_self(o, &x);
-		occupant_free(o);
-	}
+	remove_all(r, &x);
+}
+
+void room_tell_shutdown(struct room *r)
+{
+	struct leaving what = { .codes = { STATUS_SHUTDOWN }, .n_codes = 1 };
+	struct showing x = showing_of(&what);
+
+	remove_all(r, &x);
 }
 
 static void unavailable(struct room *r, struct stanza *st)

@@ -25,6 +25,11 @@ void room_free_occupants(struct room *r);
 /* Whether presence asks to enter a room (section 7.2.1). */
 bool room_is_entering(const struct stanza *presence);
 
+/* Presence came that asks for nothing, from a client that is in no room of this address: it learns
+ * so (section 7.2.18). */
+void room_tell_absent(struct shard *s, const struct stanza *presence, struct jid to,
+	enum affiliation a);
+
 /* Puts a client into the room; nobody is told. role: if it is the occupant's first. NULL: the
  * nickname is somebody else's, or a bound is reached. */
 struct seat *room_seat_new(struct room *r, struct jid full, struct str nick, enum role role,
@@ -32,6 +37,9 @@ struct seat *room_seat_new(struct room *r, struct jid full, struct str nick, enu
 
 /* Tells all occupants that the room is destroyed, and takes them out. */
 void room_tell_end(struct room *r, const struct room_end *end);
+
+/* The same where the service goes away: status 332. */
+void room_tell_shutdown(struct room *r);
 
 /* Whether an error says that there is nobody any more where it comes from (section 18.1.2). */
 bool room_is_gone(const struct stanza *error);

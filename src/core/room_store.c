@@ -144,20 +144,22 @@ void room_load(struct room *r)
 /* ---- to the store ---- */
 
 struct writing {
-	struct room *room;     /* room.writing keeps it */
-	struct later *answer;  /* or NULL */
+	struct room *room;  /* room.writing keeps it */
+	room_done *done;    /* or NULL */
+	void *ctx;
 };
 
-static void answer(struct later **l, enum store_status status)
+static void answer(struct shard *s, enum store_status status, void *ctx)
 {
-	struct ctx c = later_ctx(*l);
+	struct later *l = ctx;
+	struct ctx c = later_ctx(l);
 
 	if (status == STORE_OK)
-		reply_ok(&c, (*l)->iq);
+		reply_ok(&c, l->iq);
 	else
-		refuse(&c, (*l)->iq, status == STORE_FULL ? ERR_RESOURCE_CONSTRAINT
+		refuse(&c, l->iq, status == STORE_FULL ? ERR_RESOURCE_CONSTRAINT
 			: ERR_INTERNAL_SERVER_ERROR, STR("it could not be stored"));
-	later_free(l);
+	later_free(&l);
 }
 
 static void written(struct store_op *op, void *receiver)
@@ -165,8 +167,8 @@ static void written(struct store_op *op, void *receiver)
 	struct writing *w = op->ctx;
 	struct room *r = w->room;
 
-	if (w->answer)
-		answer(&w->answer, op->status);
+	if (w->done)
+		w->done(r->shard, op->status, w->ctx);
 	if (op->status != STORE_OK)
 		log_error(&r->shard->log, "room", F_STR("room", jid_str(r->jid)),
 			F_STR("error", STR("it could not be stored")));
@@ -229,14 +231,14 @@ static size_t take_changed(struct room *r, struct store_affiliation *out, size_t
 }
 
 /* One operation, with as much as fits in it. */
-static void write_some(struct room *r, struct store_affiliation *changes, size_t n,
-	struct later *later)
+static void write_some(struct room *r, struct store_affiliation *changes, size_t n, room_done *done,
+	void *ctx)
 {
 	struct shard *s = r->shard;
 	struct store_op *op = store_op_new(&s->loop.inbox, written, sizeof(struct writing));
 	struct buf config, subject;
 
-	*(struct writing *)op->ctx = (struct writing){ r, later };
+	*(struct writing *)op->ctx = (struct writing){ r, done, ctx };
 	buf_init(&config, STORE_ROOM_CONFIG_MAX);
 	buf_init(&subject, STORE_ROOM_SUBJECT_MAX);
 	/* With the members too: their version is in the row. */
@@ -249,7 +251,7 @@ static void write_some(struct room *r, struct store_affiliation *changes, size_t
 	buf_clear(&subject);
 }
 
-static void write_changes(struct room *r, struct later *later)
+static void write_changes(struct room *r, room_done *done, void *ctx)
 {
 	size_t max = r->members_changed ? r->members.n : 0;
 	struct store_affiliation *changes = NULL;
@@ -261,17 +263,22 @@ static void write_changes(struct room *r, struct later *later)
 		changes = xmalloc(max * sizeof *changes);
 	r->members_changed = false;
 	while ((n = take_changed(r, changes, max)) == STORE_ROOM_CHANGES_MAX)
-		write_some(r, changes, n, NULL);
-	write_some(r, changes, n, later);
+		write_some(r, changes, n, NULL, NULL);
+	write_some(r, changes, n, done, ctx);
 	free(changes);
+}
+
+void room_commit_then(struct room *r, room_done *done, void *ctx)
+{
+	if (r->row_changed || r->members_changed)
+		write_changes(r, done, ctx);
+	else if (done)
+		done(r->shard, STORE_OK, ctx);
 }
 
 void room_commit(struct room *r, struct later *later)
 {
-	if (r->row_changed || r->members_changed)
-		write_changes(r, later);
-	else if (later)
-		answer(&later, STORE_OK);
+	room_commit_then(r, later ? answer : NULL, later);
 }
 
 void room_write_all(struct room *r)
