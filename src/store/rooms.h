@@ -57,7 +57,8 @@ void store_room_save(struct store *s, struct store_op *op, struct str host, stru
 /* With its affiliations and data. One that is not there is no error. */
 void store_room_delete(struct store *s, struct store_op *op, struct str host, struct str name);
 
-/* Result: account.data, with one entry of the room's data or none. */
+/* Result: account.data, with one entry of the room's data or none. STORE_NOT_FOUND: there is no
+ * such room. */
 void store_room_data(struct store *s, struct store_op *op, struct str host, struct str name,
 	struct str space, struct str key);
 

@@ -43,6 +43,7 @@ static const struct {
 } statements[ST_COUNT] = {
 	[ST_COMMIT] = { READER | WRITER, "COMMIT" },
 	[ST_ROLLBACK] = { READER | WRITER, "ROLLBACK" },
+	[ST_FIND_ROOM] = { READER | WRITER, "SELECT id FROM rooms WHERE host = ?1 AND name = ?2" },
 
 	[ST_BEGIN_READ] = { READER, "BEGIN" },
 	[ST_ACCOUNT] = { READER, "SELECT id, created_us, last_us, last_status, roster_version "
@@ -127,7 +128,6 @@ static const struct {
 	[ST_SPACE_BYTES] = { WRITER, "SELECT coalesce(sum(length(CAST(key AS BLOB)) + "
 		"length(bytes)), 0) FROM data WHERE account = ?1 AND space = ?2" },
 	[ST_CLEAR_DATA] = { WRITER, "DELETE FROM data WHERE account = ?1 AND space = ?2" },
-	[ST_FIND_ROOM] = { WRITER, "SELECT id FROM rooms WHERE host = ?1 AND name = ?2" },
 	[ST_PUT_ROOM] = { WRITER, "INSERT INTO rooms (host, name, title, about, listed, "
 		"persistent, occupants, created_us, version, subject_us, folded, config, subject, "
 		"key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) "

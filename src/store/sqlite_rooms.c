@@ -90,11 +90,13 @@ static int load_room(struct db *d, struct store_op *op)
 
 static int read_data(struct db *d, struct store_op *op)
 {
-	int rc = read_row(d, op);
+	uint64_t id = 0;
+	int rc = db_find(d, ST_FIND_ROOM, op, &id);
 
-	if (rc != SQLITE_OK || op->status != STORE_OK)
-		return rc;
-	db_bind_int(d, ST_GET_ROOM_DATA, 1, op->number);
+	op->status = rc == SQLITE_DONE ? STORE_NOT_FOUND : STORE_OK;
+	if (rc != SQLITE_OK)
+		return rc == SQLITE_DONE ? SQLITE_OK : rc;
+	db_bind_int(d, ST_GET_ROOM_DATA, 1, id);
 	db_bind_text(d, ST_GET_ROOM_DATA, 2, op->space);
 	db_bind_text(d, ST_GET_ROOM_DATA, 3, op->bytes);
 	return db_each_element(d, op, ST_GET_ROOM_DATA, sizeof *op->account.data, db_take_datum,
