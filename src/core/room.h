@@ -112,7 +112,9 @@ struct room {
 	bool unsaved;             /* writing failed */
 	uint32_t writing;         /* operations under way */
 	struct timer timer;       /* idle; locked; unsaved */
-	struct room_hats *hats;   /* XEP-0317, its module's, like the next ones */
+	struct room_invited *invited;   /* section 7.8.2: its module's, like the next ones */
+	struct room_requests *requests; /* section 9.9 */
+	struct room_hats *hats;   /* XEP-0317 */
 	struct room_activity *activity; /* XEP-0502 */
 	struct room_avatar *avatar; /* XEP-0486 */
 };

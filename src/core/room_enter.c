@@ -218,7 +218,7 @@ static void write_item(struct writer *w, const struct occupant *o, const struct 
 	w_close(w);
 }
 
-static void write_codes(struct writer *w, const enum muc_status *codes, size_t n)
+void room_write_codes(struct writer *w, const enum muc_status *codes, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		w_open(w, "status");
@@ -243,7 +243,7 @@ static void write_added(struct writer *w, const struct occupant *o, const struct
 {
 	w_open_ns(w, "x", NS_MUC_USER);
 	write_item(w, o, x, jid);
-	write_codes(w, x->codes, x->n_codes);
+	room_write_codes(w, x->codes, x->n_codes);
 	if (x->end)
 		write_end(w, x->end);
 	w_close(w);
@@ -579,7 +579,7 @@ void room_tell_absent(struct shard *s, const struct stanza *presence, struct jid
 	w_attr(&w, "role", role_name(ROLE_NONE));
 	w_leaf(&w, "reason", STR("You are not in the room."));
 	w_close(&w);
-	write_codes(&w, codes, sizeof codes / sizeof codes[0]);
+	room_write_codes(&w, codes, sizeof codes / sizeof codes[0]);
 	w_close(&w);
 	w_close(&w);
 	route_text(s, buf_str(&s->scratch));

@@ -2,7 +2,7 @@
 #include "core/room_private.h"
 
 #include "base/bug.h"
-#include "base/hash.h"
+#include "base/digest.h"
 #include "core/route.h"
 #include "xml/extract.h"
 
@@ -17,10 +17,17 @@ static bool is_request(const struct stanza *st)
  * several, and the answer comes to the nickname alone. */
 #define MARK_LEN 17 /* 16 hexadecimal digits and a dash */
 
+/* Whoever gets it learns nothing of who asked: it takes the room's key to make one. */
 static struct str marked(const struct seat *seat, struct str id, struct arena *a)
 {
-	return str_printf(a, "%016llx-%.*s", (unsigned long long)hash_fixed(jid_str(seat->full)),
-		STR_FMT(id));
+	const struct room *r = seat->occupant->room;
+	uint8_t mac[DIGEST_MAX];
+	uint64_t mark;
+
+	digest_hmac(DIGEST_SHA256, str_from((const char *)r->key, sizeof r->key),
+		jid_str(seat->full), mac);
+	memcpy(&mark, mac, sizeof mark);
+	return str_printf(a, "%016llx-%.*s", (unsigned long long)mark, STR_FMT(id));
 }
 
 static struct seat *asker(const struct occupant *o, struct str id, struct arena *a)
@@ -54,7 +61,7 @@ static void relay(struct room *r, const struct stanza *st, struct occupant *from
 	if (w_done(&w))
 		route_text(s, buf_str(&s->scratch));
 	else if (is_request(st))
-		bounce(s, st, ERR_RESOURCE_CONSTRAINT, STR("the request is too large"));
+		room_bounce(s, st, ERR_RESOURCE_CONSTRAINT, STR("the request is too large"));
 }
 
 /* ---- requests ---- */
@@ -79,13 +86,13 @@ static void request(struct room *r, struct stanza *st, struct jid to)
 	struct arena *turn = &r->shard->loop.turn;
 
 	if (!seat) {
-		bounce(r->shard, st, ERR_NOT_ACCEPTABLE, STR("you are not in this room"));
+		room_bounce(r->shard, st, ERR_NOT_ACCEPTABLE, STR("you are not in this room"));
 	} else if (!o) {
-		bounce(r->shard, st, ERR_ITEM_NOT_FOUND, STR("there is no such occupant"));
+		room_bounce(r->shard, st, ERR_ITEM_NOT_FOUND, STR("there is no such occupant"));
 	} else if (o == seat->occupant && xml_is(stanza_payload(st), NS_PING, TAG_PING)) {
 		pong(r, st);
 	} else if (!room_may_send(seat->occupant)) {
-		bounce(r->shard, st, ERR_RESOURCE_CONSTRAINT, STR("not so fast"));
+		room_bounce(r->shard, st, ERR_RESOURCE_CONSTRAINT, STR("not so fast"));
 	} else {
 		struct seat *first = container_of(o->seats.next, struct seat, link);
 		relay(r, st, seat->occupant, is_for_person(st) ? o->bare : first->full,

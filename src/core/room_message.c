@@ -133,11 +133,7 @@ void room_tell_codes(struct room *r, const enum muc_status *codes, size_t n)
 	buf_init(&b, CODES_MAX);
 	struct writer w = w_on(&b);
 	w_open_ns(&w, "x", NS_MUC_USER);
-	for (size_t i = 0; i < n; i++) {
-		w_open(&w, "status");
-		w_attr_u64(&w, "code", codes[i]);
-		w_close(&w);
-	}
+	room_write_codes(&w, codes, n);
 	w_close(&w);
 	room_tell(r, "groupchat", buf_str(&b));
 	buf_clear(&b);
@@ -388,7 +384,7 @@ static void pass_on(struct seat *seat, struct stanza *st)
 	struct stanza *passed = pass(o, st, ids_of(o, id));
 
 	if (!passed) {
-		bounce(s, st, ERR_RESOURCE_CONSTRAINT, STR("the message is too large"));
+		room_bounce(s, st, ERR_RESOURCE_CONSTRAINT, STR("the message is too large"));
 		return;
 	}
 	passed->archive_id = id;
@@ -410,16 +406,16 @@ static void groupchat(struct room *r, struct stanza *st, struct jid to)
 	const char *text;
 
 	if (!jid_is_bare(to)) { /* section 7.5 */
-		bounce(r->shard, st, ERR_BAD_REQUEST, STR("a private message is no groupchat"));
+		room_bounce(r->shard, st, ERR_BAD_REQUEST, STR("a private message is no groupchat"));
 		return;
 	}
 	if (!seat) {
-		bounce(r->shard, st, ERR_NOT_ACCEPTABLE, STR("you are not in this room"));
+		room_bounce(r->shard, st, ERR_NOT_ACCEPTABLE, STR("you are not in this room"));
 		return;
 	}
 	enum stanza_error e = why_not(seat, st, &text);
 	if (e != ERR_COUNT)
-		bounce(r->shard, st, e, str_c(text));
+		room_bounce(r->shard, st, e, str_c(text));
 	else
 		pass_on(seat, st);
 }
@@ -469,7 +465,7 @@ static void whisper(struct occupant *from, struct occupant *to, struct stanza *s
 	struct stanza *passed = pass(from, st, added);
 
 	if (!passed) {
-		bounce(r->shard, st, ERR_RESOURCE_CONSTRAINT, STR("the message is too large"));
+		room_bounce(r->shard, st, ERR_RESOURCE_CONSTRAINT, STR("the message is too large"));
 		return;
 	}
 	passed->archive_id = message_new_id(r->shard);
@@ -486,15 +482,38 @@ static void private_message(struct room *r, struct stanza *st, struct jid to)
 	struct occupant *o = room_occupant(r, jid_resource(to));
 
 	if (!seat)
-		bounce(r->shard, st, ERR_NOT_ACCEPTABLE, STR("you are not in this room"));
+		room_bounce(r->shard, st, ERR_NOT_ACCEPTABLE, STR("you are not in this room"));
 	else if (!o)
-		bounce(r->shard, st, ERR_ITEM_NOT_FOUND, STR("there is no such occupant"));
+		room_bounce(r->shard, st, ERR_ITEM_NOT_FOUND, STR("there is no such occupant"));
 	else if (!may_whisper(seat->occupant))
-		bounce(r->shard, st, ERR_FORBIDDEN, STR("no private messages in this room"));
+		room_bounce(r->shard, st, ERR_FORBIDDEN, STR("no private messages in this room"));
 	else if (!room_may_send(seat->occupant))
-		bounce(r->shard, st, ERR_RESOURCE_CONSTRAINT, STR("not so fast"));
+		room_bounce(r->shard, st, ERR_RESOURCE_CONSTRAINT, STR("not so fast"));
 	else
 		whisper(seat->occupant, o, st);
+}
+
+/* ---- to the room itself: invitations, requests ---- */
+
+static bool is_taken(struct room *r, struct stanza *st)
+{
+	struct seat *seat = room_seat(r, st->from);
+
+	for (const struct module *const *m = r->shard->core->modules; *m; m++)
+		if ((*m)->room_asked && (*m)->room_asked(r, seat, st))
+			return true;
+	return false;
+}
+
+static void request(struct room *r, struct stanza *st)
+{
+	if (is_taken(r, st)) {
+		message_handled(r->shard, st);
+		return;
+	}
+	if (st->type == MESSAGE_HEADLINE)
+		return;
+	room_bounce(r->shard, st, ERR_BAD_REQUEST, STR("messages to a room are of type groupchat"));
 }
 
 /* An error in answer to what the room sent, or what an occupant sent to another. */
@@ -503,6 +522,8 @@ static void error(struct room *r, struct stanza *st, struct jid to)
 	struct seat *seat = room_seat(r, st->from);
 	struct occupant *o = room_occupant(r, jid_resource(to));
 
+	if (jid_is_bare(to) && is_taken(r, st))
+		return;
 	if (room_is_gone(st)) {
 		room_lose(r, st);
 		return;
@@ -511,23 +532,6 @@ static void error(struct room *r, struct stanza *st, struct jid to)
 	if (passed)
 		route_to(r->shard, passed, container_of(o->seats.next, struct seat, link)->full);
 	stanza_unref(&passed);
-}
-
-/* ---- to the room itself: invitations, requests ---- */
-
-static void request(struct room *r, struct stanza *st)
-{
-	struct seat *seat = room_seat(r, st->from);
-
-	for (const struct module *const *m = r->shard->core->modules; *m; m++) {
-		if ((*m)->room_asked && (*m)->room_asked(r, seat, st)) {
-			message_handled(r->shard, st);
-			return;
-		}
-	}
-	if (st->type == MESSAGE_HEADLINE)
-		return;
-	bounce(r->shard, st, ERR_BAD_REQUEST, STR("messages to a room are of type groupchat"));
 }
 
 void room_message(struct room *r, struct stanza *st, struct jid to)

@@ -22,6 +22,9 @@ void room_write_all(struct room *r);
 void room_init_occupants(struct room *r);
 void room_free_occupants(struct room *r);
 
+/* <status/> elements. */
+void room_write_codes(struct writer *w, const enum muc_status *codes, size_t n);
+
 /* Whether presence asks to enter a room (section 7.2.1). */
 bool room_is_entering(const struct stanza *presence);
 

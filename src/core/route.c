@@ -29,15 +29,20 @@ static bool may_be_answered(const struct stanza *st)
 	}
 }
 
-void bounce(struct shard *s, const struct stanza *st, enum stanza_error e, struct str text)
+void bounce_with(struct shard *s, const struct stanza *st, const struct stanza_refusal *f)
 {
 	message_handled(s, st);
 	if (!may_be_answered(st))
 		return;
 	buf_reset(&s->scratch);
-	stanza_write_error(&s->scratch, st, e, text);
+	stanza_write_refusal(&s->scratch, st, f);
 	count(s, COUNT_ERRORS);
 	route_text(s, buf_str(&s->scratch));
+}
+
+void bounce(struct shard *s, const struct stanza *st, enum stanza_error e, struct str text)
+{
+	bounce_with(s, st, &(struct stanza_refusal){ .error = e, .text = text });
 }
 
 /* ---- between shards ---- */

@@ -29,6 +29,9 @@ void route_text(struct shard *s, struct str xml);
  * itself, or a presence that must not be answered. */
 void bounce(struct shard *s, const struct stanza *st, enum stanza_error e, struct str text);
 
+/* The same with more to say than a condition and a text. */
+void bounce_with(struct shard *s, const struct stanza *st, const struct stanza_refusal *f);
+
 /* What is addressed to an account that is loaded, on its owner. */
 void deliver_to_account(struct account *a, struct stanza *st, struct jid to);
 

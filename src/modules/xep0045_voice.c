@@ -173,7 +173,7 @@ static bool asked(struct room *r, struct seat *seat, struct stanza *message)
 		return false;
 	enum stanza_error e = answer(&q);
 	if (e != ERR_COUNT)
-		bounce(r->shard, message, e, STR(""));
+		room_bounce(r->shard, message, e, STR(""));
 	return true;
 }
 

@@ -434,13 +434,7 @@ static bool is_error(const struct stanza *s)
 	return s->type == MESSAGE_ERROR || s->type == PRESENCE_ERROR || s->type == IQ_ERROR;
 }
 
-void stanza_write_error(struct buf *b, const struct stanza *s, enum stanza_error e, struct str text)
-{
-	stanza_write_error_with(b, s, e, stanza_error_type(e), text, STR(""));
-}
-
-void stanza_write_error_with(struct buf *b, const struct stanza *s, enum stanza_error e,
-	struct str type, struct str text, struct str condition)
+void stanza_write_refusal(struct buf *b, const struct stanza *s, const struct stanza_refusal *f)
 {
 	const struct xml_node *payload = s->kind == STANZA_IQ ? stanza_payload(s) : NULL;
 	struct writer w = w_on(b);
@@ -451,17 +445,31 @@ void stanza_write_error_with(struct buf *b, const struct stanza *s, enum stanza_
 		put_prefixes(b, s);
 		w_raw(&w, xml_raw(&s->doc, payload));
 	}
+	w_raw(&w, f->before);
 	w_open(&w, "error");
-	w_attr(&w, "type", type);
-	w_open_ns(&w, stanza_error_name(e).p, NS_STANZAS);
+	w_attr(&w, "by", jid_is_set(f->by) ? jid_str(f->by) : STR_NULL);
+	w_attr(&w, "type", f->type.p ? f->type : stanza_error_type(f->error));
+	w_open_ns(&w, stanza_error_name(f->error).p, NS_STANZAS);
 	w_close(&w);
-	if (text.n) {
+	if (f->text.n) {
 		w_open_ns(&w, "text", NS_STANZAS);
 		w_attr(&w, "xml:lang", STR("en"));
-		w_text(&w, text);
+		w_text(&w, f->text);
 		w_close(&w);
 	}
-	w_raw(&w, condition);
+	w_raw(&w, f->condition);
 	w_close(&w);
 	w_close(&w);
+}
+
+void stanza_write_error(struct buf *b, const struct stanza *s, enum stanza_error e, struct str text)
+{
+	stanza_write_refusal(b, s, &(struct stanza_refusal){ .error = e, .text = text });
+}
+
+void stanza_write_error_with(struct buf *b, const struct stanza *s, enum stanza_error e,
+	struct str type, struct str text, struct str condition)
+{
+	stanza_write_refusal(b, s, &(struct stanza_refusal){ .error = e, .type = type, .text = text,
+		.condition = condition });
 }

@@ -122,8 +122,18 @@ void stanza_open_result(struct writer *w, const struct stanza *iq);
 void stanza_write_error(struct buf *b, const struct stanza *s, enum stanza_error e,
 	struct str text);
 
-/* The same with an application-specific condition, as XML (RFC 6120 section 8.3.4), and the type
- * of error that goes with it. */
+/* All that an error may say besides that; what is unset is left out. */
+struct stanza_refusal {
+	enum stanza_error error;
+	struct str type;      /* p NULL: the one of RFC 6120 section 8.3.3 */
+	struct str text;
+	struct str condition; /* of an application, as XML (section 8.3.4) */
+	struct jid by;        /* who refuses, where that is not the address (section 8.3.2) */
+	struct str before;    /* XML before the error: of what was sent */
+};
+void stanza_write_refusal(struct buf *b, const struct stanza *s, const struct stanza_refusal *f);
+
+/* An error with an application-specific condition, and the type of error that goes with it. */
 void stanza_write_error_with(struct buf *b, const struct stanza *s, enum stanza_error e,
 	struct str type, struct str text, struct str condition);
 
