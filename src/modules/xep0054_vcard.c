@@ -14,30 +14,17 @@
 #include "core/module.h"
 #include "core/personal.h"
 #include "core/presence.h"
-#include "xml/extract.h"
+#include "core/vcard.h"
 
 /* ---- get ---- */
 
 static void read_done(struct store_op *op, void *receiver)
 {
 	struct later *later = *(struct later **)op->ctx;
-	struct ctx c = later_ctx(later);
 	const struct stanza *iq = later->iq;
 	bool own = !jid_is_set(iq->to) || jid_eq_bare(iq->from, iq->to);
 
-	if (op->status == STORE_FULL) {
-		refuse(&c, iq, ERR_RESOURCE_CONSTRAINT, STR("try again later"));
-	} else if (op->status == STORE_FAILED) {
-		refuse(&c, iq, ERR_INTERNAL_SERVER_ERROR, STR(""));
-	} else if (!op->account.n_data && !own) {
-		refuse(&c, iq, ERR_SERVICE_UNAVAILABLE, STR(""));
-	} else {
-		struct writer w = reply_open(&c, iq);
-		w_raw(&w, op->account.n_data ? op->account.data[0].bytes
-					     : STR("<vCard xmlns='vcard-temp'/>"));
-		reply_send(&c, &w, iq);
-	}
-	later_free(&later);
+	vcard_answer(&later, op, own ? ERR_COUNT : ERR_SERVICE_UNAVAILABLE);
 	store_op_free(op);
 }
 
@@ -155,26 +142,11 @@ struct write_ctx {
 static void write_done(struct store_op *op, void *receiver)
 {
 	struct write_ctx *k = op->ctx;
-	struct later *later = k->later;
-	struct ctx c = later_ctx(later);
-	struct account *a = account_get(c.shard, later->iq->from);
+	struct account *a = account_get(receiver, k->later->iq->from);
 
-	switch (op->status) {
-	case STORE_OK:
-		reply_ok(&c, later->iq);
-		if (a)
-			photo_changed(a, k->photo);
-		break;
-	case STORE_FULL:
-		refuse(&c, later->iq, ERR_RESOURCE_CONSTRAINT, STR("try again later"));
-		break;
-	case STORE_NOT_FOUND: /* the account was deleted meanwhile */
-		refuse(&c, later->iq, ERR_SERVICE_UNAVAILABLE, STR(""));
-		break;
-	default:
-		refuse(&c, later->iq, ERR_INTERNAL_SERVER_ERROR, STR(""));
-	}
-	later_free(&later);
+	vcard_stored(&k->later, op);
+	if (op->status == STORE_OK && a)
+		photo_changed(a, k->photo);
 	store_op_free(op);
 }
 
@@ -193,22 +165,14 @@ static void store_vcard(struct ctx *c, const struct stanza *iq, struct str vcard
 
 static enum outcome on_set(struct ctx *c, const struct stanza *iq)
 {
-	struct shard *s = c->shard;
-	const struct xml_doc *d = &iq->doc;
-	const struct xml_node *el = stanza_payload(iq);
+	struct arena *turn = &c->shard->loop.turn;
 	struct buf vcard;
 
 	if (c->account->guest)
 		return refuse(c, iq, ERR_NOT_ALLOWED, STR("nothing is kept of a guest"));
-	buf_init(&vcard, s->settings->vcard_max);
-	if (xml_first(d, el))
-		xml_extract(&vcard, d, el);
-	if (buf_ok(&vcard))
-		store_vcard(c, iq, buf_str(&vcard), vcard_photo(d, el, &s->loop.turn));
-	else
-		refuse(c, iq, ERR_POLICY_VIOLATION, str_printf(&s->loop.turn,
-			"a vCard has at most %u bytes", (unsigned)s->settings->vcard_max));
-	bool fits = buf_ok(&vcard);
+	bool fits = vcard_take(c, iq, &vcard);
+	if (fits)
+		store_vcard(c, iq, buf_str(&vcard), vcard_photo(&iq->doc, stanza_payload(iq), turn));
 	buf_clear(&vcard);
 	return fits ? LATER : ANSWERED;
 }
