@@ -6,8 +6,8 @@
 
 #include <stdlib.h>
 
-/* Whether a child is content, and no state, id or hint. */
-static bool is_content(const struct xml_node *n)
+/* Whether a child is content, and no state, id or hint. Of what a room says, invitations are. */
+static bool is_content(const struct xml_doc *d, const struct xml_node *n)
 {
 	switch (n->ns) {
 	case NS_CHATSTATES:
@@ -16,6 +16,9 @@ static bool is_content(const struct xml_node *n)
 	case NS_DELAY:
 	case NS_MAM: /* of another server's archive */
 		return false;
+	case NS_MUC_USER:
+		return xml_child(d, n, NS_MUC_USER, TAG_INVITE) ||
+		       xml_child(d, n, NS_MUC_USER, TAG_DECLINE);
 	case NS_HINTS:
 		return n->tag == TAG_STORE;
 	default:
@@ -32,7 +35,7 @@ bool archive_is_worth(const struct stanza *m)
 		xml_child(d, root, NS_HINTS, TAG_NO_PERMANENT_STORE))
 		return false;
 	for (const struct xml_node *n = xml_first(d, root); n; n = xml_next(d, n))
-		if (is_content(n))
+		if (is_content(d, n))
 			return true;
 	return false;
 }

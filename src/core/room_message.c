@@ -100,6 +100,7 @@ static struct stanza *make(struct room *r, const char *type, struct str children
 	w_close(&w);
 	struct stanza *st = stanza_scan(&s->scratch_table, buf_str(&s->scratch), &s->loop.turn);
 	BUG_ON(!st);
+	st->archive_id = message_new_id(s); /* a recipient may keep it */
 	return st;
 }
 
@@ -143,7 +144,6 @@ void room_tell_one(struct room *r, struct jid to, struct str children)
 {
 	struct stanza *st = make(r, NULL, children);
 
-	st->archive_id = message_new_id(r->shard);
 	route_to(r->shard, st, to);
 	stanza_unref(&st);
 }
