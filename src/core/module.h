@@ -58,8 +58,9 @@ struct nonza_rule {
 	void (*run)(struct client *c, const struct xml_doc *d);
 };
 
-/* A node of service discovery (XEP-0030 sections 3.2 and 4.2). Whether the one who asks may know of
- * it is for the functions to see. node NULL ends the table. */
+/* A node of service discovery (XEP-0030 sections 3.2 and 4.2), or with an empty name what is answered
+ * where no node is asked for. A function that is NULL leaves that to modules/xep0030_disco.c.
+ * Whether the one who asks may know of it is for the functions to see. node NULL ends the table. */
 struct disco_node {
 	const char *node;
 	unsigned at; /* AT_HOST, AT_ACCOUNT, AT_ROOMS, AT_ROOM */

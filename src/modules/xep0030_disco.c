@@ -1,9 +1,12 @@
 /* XEP-0030 Service Discovery, version 2.5.0
  *
- * Answers for hosts and for accounts (the latter to their owner and to who is subscribed to
- * their presence, section 8). The features come from the modules' tables, and so do nodes: their
- * modules answer for them. Options: none. Stores: nothing. */
+ * Answers for hosts, their services of rooms, rooms, and accounts (the latter to their owner and to
+ * who is subscribed to their presence, section 8). The features come from the modules' tables, and
+ * so do nodes: their modules answer for them. Options: none. Stores: nothing. */
 #include "core/module.h"
+#include "core/room.h"
+
+#define ROOMS_NAME "Chatrooms"
 
 static void write_identity(struct writer *w, const char *category, const char *type, struct str name)
 {
@@ -14,11 +17,32 @@ static void write_identity(struct writer *w, const char *category, const char *t
 	w_close(w);
 }
 
+static void write_own_identity(struct ctx *c, struct writer *w)
+{
+	if (c->room)
+		write_identity(w, "conference", "text", str_c(c->room->config.name));
+	else if (c->account)
+		write_identity(w, "account", c->account->guest ? "anonymous" : "registered",
+			STR_NULL);
+	else if (c->host->home)
+		write_identity(w, "conference", "text", STR(ROOMS_NAME));
+	else
+		write_identity(w, "server", "im", STR("Stentor"));
+}
+
+static const char *const *features_of(const struct ctx *c, const struct module *m)
+{
+	if (c->room)
+		return m->room_features;
+	if (c->account)
+		return m->account_features;
+	return c->host->home ? m->service_features : m->features;
+}
+
 static void write_features(struct ctx *c, struct writer *w)
 {
 	for (const struct module *const *m = c->shard->core->modules; *m; m++) {
-		const char *const *f = c->account ? (*m)->account_features : (*m)->features;
-		for (; f && *f; f++) {
+		for (const char *const *f = features_of(c, *m); f && *f; f++) {
 			w_open(w, "feature");
 			w_attr(w, "var", str_c(*f));
 			w_close(w);
@@ -26,27 +50,40 @@ static void write_features(struct ctx *c, struct writer *w)
 	}
 }
 
+static void write_more(struct ctx *c, struct writer *w)
+{
+	for (const struct module *const *m = c->shard->core->modules; *m; m++) {
+		if (c->room && (*m)->room_disco)
+			(*m)->room_disco(c, w);
+		else if (!c->room && !c->host->home && (*m)->disco)
+			(*m)->disco(c, w);
+	}
+}
+
 static enum outcome info(struct ctx *c, const struct stanza *iq)
 {
 	struct writer w = reply_open(c, iq);
 	w_open_ns(&w, "query", NS_DISCO_INFO);
-	if (c->account)
-		write_identity(&w, "account", c->account->guest ? "anonymous" : "registered",
-			STR_NULL);
-	else
-		write_identity(&w, "server", "im", STR("Stentor"));
+	write_own_identity(c, &w);
 	write_features(c, &w);
-	for (const struct module *const *m = c->shard->core->modules; *m; m++)
-		if ((*m)->disco)
-			(*m)->disco(c, &w);
+	write_more(c, &w);
 	w_close(&w);
 	return reply_send(c, &w, iq);
 }
 
+/* Of a host its services (XEP-0045 section 6.1). */
 static enum outcome items(struct ctx *c, const struct stanza *iq)
 {
+	bool is_host = !c->room && !c->account;
 	struct writer w = reply_open(c, iq);
+
 	w_open_ns(&w, "query", NS_DISCO_ITEMS);
+	if (is_host && c->host->rooms) {
+		w_open(&w, "item");
+		w_attr(&w, "jid", c->host->rooms->domain);
+		w_attr(&w, "name", STR(ROOMS_NAME));
+		w_close(&w);
+	}
 	w_close(&w);
 	return reply_send(c, &w, iq);
 }
@@ -66,10 +103,12 @@ static enum outcome answer(struct ctx *c, const struct stanza *iq, unsigned at, 
 {
 	struct str node = xml_attr_str(&iq->doc, stanza_payload(iq), TAG_NODE,
 		&c->shard->loop.turn);
-	const struct disco_node *known = node.n ? find_node(c, node, at) : NULL;
+	const struct disco_node *known = find_node(c, node, at);
 
-	if (known)
-		return items_wanted ? known->items(c, iq) : known->info(c, iq);
+	if (known && items_wanted && known->items)
+		return known->items(c, iq);
+	if (known && !items_wanted && known->info)
+		return known->info(c, iq);
 	if (at == AT_ACCOUNT && !account_may_see(c->account, iq->from))
 		return refuse(c, iq, ERR_SERVICE_UNAVAILABLE, STR(""));
 	if (node.n)
@@ -97,17 +136,45 @@ static enum outcome account_items(struct ctx *c, const struct stanza *iq)
 	return answer(c, iq, AT_ACCOUNT, true);
 }
 
+static enum outcome rooms_info(struct ctx *c, const struct stanza *iq)
+{
+	return answer(c, iq, AT_ROOMS, false);
+}
+
+static enum outcome rooms_items(struct ctx *c, const struct stanza *iq)
+{
+	return answer(c, iq, AT_ROOMS, true);
+}
+
+static enum outcome room_info(struct ctx *c, const struct stanza *iq)
+{
+	return answer(c, iq, AT_ROOM, false);
+}
+
+static enum outcome room_items(struct ctx *c, const struct stanza *iq)
+{
+	return answer(c, iq, AT_ROOM, true);
+}
+
+#define FEATURES \
+	(const char *const[]){ "http://jabber.org/protocol/disco#info", \
+		"http://jabber.org/protocol/disco#items", NULL }
+
 const struct module xep0030_disco = {
 	.name = "disco",
 	.spec = "XEP-0030 2.5.0",
-	.features = (const char *const[]){ "http://jabber.org/protocol/disco#info",
-		"http://jabber.org/protocol/disco#items", NULL },
-	.account_features = (const char *const[]){ "http://jabber.org/protocol/disco#info",
-		"http://jabber.org/protocol/disco#items", NULL },
+	.features = FEATURES,
+	.account_features = FEATURES,
+	.service_features = FEATURES,
+	.room_features = FEATURES,
 	.iq = (const struct iq_rule[]){
 		{ IQ_GET, NS_DISCO_INFO, TAG_QUERY, AT_HOST, host_info },
 		{ IQ_GET, NS_DISCO_ITEMS, TAG_QUERY, AT_HOST, host_items },
 		{ IQ_GET, NS_DISCO_INFO, TAG_QUERY, AT_ACCOUNT, account_info },
 		{ IQ_GET, NS_DISCO_ITEMS, TAG_QUERY, AT_ACCOUNT, account_items },
+		{ IQ_GET, NS_DISCO_INFO, TAG_QUERY, AT_ROOMS, rooms_info },
+		{ IQ_GET, NS_DISCO_ITEMS, TAG_QUERY, AT_ROOMS, rooms_items },
+		{ IQ_GET, NS_DISCO_INFO, TAG_QUERY, AT_ROOM, room_info },
+		{ IQ_GET, NS_DISCO_ITEMS, TAG_QUERY, AT_ROOM, room_items },
 		{ 0 } },
 };

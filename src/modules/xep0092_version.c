@@ -19,7 +19,8 @@ const struct module xep0092_version = {
 	.name = "version",
 	.spec = "XEP-0092 1.1",
 	.features = (const char *const[]){ "jabber:iq:version", NULL },
+	.service_features = (const char *const[]){ "jabber:iq:version", NULL },
 	.iq = (const struct iq_rule[]){
-		{ IQ_GET, NS_VERSION, TAG_QUERY, AT_HOST, on_version },
+		{ IQ_GET, NS_VERSION, TAG_QUERY, AT_HOST | AT_ROOMS, on_version },
 		{ 0 } },
 };

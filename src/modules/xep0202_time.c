@@ -1,7 +1,7 @@
 /* XEP-0202 Entity Time, version 2.0
  *
- * The host's time, in UTC; its time zone is given as UTC too. Options: none. Stores:
- * nothing. */
+ * The time of the host and its services, in UTC; its time zone is given as UTC too. Options: none.
+ * Stores: nothing. */
 #include "base/clock.h"
 #include "core/module.h"
 #include "xmpp/datetime.h"
@@ -21,7 +21,8 @@ const struct module xep0202_time = {
 	.name = "time",
 	.spec = "XEP-0202 2.0",
 	.features = (const char *const[]){ "urn:xmpp:time", NULL },
+	.service_features = (const char *const[]){ "urn:xmpp:time", NULL },
 	.iq = (const struct iq_rule[]){
-		{ IQ_GET, NS_TIME, TAG_TIME, AT_HOST, on_time },
+		{ IQ_GET, NS_TIME, TAG_TIME, AT_HOST | AT_ROOMS, on_time },
 		{ 0 } },
 };
