@@ -7,10 +7,13 @@
 #include "peer.h"
 
 struct options {
-	unsigned first;        /* number of the first user */
+	unsigned first;        /* number of the first user, and of the first room */
 	unsigned users;        /* pairs count two each */
-	unsigned at_once;      /* negotiations, or changes of presence, under way */
-	unsigned window;       /* messages under way per pair */
+	unsigned rooms;        /* 0: as is usual */
+	unsigned occupants;    /* of each room */
+	const char *service;   /* of the rooms: its domain */
+	unsigned at_once;      /* negotiations, changes of presence, or joins, under way */
+	unsigned window;       /* messages under way per pair, or room */
 	unsigned messages;     /* in all per pair, where there is an end; 0: as is usual */
 	unsigned contacts;     /* of each user; even */
 	unsigned bytes;        /* of a body */
@@ -31,6 +34,8 @@ struct phase {
 	uint64_t start_ns, end_ns, own_start_ns, own_ns;
 	uint64_t units;        /* of work: messages, logins, deliveries */
 	uint64_t least;        /* units that make a figure */
+	bool holds;            /* it is about memory: what the units take */
+	uint64_t held_from;    /* of the server without them: its PSS, where the phase holds */
 	struct histogram latency;
 };
 
@@ -78,6 +83,9 @@ void bench_bad_message(struct peer *p, const struct xml_doc *d, const char *wron
 /* Begins and ends a phase. */
 void bench_start(struct bench *b, const char *name, const char *unit);
 void bench_end(struct bench *b);
+
+/* The running phase is about the memory that the server has beyond these bytes (PSS). */
+void bench_hold(struct bench *b, uint64_t from);
 
 /* One unit of work is done; it took so long. */
 static inline void bench_count(struct bench *b, uint64_t ns)
@@ -152,6 +160,10 @@ void run_presence(struct bench *b);
 void run_offline(struct bench *b);
 void run_archive(struct bench *b);
 void run_resume(struct bench *b);
+void run_room(struct bench *b);
+void run_room_floor(struct bench *b);
+void run_room_join(struct bench *b);
+void run_room_idle(struct bench *b);
 
 /* ---- report (report.c, plot.c) ---- */
 

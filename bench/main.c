@@ -16,14 +16,15 @@ static const char usage[] =
 	"\n"
 	"where:\n"
 	"  --address A    numeric address (127.0.0.1)      --port P     (5222; 5223 for direct)\n"
-	"  --domain D     (localhost)\n"
+	"  --domain D     (localhost)                      --service D  of rooms (rooms.DOMAIN)\n"
 	"  --tls KIND     none, starttls, direct (starttls)\n"
 	"  --pid N        of the server, to read its CPU and memory\n"
 	"  --mech NAME    the only SASL mechanism to use   --resume     offer TLS sessions again\n"
 	"how much:\n"
 	"  --users N      (200)     --first N    number of the first user (0)\n"
-	"  --at-once N    negotiations, or changes of presence, under way (50)\n"
-	"  --window N     messages under way in a pair (8)\n"
+	"  --rooms N      (1; room-idle: 1000)             --occupants N  of each room (100)\n"
+	"  --at-once N    negotiations, changes of presence, or joins, under way (50)\n"
+	"  --window N     messages under way in a pair, or a room (8)\n"
 	"  --bytes N      of a body, 34 at least (100)\n"
 	"  --messages N   for each offline user (20), in the archive that is paged (1000)\n"
 	"  --contacts N   of each user (20)\n"
@@ -47,6 +48,10 @@ static const struct scenario scenarios[] = {
 	{ "offline", "messages to users who come later", run_offline },
 	{ "archive", "messages that are acknowledged and archived, then paging", run_archive },
 	{ "resume", "connections break while messages flow, and go on", run_resume },
+	{ "room", "occupants of rooms enter and talk, each copy checked", run_room },
+	{ "room-join", "newcomers enter and leave a room", run_room_join },
+	{ "room-idle", "memory of rooms with one occupant, and with none", run_room_idle },
+	{ "room-floor", "room over bench-floor instead of a server", run_room_floor },
 	{ "floor", "chat over bench-floor instead of a server", run_floor },
 };
 
@@ -104,11 +109,20 @@ static unsigned mech_bit(const char *text)
 	return 1u << id;
 }
 
+static const char *default_service(const char *domain)
+{
+	static char service[256];
+
+	if (snprintf(service, sizeof service, "rooms.%s", domain) >= (int)sizeof service)
+		bad_usage("too long", domain);
+	return service;
+}
+
 static void parse(int argc, char **argv, struct bench *b)
 {
 	enum { ADDRESS = 256, PORT, DOMAIN_NAME, TLS, PID, MECH, RESUME, USERS, FIRST, AT_ONCE,
 		WINDOW, BYTES, SECONDS, RATE, ACROSS, MESSAGES,
-		CONTACTS, ACK_EVERY, BREAKS, PLOT, JSON, QUIET };
+		CONTACTS, ROOMS, OCCUPANTS, SERVICE, ACK_EVERY, BREAKS, PLOT, JSON, QUIET };
 	static const struct option longs[] = {
 		{ "address", required_argument, NULL, ADDRESS },
 		{ "port", required_argument, NULL, PORT },
@@ -127,6 +141,9 @@ static void parse(int argc, char **argv, struct bench *b)
 		{ "across", required_argument, NULL, ACROSS },
 		{ "messages", required_argument, NULL, MESSAGES },
 		{ "contacts", required_argument, NULL, CONTACTS },
+		{ "rooms", required_argument, NULL, ROOMS },
+		{ "occupants", required_argument, NULL, OCCUPANTS },
+		{ "service", required_argument, NULL, SERVICE },
 		{ "ack-every", required_argument, NULL, ACK_EVERY },
 		{ "breaks", required_argument, NULL, BREAKS },
 		{ "plot", required_argument, NULL, PLOT },
@@ -158,6 +175,9 @@ static void parse(int argc, char **argv, struct bench *b)
 		case ACROSS: o->across = number(optarg); break;
 		case MESSAGES: o->messages = number(optarg); break;
 		case CONTACTS: o->contacts = number(optarg); break;
+		case ROOMS: o->rooms = number(optarg); break;
+		case OCCUPANTS: o->occupants = number(optarg); break;
+		case SERVICE: o->service = optarg; break;
 		case ACK_EVERY: o->ack_every = number(optarg); break;
 		case BREAKS: o->breaks = real(optarg); break;
 		case PLOT: o->plot = optarg; break;
@@ -170,8 +190,10 @@ static void parse(int argc, char **argv, struct bench *b)
 	if (optind + 1 != argc)
 		bad_usage("give one scenario", optind < argc ? argv[optind + 1] : "none");
 	b->scenario = argv[optind];
-	if (!o->users || !o->at_once || !o->window)
-		bad_usage("users, at-once and window are 1 at least", "0");
+	if (!o->users || !o->at_once || !o->window || !o->occupants)
+		bad_usage("users, occupants, at-once and window are 1 at least", "0");
+	if (!o->service)
+		o->service = default_service(t->domain);
 	if (!t->port)
 		t->port = t->tls == PEER_DIRECT ? 5223 : 5222;
 }
@@ -199,7 +221,7 @@ int main(int argc, char **argv)
 {
 	static struct bench b = {
 		.o = { .users = 200, .at_once = 50, .window = 8, .bytes = 100,
-			.contacts = 20 },
+			.contacts = 20, .occupants = 100 },
 		.target = { .address = "127.0.0.1", .domain = "localhost", .tls = PEER_STARTTLS,
 			.mechs = ~0u },
 	};

@@ -51,16 +51,13 @@ static char *full_jid(const struct peer *p)
 	return jid;
 }
 
-void message_line_init(struct message_line *l, const struct peer *from, const struct peer *to,
-	bool to_bare, unsigned bytes)
+static void make_template(struct message_line *l, const char *to, unsigned bytes)
 {
 	struct buf b;
 
-	*l = (struct message_line){ .from = full_jid(from) };
 	l->n_body = bytes > MESSAGE_HEAD ? bytes : MESSAGE_HEAD;
 	buf_init(&b, SIZE_MAX);
-	buf_printf(&b, "<message to='%s@%s%s' type='chat' id='m", to->user, to->target->domain,
-		to_bare ? "" : "/" PEER_RESOURCE);
+	buf_printf(&b, "<message to='%s' type='%s' id='m", to, l->type);
 	l->id = (uint32_t)b.n;
 	buf_printf(&b, "%*s'><body>", ID_HEX, "");
 	l->body = (uint32_t)b.n;
@@ -70,6 +67,24 @@ void message_line_init(struct message_line *l, const struct peer *from, const st
 	l->n = (uint32_t)b.n;
 }
 
+void message_line_init(struct message_line *l, const struct peer *from, const struct peer *to,
+	bool to_bare, unsigned bytes)
+{
+	char *jid = full_jid(to);
+
+	*l = (struct message_line){ .type = "chat", .from = full_jid(from) };
+	if (to_bare)
+		*strchr(jid, '/') = '\0';
+	make_template(l, jid, bytes);
+	free(jid);
+}
+
+void message_line_init_room(struct message_line *l, const char *room, unsigned bytes)
+{
+	*l = (struct message_line){ .type = "groupchat" };
+	make_template(l, room, bytes);
+}
+
 void message_line_clear(struct message_line *l)
 {
 	free(l->template);
@@ -77,7 +92,7 @@ void message_line_clear(struct message_line *l)
 	l->template = l->from = NULL;
 }
 
-void message_write_again(struct message_line *l, struct buf *out, uint64_t number, uint64_t due)
+void message_write_numbered(struct message_line *l, struct buf *out, uint64_t number, uint64_t due)
 {
 	char *body = l->template + l->body;
 
@@ -90,7 +105,7 @@ void message_write_again(struct message_line *l, struct buf *out, uint64_t numbe
 
 void message_write(struct message_line *l, struct buf *out, uint64_t due)
 {
-	message_write_again(l, out, l->sent++, due);
+	message_write_numbered(l, out, l->sent++, due);
 }
 
 /* All bytes of the filler are the same: the first, and each like the one before. */
@@ -122,24 +137,24 @@ static const char *check_body(const struct message_line *l, struct str body, uin
 	return NULL;
 }
 
+/* from: NULL where nothing put a sender in. */
 static const char *check_head(const struct message_line *l, const struct xml_doc *d,
-	const struct xml_node *m, uint64_t number, bool floor, struct arena *a)
+	const struct xml_node *m, uint64_t number, const char *from, struct arena *a)
 {
-	struct str from = xml_attr_str(d, m, TAG_FROM, a), id = xml_attr_str(d, m, TAG_ID, a);
 	char want[1 + ID_HEX] = "m";
 
 	put_hex(want + 1, number, ID_HEX);
-	if (!str_eq(id, str_from(want, sizeof want)))
+	if (!str_eq(xml_attr_str(d, m, TAG_ID, a), str_from(want, sizeof want)))
 		return "an id was changed";
-	if (!str_eq(xml_attr_str(d, m, TAG_TYPE, a), STR("chat")))
+	if (!str_eq(xml_attr_str(d, m, TAG_TYPE, a), str_c(l->type)))
 		return "a type was changed";
-	if (!floor && !str_eq(from, str_c(l->from)))
+	if (from && !str_eq(xml_attr_str(d, m, TAG_FROM, a), str_c(from)))
 		return "a sender is wrong";
 	return NULL;
 }
 
 static const char *check(const struct message_line *l, const struct xml_doc *d,
-	const struct xml_node *m, uint64_t number, bool floor, struct arena *a, uint64_t *due)
+	const struct xml_node *m, uint64_t number, const char *from, struct arena *a, uint64_t *due)
 {
 	const struct xml_node *body = xml_child(d, m, NS_CLIENT, TAG_BODY);
 
@@ -148,13 +163,13 @@ static const char *check(const struct message_line *l, const struct xml_doc *d,
 	if (!body)
 		return "a message has no body";
 	const char *wrong = check_body(l, xml_text(d, body, a), number, due);
-	return wrong ? wrong : check_head(l, d, m, number, floor, a);
+	return wrong ? wrong : check_head(l, d, m, number, from, a);
 }
 
 const char *message_check(struct message_line *l, const struct xml_doc *d, bool floor,
 	struct arena *a, uint64_t *due)
 {
-	return check(l, d, xml_root(d), l->received++, floor, a, due);
+	return check(l, d, xml_root(d), l->received++, floor ? NULL : l->from, a, due);
 }
 
 bool message_number(const struct xml_doc *d, const struct xml_node *m, struct arena *a,
@@ -170,5 +185,11 @@ const char *message_check_stored(const struct message_line *l, const struct xml_
 {
 	uint64_t due;
 
-	return check(l, d, m, number, false, a, &due);
+	return check(l, d, m, number, l->from, a, &due);
+}
+
+const char *message_check_room(const struct message_line *l, const struct xml_doc *d,
+	uint64_t number, const char *from, struct arena *a, uint64_t *due)
+{
+	return check(l, d, xml_root(d), number, from, a, due);
 }

@@ -22,7 +22,7 @@ void outbox_clear(struct outbox *o)
 static void write_rest(struct outbox *o)
 {
 	for (; o->written < o->line.sent; o->written++) {
-		message_write_again(&o->line, peer_out(o->from), o->written,
+		message_write_numbered(&o->line, peer_out(o->from), o->written,
 			o->due[o->written % OUTBOX_MAX]);
 		peer_sent(o->from);
 	}
@@ -47,7 +47,7 @@ uint64_t outbox_acked(struct outbox *o)
 void outbox_resend(struct outbox *o)
 {
 	for (uint64_t i = o->acked; i < o->written; i++)
-		message_write_again(&o->line, peer_out(o->from), i, o->due[i % OUTBOX_MAX]);
+		message_write_numbered(&o->line, peer_out(o->from), i, o->due[i % OUTBOX_MAX]);
 	if (o->acked < o->written)
 		peer_ask(o->from);
 	write_rest(o);

@@ -28,6 +28,12 @@ static uint64_t cpu_of(const struct phase *p)
 	return p->end.cpu_ns > p->start.cpu_ns ? p->end.cpu_ns - p->start.cpu_ns : 0;
 }
 
+/* Bytes that a unit takes; less than none, where the server gave back more. */
+static double held_of(const struct phase *p)
+{
+	return ((double)p->end.pss - (double)p->held_from) / units_of(p);
+}
+
 static bool is_idle(const struct phase *p)
 {
 	return strcmp(p->name, "idle") == 0;
@@ -35,13 +41,11 @@ static bool is_idle(const struct phase *p)
 
 /* ---- for people ---- */
 
-static void text_idle(const struct bench *b, const struct phase *p)
+static void text_held(const struct bench *b, const struct phase *p)
 {
-	if (!b->o.pid)
-		return;
-	printf("server     %.0f bytes a connection (PSS), CPU %.2f%% of a core\n",
-		((double)p->end.pss - (double)b->before.pss) / units_of(p),
-		(double)cpu_of(p) / seconds_of(p) / 1e7);
+	if (b->o.pid)
+		printf("server     %.0f bytes a %s (PSS), CPU %.2f%% of a core\n", held_of(p), p->unit,
+			(double)cpu_of(p) / seconds_of(p) / 1e7);
 }
 
 static void text_work(const struct bench *b, const struct phase *p)
@@ -57,17 +61,30 @@ static void text_work(const struct bench *b, const struct phase *p)
 			at(h, 500000), at(h, 990000), at(h, 999000), us(h->max_ns));
 }
 
+/* "messages", "copies". */
+static void text_plural(const char *unit)
+{
+	size_t n = strlen(unit);
+
+	if (unit[n - 1] == 'y')
+		printf("%.*sies", (int)n - 1, unit);
+	else
+		printf("%ss", unit);
+}
+
 static void text_phase(const struct bench *b, const struct phase *p)
 {
-	printf("%-10s %llu %ss in %.1f s", p->name, (unsigned long long)p->units, p->unit,
-		seconds_of(p));
-	if (is_idle(p)) {
+	printf("%-10s %llu ", p->name, (unsigned long long)p->units);
+	text_plural(p->unit);
+	printf(" in %.1f s", seconds_of(p));
+	if (is_idle(p))
 		printf("\n");
-		text_idle(b, p);
-		return;
-	}
-	printf(", %.0f a second\n", (double)p->units / seconds_of(p));
-	text_work(b, p);
+	else
+		printf(", %.0f a second\n", (double)p->units / seconds_of(p));
+	if (p->holds)
+		text_held(b, p);
+	if (!is_idle(p))
+		text_work(b, p);
 }
 
 void report_text(const struct bench *b)
@@ -131,10 +148,10 @@ static void json_phase(const struct phase *p)
 
 	printf("{\"name\":\"%s\",\"unit\":\"%s\",\"units\":%llu,\"seconds\":%.3f,\"rate\":%.1f,"
 	       "\"server_cpu_us_per_unit\":%.4f,\"server_cpu_share\":%.4f,"
-	       "\"bench_cpu_us_per_unit\":%.4f,",
+	       "\"bench_cpu_us_per_unit\":%.4f,\"held_bytes_per_unit\":%.1f,",
 		p->name, p->unit, (unsigned long long)p->units, seconds,
 		(double)p->units / seconds, cpu / units_of(p), cpu / seconds / 1e6,
-		us(p->own_ns) / units_of(p));
+		us(p->own_ns) / units_of(p), p->holds ? held_of(p) : 0);
 	printf("\"latency_us\":{\"p50\":%.1f,\"p99\":%.1f,\"p999\":%.1f,\"max\":%.1f},",
 		at(h, 500000), at(h, 990000), at(h, 999000), us(h->max_ns));
 	json_usage("start", &p->start);
@@ -150,9 +167,10 @@ void report_json(const struct bench *b)
 	const struct options *o = &b->o;
 
 	printf("{\"scenario\":\"%s\",\"users\":%u,\"at_once\":%u,\"window\":%u,\"messages\":%u,"
-	       "\"contacts\":%u,\"bytes\":%u,\"rate\":%g,\"resumed\":%llu,\"tls\":",
-		b->scenario, o->users, o->at_once, o->window, o->messages, o->contacts, o->bytes,
-		o->rate, (unsigned long long)b->resumed);
+	       "\"contacts\":%u,\"rooms\":%u,\"occupants\":%u,\"bytes\":%u,\"rate\":%g,"
+	       "\"resumed\":%llu,\"tls\":",
+		b->scenario, o->users, o->at_once, o->window, o->messages, o->contacts, o->rooms,
+		o->occupants, o->bytes, o->rate, (unsigned long long)b->resumed);
 	json_string(b->tls);
 	printf(",");
 	json_usage("before", &b->before);

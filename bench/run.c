@@ -77,6 +77,12 @@ void bench_start(struct bench *b, const char *name, const char *unit)
 	p->start_ns = now_ns();
 }
 
+void bench_hold(struct bench *b, uint64_t from)
+{
+	b->now->holds = true;
+	b->now->held_from = from;
+}
+
 void bench_end(struct bench *b)
 {
 	struct phase *p = b->now;

@@ -11,6 +11,7 @@ void run_idle(struct bench *b)
 		return;
 	bench_settle(b);
 	bench_start(b, "idle", "connection");
+	bench_hold(b, b->before.pss);
 	bench_run(b, NULL, bench_seconds(b), "idle");
 	bench_end(b);
 	b->phases[0].units = b->n_peers;
