@@ -4,8 +4,10 @@
  * messages which come together leave together.
  *
  * A client says its place, eight hexadecimal digits and a line feed, and gets a stream header for
- * an answer; what it sends then goes to the place whose number differs in the last bit. The
- * scenario "floor" of stentor-bench speaks to it. */
+ * an answer; what it sends then goes to the place whose number differs in the last bit. With
+ * --occupants N it goes to all places of its room, the first N, the second N and so on, its own
+ * too: what comes for a room in one turn of the loop leaves with one write to each. The scenarios
+ * "floor" and "room-floor" of stentor-bench speak to it. */
 #include "base/bug.h"
 #include "net/conn.h"
 #include "net/listener.h"
@@ -27,6 +29,7 @@ enum { EXIT_USAGE = 2 };
 #define EVENTS      256
 #define RX_BYTES    (64 * 1024)
 #define OUT_MAX     (64 << 20)
+#define SAID_MAX    (EVENTS * RX_BYTES) /* in a room, in one turn */
 
 static const char header[] = "<?xml version='1.0'?><stream:stream xmlns='jabber:client' "
 	"xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>";
@@ -45,8 +48,13 @@ static struct {
 	int epoll, listener;
 	struct tls_config *config; /* NULL: plain */
 	struct side *sides[PLACES];
+	unsigned places;           /* that are used: whole rooms of them */
+	unsigned occupants;        /* of each room; 0: pairs */
+	struct buf *said;          /* by room: what has come in this turn */
+	unsigned loud[EVENTS];     /* rooms in which something has come */
+	unsigned n_loud;
 	char rx[RX_BYTES], plain[RX_BYTES];
-} floor_;
+} floor_ = { .places = PLACES };
 
 static void watch(struct side *s, int op)
 {
@@ -91,7 +99,7 @@ static void send_to(struct side *s, struct str bytes)
 
 static struct side **place_of(struct side *s)
 {
-	return &floor_.sides[strtoul(s->place, NULL, 16) % PLACES];
+	return &floor_.sides[strtoul(s->place, NULL, 16) % floor_.places];
 }
 
 /* Takes the line with the place off the bytes. */
@@ -111,11 +119,39 @@ static struct str take_place(struct side *s, struct str bytes)
 	return str_skip(bytes, part.n);
 }
 
+static void say(struct side *s, struct str bytes)
+{
+	unsigned room = (unsigned)(place_of(s) - floor_.sides) / floor_.occupants;
+	struct buf *said = &floor_.said[room];
+
+	if (!said->n)
+		floor_.loud[floor_.n_loud++] = room;
+	buf_add(said, bytes);
+}
+
+/* The end of a turn. */
+static void send_said(void)
+{
+	for (unsigned i = 0; i < floor_.n_loud; i++) {
+		struct buf *said = &floor_.said[floor_.loud[i]];
+		struct side **sides = &floor_.sides[(size_t)floor_.loud[i] * floor_.occupants];
+		for (unsigned k = 0; k < floor_.occupants; k++)
+			if (sides[k])
+				send_to(sides[k], buf_str(said));
+		buf_reset(said);
+	}
+	floor_.n_loud = 0;
+}
+
 static void relay(struct side *s, struct str bytes)
 {
 	if (s->n_place < PLACE_BYTES)
 		bytes = take_place(s, bytes);
-	if (bytes.n && s->partner)
+	if (!bytes.n)
+		return;
+	if (floor_.occupants)
+		say(s, bytes);
+	else if (s->partner)
 		send_to(s->partner, bytes);
 }
 
@@ -200,6 +236,7 @@ static _Noreturn void run(void)
 			else
 				on_accept();
 		}
+		send_said();
 	}
 }
 
@@ -246,21 +283,34 @@ static void open_listener(uint16_t port)
 	fflush(stdout);
 }
 
+static void open_rooms(unsigned occupants)
+{
+	unsigned n = PLACES / occupants;
+
+	floor_.occupants = occupants;
+	floor_.places = n * occupants;
+	floor_.said = xcalloc(n, sizeof *floor_.said);
+	for (unsigned i = 0; i < n; i++)
+		buf_init(&floor_.said[i], SAID_MAX);
+}
+
 int main(int argc, char **argv)
 {
 	static const char usage[] =
-		"usage: bench-floor [--port P] [--cert FILE --key FILE]\n"
+		"usage: bench-floor [--port P] [--cert FILE --key FILE] [--occupants N]\n"
 		"Relays on 127.0.0.1, under TLS where a certificate is given; port 0 is any.\n"
+		"In pairs, or to all of rooms with so many occupants.\n"
 		"It says which, and goes on until it is ended.\n";
 	static const struct option longs[] = {
 		{ "port", required_argument, NULL, 'p' },
 		{ "cert", required_argument, NULL, 'c' },
 		{ "key", required_argument, NULL, 'k' },
+		{ "occupants", required_argument, NULL, 'o' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
 	const char *cert = NULL, *key = NULL;
-	uint64_t port = 0;
+	uint64_t port = 0, occupants = 0;
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
@@ -268,6 +318,8 @@ int main(int argc, char **argv)
 			cert = optarg;
 		else if (opt == 'k')
 			key = optarg;
+		else if (opt == 'o' && str_to_u64(str_c(optarg), PLACES, &occupants))
+			continue;
 		else if (opt != 'p' || !str_to_u64(str_c(optarg), UINT16_MAX, &port)) {
 			fputs(usage, opt == 'h' ? stdout : stderr);
 			return opt == 'h' ? EXIT_SUCCESS : EXIT_USAGE;
@@ -279,6 +331,8 @@ int main(int argc, char **argv)
 	}
 	if (cert)
 		load_certificate(cert, key);
+	if (occupants)
+		open_rooms((unsigned)occupants);
 	open_listener((uint16_t)port);
 	run();
 }

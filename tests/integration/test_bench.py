@@ -126,15 +126,19 @@ def test_wrong_password_fails(registered):
 
 
 @pytest.mark.parametrize('tls', ['none', 'direct'])
-def test_floor(registered, tls):
+@pytest.mark.parametrize('scenario, phases', [('floor', ['floor']), ('room-floor', ['talk', 'half'])])
+def test_floor(registered, tls, scenario, phases):
     """The floor carries the same messages."""
     domain = registered.data / 'localhost'
     sealed = ['--cert', f'{domain}.crt', '--key', f'{domain}.key'] if tls == 'direct' else []
-    floor = subprocess.Popen([program('bench-floor'), *sealed], stdout=subprocess.PIPE, text=True)
+    rooms = ['--occupants', '5'] if scenario == 'room-floor' else []
+    floor = subprocess.Popen([program('bench-floor'), *sealed, *rooms], stdout=subprocess.PIPE,
+                             text=True)
     try:
         port = floor.stdout.readline().split()[1]
-        report = bench('floor', tls, port, floor.pid, '--seconds', '0.3')
-        assert report['phases'][0]['units'] > 0
+        report = bench(scenario, tls, port, floor.pid, '--seconds', '0.3', *rooms)
+        assert [p['name'] for p in report['phases']] == phases
+        assert all(p['units'] > 0 for p in report['phases'])
     finally:
         floor.kill()
         floor.wait()
