@@ -75,7 +75,7 @@ class Comparison:
             print(f'    {server.label}: failed: {error}', flush=True)
             return
         for f in run.figures:
-            if f.read(found) <= 0:
+            if f.read(found) <= 0 and not f.nought:
                 self.faults.append(f'{server.label}: {f.title}: {f.read(found):.1f} is no figure')
                 print(f'    {self.faults[-1]}', flush=True)
                 return
@@ -92,7 +92,7 @@ class Comparison:
             if not full:
                 return
             args += ['--rate', min(plan.HALF_MOST, round(plan.rate()(full[-1]) / 2))]
-        scenario = run.scenario if server.speaks_xmpp else 'floor'
+        scenario = run.scenario if server.speaks_xmpp else plan.ON_FLOOR[run.scenario]
         storm = self.start_storm(server, round_number) if run.storm else None
         found, error = self.call(server, scenario, run.tls, args)
         if storm:
@@ -146,7 +146,8 @@ class Comparison:
             if run.once and number:
                 continue
             print(f'round {number + 1}: {run.key}', flush=True)
-            if run.floor and self.start(self.floor, tls=run.tls != 'none'):
+            if run.floor and self.start(self.floor, tls=run.tls != 'none',
+                                        occupants=run.occupants):
                 self.run_on(run, self.floor, number)
                 self.floor.stop()
             for server in self.archives if run.archive else self.servers:

@@ -5,43 +5,64 @@ from collections import namedtuple
 # bench-floor can do it too. storm: while accounts are registered. archive: on the servers with
 # their archives on, not on those without. only: on this server alone. once: in the first round
 # alone, since it takes long. half_of: at half the rate that a server carried in the run of this
-# key, or HALF_MOST.
-Run = namedtuple('Run', 'key scenario tls args floor figures storm archive only once half_of',
-                 defaults=(False, False, None, False, None))
+# key, or HALF_MOST. occupants: of each room, for bench-floor.
+Run = namedtuple('Run', 'key scenario tls args floor figures storm archive only once half_of '
+                 'occupants', defaults=(False, False, None, False, None, 0))
+
+# What bench-floor is sent in the place of a scenario.
+ON_FLOOR = {'chat': 'floor', 'room': 'room-floor'}
 
 # A figure of a run. read: from the run's JSON. digits: behind the point. targets: pairs of what
 # it is held against ('floor', 'peer': a ratio to these; 'most', 'least': the figure itself) and
-# the bound. more: more is better.
-Figure = namedtuple('Figure', 'key title unit read digits targets more', defaults=(False,))
+# the bound. more: more is better. nought: it may be that there is nothing.
+Figure = namedtuple('Figure', 'key title unit read digits targets more nought',
+                    defaults=(False, False))
 
 # page: messages in the archive that every server pages; big: the same for Stentor alone, or 0 to
-# leave out what takes long.
+# leave out what takes long. crowd: occupants of the largest room; room: of one in each round;
+# rooms: how many, and occupants of each; idle_rooms: rooms in which nothing happens; big_idle: the
+# same for Stentor alone.
 Size = namedtuple('Size', 'seconds accounts idle presence contacts offline messages scale '
-                  'archive_pairs page big rounds')
+                  'archive_pairs page big crowd room rooms idle_rooms big_idle rounds')
 
 FULL = Size(seconds=3, accounts=10000, idle=5000, presence=500, contacts=20, offline=200,
             messages=20, scale=(100, 1000, 10000), archive_pairs=100, page=2000, big=1000000,
+            crowd=1000, room=200, rooms=(1000, 10), idle_rooms=1000, big_idle=10000,
             rounds=3)
 QUICK = Size(seconds=1, accounts=1000, idle=1000, presence=100, contacts=10, offline=100,
-             messages=10, scale=(500,), archive_pairs=20, page=200, big=0, rounds=1)
+             messages=10, scale=(500,), archive_pairs=20, page=200, big=0, crowd=100, room=20,
+             rooms=(50, 10), idle_rooms=200, big_idle=0, rounds=1)
 
 PAIRS = 100
 HALF_MOST = 15000      # messages a second
 STORM_FIRST = 1000000  # number of the first user of a storm of registrations
 STORM_ROUND = 100000   # from one round to the next
+JOINS = 8              # newcomers of a room
 KIB = 1024
 
 
+def phase_of(run, phase):
+    """By its place or its name."""
+    if isinstance(phase, int):
+        return run['phases'][phase]
+    return next(p for p in run['phases'] if p['name'] == phase)
+
+
 def cpu(phase=0):
-    return lambda run: run['phases'][phase]['server_cpu_us_per_unit']
+    return lambda run: phase_of(run, phase)['server_cpu_us_per_unit']
 
 
 def latency(name, phase=0):
-    return lambda run: run['phases'][phase]['latency_us'][name] / 1000
+    return lambda run: phase_of(run, phase)['latency_us'][name] / 1000
 
 
 def rate(phase=0):
-    return lambda run: run['phases'][phase]['rate']
+    return lambda run: phase_of(run, phase)['rate']
+
+
+def held(phase):
+    """Nought where the server has given back more than it took."""
+    return lambda run: max(0, phase_of(run, phase)['held_bytes_per_unit']) / KIB
 
 
 def cpu_beyond_chat(run):
@@ -189,6 +210,59 @@ def scales(size):
                           cpu(), 2, [])], once=True)
 
 
+def room(key, title, tls, n, occupants, window, size, targets, more=(), archive=False, once=True):
+    """A room or several. The second phase, at half of the rate of the first, has the latencies."""
+    title = f'{title}, {words(tls)}'
+    return Run(key, 'room', tls,
+               ['--rooms', n, '--occupants', occupants, '--window', window,
+                '--seconds', size.seconds], not archive,
+               [Figure(key, f'{title}: CPU a copy', 'us', cpu('talk'), 2, targets),
+                Figure(f'{key}-rate', f'{title}: copies a second', '', rate('talk'), 0, [], True),
+                Figure(f'{key}-half', f'{title}: p99 at half of that', 'ms',
+                       latency('p99', 'half'), 2, [('most', 20)] if window == 1 else []),
+                *more], archive=archive, once=once, occupants=occupants)
+
+
+def rooms(size):
+    """With one message under way in a room each copy is a write of its own, on the floor too; with
+    more they share writes, and a copy costs less than what the floor does not do."""
+    alone = [('peer', 1 / 7), ('floor', 1.2)]
+    crowd = f'room of {size.crowd:,}'
+    yield room('room-crowd', f'{crowd}, window 1', 'none', 1, size.crowd, 1, size, alone)
+    yield Run('room-join', 'room-join', 'none',
+              ['--occupants', size.crowd, '--at-once', JOINS, '--seconds', size.seconds], False,
+              [Figure('room-join-rate', f'{crowd}, {JOINS} enter and leave: joins a second', '',
+                      rate('join'), 1, [('peer', 10)], True),
+               Figure('room-join', f'{crowd}, {JOINS} enter and leave: CPU a join', 'us',
+                      cpu('join'), 0, [])], once=True)
+    middle = f'room of {size.room:,}'
+    yield room('room-1', f'{middle}, window 1', 'none', 1, size.room, 1, size, alone, once=False)
+    yield room('room-1-tls', f'{middle}, window 1', 'starttls', 1, size.room, 1, size, alone)
+    yield room('room-8', f'{middle}, window 8', 'none', 1, size.room, 8, size, [('peer', 1 / 7)])
+    n, occupants = size.rooms
+    title = f'{n:,} rooms of {occupants}'
+    yield room('rooms', f'{title}, window 1', 'none', n, occupants, 1, size, alone,
+               [Figure('rooms-memory', f'{title}: memory of an occupant', 'KiB', held('enter'), 1,
+                       [])])
+    yield idle_rooms('room-idle', size.idle_rooms)
+    if size.big_idle:
+        yield idle_rooms('room-idle-big', size.big_idle, 'stentor')
+
+
+def idle_rooms(key, n, only=None):
+    title = f'{n:,} persistent rooms'
+    return Run(key, 'room-idle', 'none', ['--users', 200, '--rooms', n], False,
+               [Figure(f'{key}-occupied', f'{title}, one occupant in each: memory of a room', 'KiB',
+                       held('occupied'), 1, [], nought=True),
+                Figure(f'{key}-empty', f'{title}, all empty: memory of a room', 'KiB',
+                       held('empty'), 1, [], nought=True)], only=only, once=True)
+
+
+def archive_rooms(size):
+    yield room('archive-room', f'room of {size.room:,}, archive on, window 1', 'none', 1, size.room,
+               1, size, [('peer', 1 / 7)], archive=True)
+
+
 def runs(size):
     """In this order; memory first, of servers that have done little."""
     yield from idles(size)
@@ -198,7 +272,9 @@ def runs(size):
     yield from others(size)
     yield from resumes(size, False)
     yield from scales(size)
+    yield from rooms(size)
     yield from archives(size)
+    yield from archive_rooms(size)
 
 
 # Stentor alone: how much more two shards on two cores carry than one on one. What a core carries

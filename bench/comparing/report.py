@@ -24,11 +24,11 @@ NOTE = '''\
 Medians of {rounds} rounds of {seconds} s each; what takes long or varies little ran in one alone.
 "To peers": Stentor's figure as a part of the better peer's, or as a multiple where more is better.
 "To floor": as a multiple of `bench-floor`, which relays the same bytes with epoll and nothing else.
-Registration, rosters, presence, offline messages, stream management and carbons are on everywhere;
-all limits on rates are off.'''
+Registration, rosters, presence, offline messages, stream management, carbons and rooms are on
+everywhere; all limits on rates are off.'''
 NOTE_ARCHIVE = '''\
-The same with the archive on, for each server in every store that it offers by itself, and with
-rooms. What Stentor acknowledges is on disk; the peers promise no such thing.'''
+The same with the archive on, of rooms too, for each server in every store that it offers by itself.
+What Stentor acknowledges is on disk; the peers promise no such thing.'''
 
 
 class Line:
@@ -57,14 +57,17 @@ class Line:
             if against == 'least':
                 value, words = self.ours, f'{bound:,} at least'
             elif against == 'peer':
-                value, words = self.to_peer, f'1/{round(1 / bound)} of the better peer'
+                value, words = self.to_peer, (
+                    f'{bound:g} x the better peer' if self.figure.more
+                    else f'1/{round(1 / bound)} of the better peer')
             elif against == 'floor':
                 value, words = self.to_floor, f'{bound:g} x the floor'
             else:
                 value, words = self.ours, f'{bound:,} {self.figure.unit}'
             said.append(words)
             if value is not None:
-                met.append(value >= bound if against == 'least' else value <= bound)
+                least = against == 'least' or (against == 'peer' and self.figure.more)
+                met.append(value >= bound if least else value <= bound)
         if not met:
             return ', '.join(said), ''
         return ', '.join(said), 'met' if all(met) else 'missed'
@@ -195,11 +198,11 @@ def bars(line):
     return ''.join(out) + '</svg>'
 
 
-def joined_histogram(results, from_exp, to_exp, steps):
+def joined_histogram(results, phase, from_exp, to_exp, steps):
     """Shares of latencies in equal steps of the logarithm, over all rounds."""
     shares, total = [0] * steps, 0
     for result in results:
-        for us, count in result['phases'][0]['histogram']:
+        for us, count in plan.phase_of(result, phase)['histogram']:
             place = (math.log10(max(us, 1)) - from_exp) / (to_exp - from_exp) * steps
             shares[min(steps - 1, max(0, int(place)))] += count
             total += count
@@ -211,6 +214,7 @@ def histograms(run, results):
     from_exp, to_exp, steps = 1, 7, 120
     width, high = 640, 60
     names = ARCHIVE if run.archive else PLAIN
+    phase = 'talk' if run.scenario == 'room' else 0
     shown = [n for n in names if results.get(n)]
     out = [f'<h3>{html.escape(run.figures[0].title.rsplit(":", 1)[0])}: latency</h3>'
            f'<svg width="800" height="{(high + 8) * len(shown) + 20}">']
@@ -221,7 +225,7 @@ def histograms(run, results):
                    f'<text class="t" x="{x:.0f}" y="{foot}" text-anchor="middle">{label}</text>')
     for i, name in enumerate(shown):
         base = (high + 8) * i + high
-        shares = joined_histogram(results[name], from_exp, to_exp, steps)
+        shares = joined_histogram(results[name], phase, from_exp, to_exp, steps)
         most = max(shares) or 1
         out.append(f'<text x="0" y="{base}">{names[name]}</text>'
                    f'<path d="M{SIDE} {base}h{width}" stroke="#999"/>')
@@ -246,7 +250,7 @@ def page(facts, lines, comparison):
     parts.append('<h2>Latencies</h2>')
     for run in comparison.runs:
         results = comparison.results.get(run.key, {})
-        if run.scenario in ('chat', 'archive') and results:
+        if run.scenario in ('chat', 'archive', 'room') and results:
             parts.append(histograms(run, results))
     for title, said in notes(comparison):
         items = ''.join(f'<li>{html.escape(item)}' for item in said)

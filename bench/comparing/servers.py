@@ -1,8 +1,9 @@
 """The servers that are compared: how each is configured, started and asked for its version.
 
-Features are equal: registration, rosters, presence, offline messages, ping, stream management and
-carbons; with the archive on, the peers' rooms as well. Stentor's full-text search, which the peers
-do not have, is off. Every limit on rates is off. All have the same ECDSA certificate and lie in a temporary folder on the same disk."""
+Features are equal: registration, rosters, presence, offline messages, ping, stream management,
+carbons and rooms, at one address and with a history of 20 messages. Stentor's full-text search,
+which the peers do not have, is off. Every limit on rates and on occupants is off. All have the same
+ECDSA certificate and lie in a temporary folder on the same disk."""
 import os
 import re
 import socket
@@ -136,16 +137,19 @@ class Stentor(Server):
         return f'{said} ({commit.strip()})'
 
 
-# prosody.im/doc/network_backend, /doc/modules/mod_limits (not loaded), /doc/storage,
-# /doc/modules/mod_mam (totals cost a count over the archive for each page), mod_storage_internal
-# (which cuts an archive at 10,000 messages).
+# prosody.im/doc/network_backend (left on, Nagle's algorithm holds each second copy in a room back
+# for 40 ms), /doc/modules/mod_limits (not loaded), /doc/storage, /doc/modules/mod_mam (totals cost
+# a count over the archive for each page), mod_storage_internal (which cuts an archive at 10,000
+# messages), /doc/modules/mod_muc (of rooms beyond the size of its cache, 100, the least used are
+# written to disk and read again).
 PROSODY = '''\
 run_as_root = true
 data_path = "{folder}/data"
 log = {{ warn = "{folder}/log" }}
 network_backend = "epoll"
+network_settings = {{ nagle = false }}
 default_storage = "internal"
-storage = {{ archive = "{store}" }}
+storage = {{ archive = "{store}", muc_log = "{store}" }}
 sql = {{ driver = "SQLite3", database = "{folder}/data/prosody.sqlite" }}
 archive_expires_after = "never"
 storage_archive_item_limit = 100000000
@@ -162,6 +166,12 @@ c2s_ports = {{ {port} }}
 c2s_direct_tls_ports = {{ {direct_port} }}
 ssl = {{ certificate = "{certificate}", key = "{key}" }}
 VirtualHost "localhost"
+Component "rooms.localhost" "muc"
+    muc_room_cache_size = 1000000
+    muc_room_default_history_length = 20
+    muc_log_expires_after = "never"
+    muc_log_include_total = false
+    modules_enabled = {{ {room_modules} }}
 '''
 
 
@@ -173,13 +183,11 @@ class Prosody(Server):
         (self.folder / 'data').mkdir(exist_ok=True)
         (self.folder / 'certs').mkdir(exist_ok=True)
         config = self.folder / 'prosody.cfg.lua'
-        text = PROSODY.format(
+        config.write_text(PROSODY.format(
             folder=self.folder, certificate=self.certificate, key=self.key, port=self.port,
             direct_port=self.direct_port, store=self.stores.get(self.archive, 'internal'),
-            modules=', "mam"' if self.archive else '')
-        if self.archive:
-            text += 'Component "rooms.localhost" "muc"\n'
-        config.write_text(text)
+            modules=', "mam"' if self.archive else '',
+            room_modules='"muc_mam"' if self.archive else ''))
         return ['prosody', '-F', '--config', config]
 
     def version(self):
@@ -191,7 +199,8 @@ class Prosody(Server):
 
 # docs.ejabberd.im: listen options, shapers, modules. Without a larger backlog the kernel drops
 # connections that come together; registration_timeout is the pause between two registrations from
-# one address, for which infinity means none.
+# one address, for which infinity means none. Rooms with more occupants than max_users_presence
+# would not tell who comes and goes.
 EJABBERD = '''\
 loglevel: warning
 hosts: [localhost]
@@ -214,11 +223,17 @@ modules:
   mod_roster: {{}}
   mod_stream_mgmt: {{}}
   mod_carboncopy: {{}}
+  mod_muc:
+    host: rooms.localhost
+    history_size: 20
+    max_users: 1000000
+    max_users_presence: 1000000
+    max_user_conferences: 1000000
+    default_room_options: {{ max_users: 1000000{room_options} }}
 '''
 
 EJABBERD_ARCHIVE = '''\
   mod_mam: {{ default: always, db_type: {store} }}
-  mod_muc: {{ host: rooms.localhost }}
 sql_type: sqlite
 sql_database: "{database}"
 '''
@@ -236,7 +251,8 @@ class Ejabberd(Server):
     def command(self):
         for name in ('data', 'logs'):
             (self.folder / name).mkdir(exist_ok=True)
-        text = EJABBERD.format(pem=self.pem, port=self.port, direct_port=self.direct_port)
+        text = EJABBERD.format(pem=self.pem, port=self.port, direct_port=self.direct_port,
+                               room_options=', mam: true' if self.archive else '')
         if self.archive:
             database = self.folder / 'data/ejabberd.sqlite'
             text += EJABBERD_ARCHIVE.format(store=self.stores[self.archive], database=database)
@@ -279,9 +295,10 @@ class Floor(Server):
     family, program = 'floor', 'floor'
     speaks_xmpp = False
 
-    def command(self, tls=False):
+    def command(self, tls=False, occupants=0):
         sealed = ['--cert', self.certificate, '--key', self.key] if tls else []
-        return [self.build / 'bench/bench-floor', '--port', self.port, *sealed]
+        return [self.build / 'bench/bench-floor', '--port', self.port, '--occupants', occupants,
+                *sealed]
 
     def version(self):
         return package_version('libgnutls30')
