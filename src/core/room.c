@@ -136,6 +136,14 @@ static void settle(struct room *r)
 		set_timer(r, ROOM_LOCK_MS);
 }
 
+void room_open(struct room *r)
+{
+	if (!r->locked)
+		return;
+	r->locked = false;
+	r->row_changed = true;
+}
+
 static void timer_fired(struct timer *t)
 {
 	struct room *r = container_of(t, struct room, timer);
@@ -144,7 +152,7 @@ static void timer_fired(struct timer *t)
 	if (r->unsaved)
 		room_write_all(r);
 	else if (r->locked) /* section 10.1.1: the default configuration was accepted */
-		r->locked = false;
+		room_open(r);
 	else if (is_idle(r))
 		take_out(r);
 	room_release(r);

@@ -156,6 +156,9 @@ bool room_may_create(struct shard *s, const struct host *h, struct jid who);
  * not written yet. */
 struct room *room_new(struct shard *s, struct jid bare, struct jid owner);
 
+/* A new room is configured (section 10.1.1): others may enter it, and find it. */
+void room_open(struct room *r);
+
 /* Section 10.9: tells the occupants, and erases the room with all that is stored of it, its
  * messages too. Nobody finds it any more when this returns, and it is freed once it is not held.
  * alternate: another room, or unset. done (or NULL) is called once all is erased. */

@@ -695,7 +695,9 @@ static void unavailable(struct room *r, struct stanza *st)
 	struct seat *seat = room_seat(r, st->from);
 	const struct xml_node *el = xml_child(&st->doc, stanza_root(st), NS_CLIENT, TAG_STATUS);
 
-	if (seat)
+	if (seat && r->locked && r->seats.n == 1) /* section 10.1.3 */
+		room_destroy(r, &(struct room_end){ 0 }, NULL, NULL);
+	else if (seat)
 		room_leave(seat, &(struct leaving){ .status = el
 			? xml_text(&st->doc, el, &r->shard->loop.turn) : STR_NULL });
 }

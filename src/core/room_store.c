@@ -193,7 +193,7 @@ static struct store_room row_of(const struct room *r, struct buf *config, struct
 	return (struct store_room){
 		.title = str_c(r->config.name ? r->config.name : ""),
 		.about = str_c(r->config.desc ? r->config.desc : ""),
-		.listed = r->config.listed,
+		.listed = r->config.listed && !r->locked,
 		.persistent = r->config.persistent,
 		.config = buf_str(config),
 		.subject = buf_str(subject),

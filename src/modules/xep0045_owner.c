@@ -211,10 +211,7 @@ static enum stanza_error read_submission(struct ctx *c, const struct stanza *iq,
 
 static enum outcome open_room(struct ctx *c, const struct stanza *iq)
 {
-	if (c->room->locked) {
-		c->room->locked = false;
-		c->room->row_changed = true;
-	}
+	room_open(c->room);
 	room_commit(c->room, later_new(c, iq));
 	return LATER;
 }
