@@ -533,6 +533,21 @@ static void enter(struct room *r, struct stanza *st, struct str nick)
 	welcome(r, seat, st, true);
 }
 
+/* ---- presence of those who are there ---- */
+
+/* The newest presence is the occupant's. */
+static void take_presence(struct seat *seat, struct stanza *st)
+{
+	struct occupant *o = seat->occupant;
+	struct stanza *presence = clean(o->room, st);
+
+	stanza_unref(&seat->presence);
+	seat->presence = presence;
+	list_del(&seat->link);
+	list_add(o->seats.next, &seat->link);
+	forget_shown(o);
+}
+
 /* ---- nicknames (section 7.6) ---- */
 
 void room_rename(struct occupant *o, struct str nick)
@@ -551,16 +566,20 @@ void room_rename(struct occupant *o, struct str nick)
 	tell_all(o, &(struct showing){ 0 });
 }
 
-static void change_nick(struct seat *seat, struct stanza *st, struct str nick)
+/* False: it is refused. */
+static bool change_nick(struct seat *seat, struct stanza *st, struct str nick)
 {
 	struct room *r = seat->occupant->room;
 	enum stanza_error e = room_occupant(r, nick) ? ERR_CONFLICT
 		: nick_fault(r, nick, jid_bare(st->from));
 
-	if (e != ERR_COUNT)
+	if (e != ERR_COUNT) {
 		room_bounce(r->shard, st, e, STR(""));
-	else
-		room_rename(seat->occupant, nick);
+		return false;
+	}
+	take_presence(seat, st);
+	room_rename(seat->occupant, nick);
+	return true;
 }
 
 /* ---- presence of those who are not there ---- */
@@ -585,19 +604,43 @@ void room_tell_absent(struct shard *s, const struct stanza *presence, struct jid
 	route_text(s, buf_str(&s->scratch));
 }
 
-/* ---- presence of those who are there ---- */
+/* Whether a client says something else than before; its id is none of that. */
+static bool is_news(const struct stanza *before, const struct stanza *now)
+{
+	return !str_eq(str_skip(str_from(before->doc.bytes, before->doc.n_bytes), before->body),
+		str_skip(str_from(now->doc.bytes, now->doc.n_bytes), now->body));
+}
 
-/* The newest presence is the occupant's. */
-static void take_presence(struct seat *seat, struct stanza *st)
+/* Section 17.3, rule 3: it has lost what it knew of the room. */
+static void enter_again(struct seat *seat, struct stanza *st)
+{
+	struct stanza *before = stanza_ref(seat->presence);
+
+	take_presence(seat, st);
+	welcome(seat->occupant->room, seat, st, is_news(before, seat->presence));
+	stanza_unref(&before);
+}
+
+static void update(struct seat *seat, struct stanza *st, struct str nick)
 {
 	struct occupant *o = seat->occupant;
-	struct stanza *presence = clean(o->room, st);
+	bool again = room_is_entering(st);
 
-	stanza_unref(&seat->presence);
-	seat->presence = presence;
-	list_del(&seat->link);
-	list_add(o->seats.next, &seat->link);
-	forget_shown(o);
+	if (!str_eq(nick, o->nick)) {
+		if (change_nick(seat, st, nick) && again)
+			welcome(o->room, seat, st, false);
+	} else if (again) {
+		enter_again(seat, st);
+	} else {
+		take_presence(seat, st);
+		tell_all(o, &(struct showing){ 0 });
+	}
+}
+
+/* Section 17.1: one that is nothing but spaces cannot be seen. */
+static bool is_visible(struct str nick)
+{
+	return str_trim(nick).n;
 }
 
 static void available(struct room *r, struct stanza *st, struct jid to)
@@ -605,24 +648,16 @@ static void available(struct room *r, struct stanza *st, struct jid to)
 	struct seat *seat = room_seat(r, st->from);
 	struct str nick = jid_resource(to);
 
-	if (!nick.n) {
+	if (!is_visible(nick))
 		room_bounce(r->shard, st, ERR_JID_MALFORMED, STR("a nickname is missing"));
-	} else if (!seat && room_is_entering(st)) {
+	else if (!seat && room_is_entering(st))
 		enter(r, st, nick);
-	} else if (!seat) {
+	else if (!seat)
 		room_tell_absent(r->shard, st, to, room_affiliation(r, jid_bare(st->from)));
-	} else if (!room_may_send(seat->occupant)) {
+	else if (!room_may_send(seat->occupant))
 		room_bounce(r->shard, st, ERR_RESOURCE_CONSTRAINT, STR("too many in a short time"));
-	} else if (!str_eq(nick, seat->occupant->nick)) {
-		change_nick(seat, st, nick);
-	} else {
-		bool again = room_is_entering(st); /* section 7.2.1: it has lost its state */
-		take_presence(seat, st);
-		if (again)
-			welcome(r, seat, st, false);
-		else
-			tell_all(seat->occupant, &(struct showing){ 0 });
-	}
+	else
+		update(seat, st, nick);
 }
 
 /* ---- leaving (section 7.14) ---- */

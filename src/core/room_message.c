@@ -318,7 +318,8 @@ bool room_is_subject(const struct stanza *st)
 	const struct xml_node *root = stanza_root(st);
 
 	return xml_child(&st->doc, root, root->ns, TAG_SUBJECT) &&
-	       !xml_child(&st->doc, root, root->ns, TAG_BODY);
+	       !xml_child(&st->doc, root, root->ns, TAG_BODY) &&
+	       !xml_child(&st->doc, root, root->ns, TAG_THREAD);
 }
 
 static bool may_set_subject(const struct occupant *o)
@@ -364,13 +365,31 @@ static void set_subject(struct room *r, struct stanza *passed)
 	r->row_changed = true;
 }
 
+/* Section 7.9: an owner who sends what was said elsewhere says himself when that was. */
+static bool has_its_time(const struct seat *seat, const struct stanza *passed)
+{
+	const struct occupant *o = seat->occupant;
+
+	return room_affiliation(o->room, o->bare) == OWNER &&
+	       xml_child(&passed->doc, stanza_root(passed), NS_DELAY, TAG_DELAY);
+}
+
+static void note(struct seat *seat, struct stanza *passed)
+{
+	struct room *r = seat->occupant->room;
+
+	room_note_past(r, passed);
+	if (r->n_past && has_its_time(seat, passed))
+		r->past[r->n_past - 1].late = stanza_ref(passed);
+}
+
 /* Its sender may be told once it is where it should be. */
 static void keep(struct seat *seat, struct stanza *st, struct stanza *passed)
 {
 	struct room *r = seat->occupant->room;
 
 	if (archive_is_worth(passed) && !room_is_subject(passed))
-		room_note_past(r, passed);
+		note(seat, passed);
 	if (!room_archive_store(r, seat, passed, st))
 		message_handled(r->shard, st);
 }
