@@ -4,7 +4,7 @@
 #include <time.h>
 
 static _Atomic(uint64_t) ahead_ms; /* of the machine's clocks; 0 but in tests */
-static _Atomic(uint64_t) held_ms;  /* where the monotonic clock stands; 0: it runs */
+static _Thread_local uint64_t held_ms; /* where this thread's monotonic clock stands; 0: it runs */
 
 static uint64_t ahead(void)
 {
@@ -13,11 +13,10 @@ static uint64_t ahead(void)
 
 uint64_t clock_mono_ms(void)
 {
-	uint64_t held = atomic_load_explicit(&held_ms, memory_order_relaxed);
 	struct timespec t;
 
-	if (held)
-		return held + ahead();
+	if (held_ms)
+		return held_ms + ahead();
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000 + ahead();
 }
@@ -37,5 +36,5 @@ void clock_advance(uint64_t ms)
 
 void clock_hold(void)
 {
-	atomic_store_explicit(&held_ms, clock_mono_ms() - ahead(), memory_order_relaxed);
+	held_ms = clock_mono_ms() - ahead();
 }

@@ -13,8 +13,9 @@ uint64_t clock_wall_us(void);
 /* Moves both clocks of the process forward: tests move time by hand and wait for nothing. */
 void clock_advance(uint64_t ms);
 
-/* The monotonic clock of the process stands still from here on, but for clock_advance(): tests of
- * durations do not depend on how fast they run. The wall clock goes on. */
+/* The monotonic clock stands still for this thread from here on, but for clock_advance(): tests of
+ * durations do not depend on how fast they run. The wall clock goes on, and other threads, which wait
+ * for real, have theirs. */
 void clock_hold(void);
 
 #endif
