@@ -5,6 +5,7 @@
 #include "core/client.h"
 #include "core/module.h"
 #include "core/presence.h"
+#include "core/room.h"
 
 #include <stdlib.h>
 
@@ -242,6 +243,7 @@ void account_gone(struct account *a)
 	while (!list_empty(&a->sessions))
 		session_close(list_first(&a->sessions, struct session, link),
 			STREAM_NOT_AUTHORIZED, "the account was deleted");
+	rooms_forget(a->shard, a->jid);
 	struct list waiting;
 	list_take(&a->waiting, &waiting);
 	a->n_waiting = a->waiting_bytes = 0;

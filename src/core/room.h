@@ -182,6 +182,10 @@ void room_commit_then(struct room *r, room_done *done, void *ctx);
 void rooms_save(struct core *c);
 void rooms_restore(struct core *c);
 
+/* Nobody has this address any more: it has no affiliation and no reserved nickname in any room, so
+ * that who gets it later does not come into them. */
+void rooms_forget(struct shard *s, struct jid bare);
+
 /* The rooms of a shard (shard.rooms): none yet; all, its thread has ended. */
 void rooms_init(struct shard *s);
 

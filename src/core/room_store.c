@@ -326,8 +326,11 @@ static void save(struct room *r)
 	list_each(o, &r->in_order, struct occupant, link)
 		list_each(seat, &o->seats, struct seat, link)
 			save_seat(seat, &data[n++], &b);
-	store_room_save(s->core->store, store_op_new(&s->loop.inbox, saved, 0), jid_domain(r->jid),
-		jid_local(r->jid), NULL, NULL, 0, data, n);
+	for (size_t at = 0, some; at < n; at += some) {
+		some = n - at < STORE_CHANGES_MAX ? n - at : STORE_CHANGES_MAX;
+		store_room_save(s->core->store, store_op_new(&s->loop.inbox, saved, 0),
+			jid_domain(r->jid), jid_local(r->jid), NULL, NULL, 0, data + at, some);
+	}
 	buf_clear(&b);
 	arena_reset(&s->loop.turn);
 }
@@ -344,46 +347,61 @@ void rooms_save(struct core *c)
 	}
 }
 
-struct waking {
+/* ---- for rooms of which only the address is known ---- */
+
+/* Something to be done in a room, on its owner, when it is loaded. */
+struct errand {
 	struct mail mail;
 	struct room_waiter waiter;
 	struct jid room; /* text inline */
+	struct jid gone; /* likewise: who has no address any more; or unset, for nothing */
 };
 
-static void awake(struct room_waiter *w, struct shard *s, struct room *r, enum store_status status)
+static void arrived(struct room_waiter *w, struct shard *s, struct room *r, enum store_status status)
 {
-	free(container_of(w, struct waking, waiter));
+	struct errand *e = container_of(w, struct errand, waiter);
+
+	if (r && jid_is_set(e->gone)) {
+		room_affiliate(r, e->gone, AFFILIATION_NONE, (struct jid){ 0 }, STR_NULL);
+		room_register_nick(r, e->gone, STR_NULL);
+	}
+	free(e);
 }
 
-static void wake(struct mail *m, void *receiver)
+static void set_out(struct mail *m, void *receiver)
 {
-	struct waking *w = container_of(m, struct waking, mail);
+	struct errand *e = container_of(m, struct errand, mail);
 
-	room_wait(receiver, w->room, &w->waiter);
+	room_wait(receiver, e->room, &e->waiter);
 }
 
-static void wake_room(struct shard *s, struct jid j)
+static void send_errand(struct shard *s, struct jid room, struct jid gone)
 {
-	struct str text = jid_str(j);
-	struct waking *w = xcalloc(1, sizeof *w + text.n);
+	struct str text = jid_str(room), who = jid_is_set(gone) ? jid_str(gone) : STR("");
+	struct errand *e = xcalloc(1, sizeof *e + text.n + who.n);
 
-	w->room = j;
-	w->room.p = memcpy(w + 1, text.p, text.n);
-	w->waiter.run = awake;
-	w->mail = (struct mail){ .run = wake, .bytes = (uint32_t)(sizeof *w + text.n) };
-	if (shard_owns(s, j))
-		wake(&w->mail, s);
+	e->room = room;
+	e->room.p = memcpy(e + 1, text.p, text.n);
+	e->gone = gone;
+	if (who.n)
+		e->gone.p = memcpy((char *)(e + 1) + text.n, who.p, who.n);
+	e->waiter.run = arrived;
+	e->mail = (struct mail){ .run = set_out, .bytes = (uint32_t)(sizeof *e + text.n + who.n) };
+	if (shard_owns(s, room))
+		set_out(&e->mail, s);
 	else
-		shard_post(s, shard_of(s->core, j), &w->mail);
+		shard_post(s, shard_of(s->core, room), &e->mail);
 }
 
 static void found(struct store_op *op, void *receiver)
 {
-	struct jid j;
+	struct jid room, gone = { 0 };
 
+	if (op->jid.n && !jid_parse(op->jid, &op->mem, &gone))
+		BUG("an address that was one");
 	for (size_t i = 0; i < op->n_users; i++)
-		if (jid_parse(op->users[i], &op->mem, &j))
-			wake_room(receiver, j);
+		if (jid_parse(op->users[i], &op->mem, &room))
+			send_errand(receiver, room, gone);
 	store_op_free(op);
 }
 
@@ -395,4 +413,9 @@ void rooms_restore(struct core *c)
 
 	store_rooms_with(c->store, store_op_new(&s->loop.inbox, found, 0), STR(SEATS));
 	store_rooms_temporary(c->store, store_op_new(&s->loop.inbox, found, 0));
+}
+
+void rooms_forget(struct shard *s, struct jid bare)
+{
+	store_rooms_of(s->core->store, store_op_new(&s->loop.inbox, found, 0), jid_str(bare));
 }

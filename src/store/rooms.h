@@ -79,6 +79,10 @@ void store_rooms_search(struct store *s, struct store_op *op, struct str host,
 /* The rooms of all hosts that have data of a space. Result: users, as bare JIDs. */
 void store_rooms_with(struct store *s, struct store_op *op, struct str space);
 
+/* The rooms of all hosts that have an entry for a bare JID among their affiliations. Result: users,
+ * as bare JIDs. */
+void store_rooms_of(struct store *s, struct store_op *op, struct str jid);
+
 /* The rooms of all hosts that are not persistent. Result: users, as bare JIDs. */
 void store_rooms_temporary(struct store *s, struct store_op *op);
 

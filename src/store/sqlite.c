@@ -92,6 +92,8 @@ static const struct {
 		"ORDER BY occupants DESC, name" },
 	[ST_ROOMS_WITH] = { READER, "SELECT name || '@' || host FROM rooms WHERE id IN "
 		"(SELECT room FROM room_data WHERE space = ?1) ORDER BY host, name" },
+	[ST_ROOMS_OF] = { READER, "SELECT name || '@' || host FROM rooms WHERE id IN "
+		"(SELECT room FROM room_affiliations WHERE jid = ?1) ORDER BY host, name" },
 	[ST_ROOMS_TEMPORARY] = { READER, "SELECT name || '@' || host FROM rooms "
 		"WHERE NOT persistent ORDER BY host, name" },
 
@@ -239,7 +241,7 @@ const char *db_kind_name(enum store_kind kind)
 		[STORE_ROOM_CHANGE] = "room-change", [STORE_ROOM_DELETE] = "room-delete",
 		[STORE_ROOM_DATA] = "room-data", [STORE_ROOMS] = "rooms",
 		[STORE_ROOMS_LISTED] = "rooms-listed", [STORE_ROOMS_WITH] = "rooms-with",
-		[STORE_ROOMS_TEMPORARY] = "rooms-temporary",
+		[STORE_ROOMS_TEMPORARY] = "rooms-temporary", [STORE_ROOMS_OF] = "rooms-of",
 		[STORE_ROOMS_SEARCH] = "rooms-search", [STORE_BACKUP] = "backup",
 	};
 	return names[kind];

@@ -208,6 +208,7 @@ static int read_kind(struct db *d, struct store_op *op, bool *more)
 	case STORE_ROOMS:
 	case STORE_ROOMS_LISTED:
 	case STORE_ROOMS_WITH:
+	case STORE_ROOMS_OF:
 	case STORE_ROOMS_TEMPORARY:
 		return db_read_room(d, op);
 	case STORE_ROOMS_SEARCH:

@@ -150,6 +150,9 @@ int db_read_room(struct db *d, struct store_op *op)
 	case STORE_ROOMS_WITH:
 		db_bind_text(d, ST_ROOMS_WITH, 1, op->space);
 		return list_names(d, op, ST_ROOMS_WITH);
+	case STORE_ROOMS_OF:
+		db_bind_text(d, ST_ROOMS_OF, 1, op->jid);
+		return list_names(d, op, ST_ROOMS_OF);
 	case STORE_ROOMS_TEMPORARY:
 		return list_names(d, op, ST_ROOMS_TEMPORARY);
 	default:

@@ -94,6 +94,7 @@ static const char *const steps[] = {
 	"  version     INTEGER NOT NULL,\n"
 	"  PRIMARY KEY (room, jid)\n"
 	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX room_affiliations_by_jid ON room_affiliations (jid);"
 	"CREATE TABLE room_data (\n"
 	"  id    INTEGER PRIMARY KEY,\n"
 	"  room  INTEGER NOT NULL REFERENCES rooms ON DELETE CASCADE,\n"

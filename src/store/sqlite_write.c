@@ -214,6 +214,7 @@ static int change(struct db *d, struct store_op *op, uint64_t id)
 	case STORE_ROOMS:
 	case STORE_ROOMS_LISTED:
 	case STORE_ROOMS_WITH:
+	case STORE_ROOMS_OF:
 	case STORE_ROOMS_TEMPORARY:
 	case STORE_ROOMS_SEARCH:
 	case STORE_BACKUP:

@@ -88,6 +88,7 @@ static bool is_read(const struct store_op *op)
 	case STORE_ROOMS:
 	case STORE_ROOMS_LISTED:
 	case STORE_ROOMS_WITH:
+	case STORE_ROOMS_OF:
 	case STORE_ROOMS_TEMPORARY:
 	case STORE_ROOMS_SEARCH:
 	case STORE_BACKUP:
@@ -106,6 +107,7 @@ static bool reads_all(const struct store_op *op)
 	case STORE_ROOMS:
 	case STORE_ROOMS_LISTED:
 	case STORE_ROOMS_WITH:
+	case STORE_ROOMS_OF:
 	case STORE_ROOMS_TEMPORARY:
 	case STORE_ROOMS_SEARCH:
 	case STORE_BACKUP:

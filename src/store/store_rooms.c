@@ -135,6 +135,13 @@ void store_rooms_with(struct store *s, struct store_op *op, struct str space)
 	store_submit(s, op);
 }
 
+void store_rooms_of(struct store *s, struct store_op *op, struct str jid)
+{
+	store_op_address(op, STORE_ROOMS_OF, STR(""), STR(""));
+	op->jid = str_dup(&op->mem, jid);
+	store_submit(s, op);
+}
+
 void store_rooms_temporary(struct store *s, struct store_op *op)
 {
 	store_op_address(op, STORE_ROOMS_TEMPORARY, STR(""), STR(""));
