@@ -779,19 +779,29 @@ static struct str roster_push(struct stage *s, struct str args)
 		st.approved ? " approved='true'" : "");
 }
 
-/* NAME ATTRIBUTE: the first value of such an attribute in what NAME was last expected to get. */
+/* What stands behind the first place of a text; the null slice where there is none. */
+static struct str behind(struct str in, struct str text)
+{
+	const char *at = in.p ? memmem(in.p, in.n, text.p, text.n) : NULL;
+
+	return at ? str_skip(in, (size_t)(at - in.p) + text.n) : STR_NULL;
+}
+
+/* NAME [ELEMENT] ATTRIBUTE: the first value of such an attribute in what NAME was last expected to
+ * get, or in what begins with the first such element. */
 static struct str last_value(struct stage *s, struct str args)
 {
 	struct player *p;
 
-	if (!take_player(s, &args, &p) || !p->last.p)
+	if (!take_player(s, &args, &p))
 		return STR_NULL;
-	struct str start = str_printf(&s->mem, " %.*s='", STR_FMT(args));
-	const char *at = memmem(p->last.p, p->last.n, start.p, start.n);
-	if (!at)
-		return STR_NULL;
-	struct str rest = str_skip(p->last, (size_t)(at - p->last.p) + start.n);
-	return str_head(rest, (size_t)str_find(rest, '\''));
+	struct str word = word_next(&args), in = p->last;
+	if (args.n)
+		in = behind(in, str_printf(&s->mem, "<%.*s ", STR_FMT(word)));
+	else
+		args = word;
+	struct str value = behind(in, str_printf(&s->mem, " %.*s='", STR_FMT(args)));
+	return str_head(value, value.p ? (size_t)str_find(value, '\'') : 0);
 }
 
 static struct str stream_error(struct stage *s, struct str name)
