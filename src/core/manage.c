@@ -145,3 +145,23 @@ void manage_delete(struct shard *s, struct jid j, manage_done *done, void *ctx)
 	d->waiter.run = loaded;
 	account_wait(s, j, &d->waiter);
 }
+
+/* ---- sessions ---- */
+
+bool manage_kick(struct shard *s, struct jid j)
+{
+	struct account *a = account_get(s, j);
+	bool any = false;
+
+	for (struct list *l = a ? a->sessions.next : NULL; l && l != &a->sessions;) {
+		struct session *session = container_of(l, struct session, link);
+		l = l->next; /* closing frees the session */
+		if (!jid_is_bare(j) && !jid_eq(session->full, j))
+			continue;
+		session_close(session, STREAM_POLICY_VIOLATION, "ended by the administrator");
+		any = true;
+		if (!jid_is_bare(j))
+			break;
+	}
+	return any;
+}

@@ -24,4 +24,8 @@ void manage_password(struct shard *s, struct jid jid, struct str password, manag
  * sessions end with not-authorized, contacts are told, and what waited is erased. */
 void manage_delete(struct shard *s, struct jid jid, manage_done *done, void *ctx);
 
+/* Ends the sessions of an account, or the one of a full JID (policy-violation). On the owner. False:
+ * there is none. */
+bool manage_kick(struct shard *s, struct jid jid);
+
 #endif

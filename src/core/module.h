@@ -12,6 +12,7 @@
 #include "xmpp/stanza.h"
 
 struct client;
+struct command;
 struct delivery;
 struct occupant;
 struct room;
@@ -78,6 +79,7 @@ struct module {
 	const struct disco_node *nodes;
 	const struct iq_rule *iq;
 	const struct nonza_rule *nonzas;
+	const struct command *commands;       /* XEP-0050 (core/command.h) */
 
 	/* A resident space of the accounts' data (store/store.h), or NULL. load: an entry of it,
 	 * when the account is loaded; unload: forget all, because the account leaves or is loaded
@@ -167,8 +169,8 @@ struct module {
 	/* It was passed on: as the occupants got it. */
 	void (*room_passed_on)(struct occupant *o, struct stanza *message);
 
-	/* A message to the room itself that is not groupchat; seat: of its sender, or NULL. True: it
-	 * was answered, or done. */
+	/* A message to the room itself that is not groupchat, errors included; seat: of its sender, or
+	 * NULL. True: it was answered, or done. */
 	bool (*room_asked)(struct room *r, struct seat *seat, struct stanza *message);
 
 	/* The room is being destroyed. */

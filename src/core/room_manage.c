@@ -119,3 +119,69 @@ void room_manage(struct shard *s, struct jid room, void (*look)(struct room *r, 
 	m->look = look;
 	begin(s, m, show);
 }
+
+const char *room_manage_affiliate(struct room *r, struct jid whom, enum affiliation to,
+	struct jid actor, struct str reason)
+{
+	if (to != OWNER && room_affiliation(r, whom) == OWNER && room_count(r, OWNER) == 1)
+		return "a room keeps an owner; make another one first";
+	if (!room_affiliate(r, whom, to, actor, reason))
+		return "the room has as many affiliations as it may";
+	return NULL;
+}
+
+/* ---- a census ---- */
+
+struct counted {
+	struct map_node node; /* room_census.rooms */
+	struct str local;
+	uint32_t n;
+};
+
+static struct str counted_key(const struct map_node *n)
+{
+	return container_of(n, struct counted, node)->local;
+}
+
+void room_census_write(const struct shard *s, struct str domain, struct buf *out)
+{
+	struct map_node *n = NULL;
+
+	while ((n = map_next(&s->rooms, n))) {
+		const struct room *r = container_of(n, struct room, node);
+		if (r->ready && r->occupants.n && str_eq(jid_domain(r->jid), domain))
+			buf_printf(out, "%.*s\t%u\n", STR_FMT(jid_local(r->jid)), r->occupants.n);
+	}
+}
+
+void room_census_init(struct room_census *c, struct str lines)
+{
+	ptrdiff_t tab, end;
+	uint64_t n;
+
+	map_init(&c->rooms, counted_key);
+	arena_init(&c->mem, 4096);
+	for (; (tab = str_find(lines, '\t')) >= 0; lines = str_skip(lines, (size_t)end + 1)) {
+		struct counted *room = arena_alloc(&c->mem, sizeof *room);
+		end = str_find(lines, '\n');
+		if (end < tab || !str_to_u64(str_from(lines.p + tab + 1, (size_t)(end - tab - 1)),
+					 UINT32_MAX, &n))
+			return;
+		*room = (struct counted){ .local = str_head(lines, (size_t)tab), .n = (uint32_t)n };
+		if (!map_get(&c->rooms, room->local))
+			map_put(&c->rooms, &room->node);
+	}
+}
+
+uint32_t room_census_of(const struct room_census *c, struct str local)
+{
+	const struct map_node *n = map_get(&c->rooms, local);
+
+	return n ? container_of(n, struct counted, node)->n : 0;
+}
+
+void room_census_clear(struct room_census *c)
+{
+	map_clear(&c->rooms);
+	arena_clear(&c->mem);
+}

@@ -6,6 +6,7 @@
 #include "core/account.h"
 #include "core/ask.h"
 #include "core/client.h"
+#include "core/command.h"
 #include "core/room.h"
 #include "core/sm.h"
 #include "store/search.h"
@@ -161,6 +162,7 @@ static struct shard *shard_new(struct core *c, unsigned index, struct settings *
 	map_init(&s->accounts, account_key);
 	rooms_init(s);
 	ask_init(s);
+	commands_init(s);
 	list_init(&s->clients);
 	buf_init(&s->scratch, SCRATCH_MAX);
 	s->out = xcalloc(SHARDS_MAX, sizeof *s->out);
@@ -207,6 +209,7 @@ static void shard_free(struct shard *s)
 	map_clear(&s->accounts);
 	rooms_free(s);
 	ask_clear(s);
+	commands_clear(s);
 	xml_table_clear(&s->table);
 	xml_table_clear(&s->scratch_table);
 	buf_clear(&s->scratch);
@@ -333,6 +336,7 @@ static void run_reload(struct mail *m, void *receiver)
 	struct shard *s = receiver;
 	struct settings *old = s->settings;
 
+	rooms_shut(s, o->settings);
 	s->settings = o->settings;
 	list_each(c, &s->clients, struct client, link) {
 		c2s_limit(&c->stream, &s->settings->guest, &s->settings->user);

@@ -92,6 +92,7 @@ struct shard {
 	struct timer stop;               /* while stopping: the end of patience */
 	bool stopping;
 	bool dead;                       /* its thread has ended: nothing is routed any more */
+	struct list commands;            /* sessions of XEP-0050 (core/command.h) */
 	struct map asked;                /* questions that wait for answers (core/ask.h) */
 	struct sm_past *past;            /* a ring of SM_PAST_MAX, or NULL (core/sm.h) */
 	uint32_t n_past;                 /* that there ever were */

@@ -3,6 +3,7 @@
  * Answers for hosts, their services of rooms, rooms, and accounts (the latter to their owner and to
  * who is subscribed to their presence, section 8). The features come from the modules' tables, and
  * so do nodes: their modules answer for them. Options: none. Stores: nothing. */
+#include "core/command.h"
 #include "core/module.h"
 #include "core/room.h"
 
@@ -109,6 +110,9 @@ static enum outcome answer(struct ctx *c, const struct stanza *iq, unsigned at, 
 		return known->items(c, iq);
 	if (known && !items_wanted && known->info)
 		return known->info(c, iq);
+	const struct command *command = node.n ? command_find(c->shard, node, at) : NULL;
+	if (command)
+		return command_disco(c, iq, command, items_wanted);
 	if (at == AT_ACCOUNT && !account_may_see(c->account, iq->from))
 		return refuse(c, iq, ERR_SERVICE_UNAVAILABLE, STR(""));
 	if (node.n)

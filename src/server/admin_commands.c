@@ -319,20 +319,7 @@ static void cmd_sessions(struct request *r)
 
 static void do_kick(struct errand *e)
 {
-	struct account *a = account_get(e->shard, e->jid);
-	bool any = false;
-
-	for (struct list *l = a ? a->sessions.next : NULL; l && l != &a->sessions;) {
-		struct session *s = container_of(l, struct session, link);
-		l = l->next; /* closing frees the session */
-		if (!jid_is_bare(e->jid) && !jid_eq(s->full, e->jid))
-			continue;
-		session_close(s, STREAM_POLICY_VIOLATION, "ended by the administrator");
-		any = true;
-		if (!jid_is_bare(e->jid))
-			break;
-	}
-	if (!any)
+	if (!manage_kick(e->shard, e->jid))
 		buf_lit(&e->out, "no such session\n");
 	go_home(e);
 }
