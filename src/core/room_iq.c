@@ -79,6 +79,17 @@ static void pong(struct room *r, const struct stanza *st)
 	reply_ok(&c, st);
 }
 
+/* Of one who is not in the room. Others than those who ask for discovery (section 6.6) are told
+ * what XEP-0410 section 3.2 goes by. */
+static enum stanza_error why_not(const struct stanza *st)
+{
+	const struct xml_node *payload = stanza_payload(st);
+	bool disco = xml_is(payload, NS_DISCO_INFO, TAG_QUERY) ||
+		     xml_is(payload, NS_DISCO_ITEMS, TAG_QUERY);
+
+	return disco ? ERR_BAD_REQUEST : ERR_NOT_ACCEPTABLE;
+}
+
 static void request(struct room *r, struct stanza *st, struct jid to)
 {
 	struct seat *seat = room_seat(r, st->from);
@@ -86,7 +97,7 @@ static void request(struct room *r, struct stanza *st, struct jid to)
 	struct arena *turn = &r->shard->loop.turn;
 
 	if (!seat) {
-		room_bounce(r->shard, st, ERR_NOT_ACCEPTABLE, STR("you are not in this room"));
+		room_bounce(r->shard, st, why_not(st), STR("you are not in this room"));
 	} else if (!o) {
 		room_bounce(r->shard, st, ERR_ITEM_NOT_FOUND, STR("there is no such occupant"));
 	} else if (o == seat->occupant && xml_is(stanza_payload(st), NS_PING, TAG_PING)) {
