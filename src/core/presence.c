@@ -222,17 +222,18 @@ static uint32_t directed_at(const struct session *s, struct jid to)
 }
 
 /* Whatever resource it went to: in a room, all occupants know of it. */
-static bool is_directed_to(const struct session *s, struct jid who)
+static uint32_t count_directed_to(const struct session *s, struct jid who)
 {
+	uint32_t n = 0;
+
 	for (uint32_t i = 0; i < s->n_directed; i++)
-		if (jid_eq_bare(s->directed[i], who))
-			return true;
-	return false;
+		n += jid_eq_bare(s->directed[i], who);
+	return n;
 }
 
 bool presence_is_shared(const struct session *s, struct jid who)
 {
-	return account_may_see(s->account, who) || is_directed_to(s, who);
+	return account_may_see(s->account, who) || count_directed_to(s, who);
 }
 
 static void drop_directed(struct session *s, uint32_t i)
@@ -454,12 +455,30 @@ static void on_probe(struct account *a, const struct stanza *st, struct jid to)
 	}
 }
 
-/* Section 4.6.1: who is gone needs not to be told when the user goes. */
-static void forget_directed_to(struct account *a, struct jid who)
+/* An occupant of a room has another nickname (XEP-0045 section 7.6). */
+static bool is_renamed(struct account *a, const struct stanza *st)
 {
+	const struct xml_doc *d = &st->doc;
+	const struct xml_node *x = xml_child(d, stanza_root(st), NS_MUC_USER, TAG_X);
+	const struct xml_node *status = x ? xml_child(d, x, NS_MUC_USER, TAG_STATUS) : NULL;
+
+	for (; status; status = xml_next_same(d, status))
+		if (str_eq(xml_attr_str(d, status, TAG_CODE, &a->shard->loop.turn), STR("303")))
+			return true;
+	return false;
+}
+
+/* Section 4.6.1: who is gone needs not to be told when the user goes. Of several clients in a room
+ * the one that hears of it is out of it, and a client whose nickname another one changed is in it,
+ * although all that it knows of has gone. */
+static void forget_directed_to(struct account *a, const struct stanza *st, struct jid to)
+{
+	bool renamed = is_renamed(a, st);
+
 	list_each(s, &a->sessions, struct session, link) {
-		uint32_t i = directed_at(s, who);
-		if (i < s->n_directed)
+		uint32_t i = directed_at(s, st->from);
+		bool hears = jid_is_bare(to) || jid_eq(s->full, to);
+		if (i < s->n_directed && hears && !(renamed && count_directed_to(s, st->from) == 1))
 			drop_directed(s, i);
 	}
 }
@@ -477,7 +496,7 @@ void presence_in(struct account *a, struct stanza *st, struct jid to)
 		subscription_in(a, st);
 		return;
 	case PRESENCE_UNAVAILABLE:
-		forget_directed_to(a, st->from);
+		forget_directed_to(a, st, to);
 		break;
 	default:
 		break;

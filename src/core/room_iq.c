@@ -44,21 +44,30 @@ static const char *type_of(const struct stanza *st)
 		: st->type == IQ_RESULT ? "result" : "error";
 }
 
+/* What is in an IQ, for the turn; the null slice when that is too large. */
+static struct str children_of(struct shard *s, const struct stanza *st)
+{
+	const struct xml_doc *d = &st->doc;
+
+	buf_reset(&s->scratch);
+	for (const struct xml_node *n = xml_first(d, stanza_root(st)); n; n = xml_next(d, n))
+		xml_extract(&s->scratch, d, n);
+	return buf_ok(&s->scratch) ? str_dup(&s->loop.turn, buf_str(&s->scratch)) : STR_NULL;
+}
+
 /* The same IQ between other addresses, with another id. */
 static void relay(struct room *r, const struct stanza *st, struct occupant *from, struct jid to,
 	struct str id)
 {
 	struct shard *s = r->shard;
-	const struct xml_node *n = xml_first(&st->doc, stanza_root(st));
+	struct str children = children_of(s, st);
 
 	buf_reset(&s->scratch);
 	struct writer w = w_on(&s->scratch);
 	stanza_open(&w, STANZA_IQ, type_of(st), room_address(from, &s->loop.turn), to, id);
-	w_raw(&w, STR(""));
-	for (; n; n = xml_next(&st->doc, n))
-		xml_extract(&s->scratch, &st->doc, n);
+	w_raw(&w, children);
 	w_close(&w);
-	if (w_done(&w))
+	if (children.p && w_done(&w))
 		route_text(s, buf_str(&s->scratch));
 	else if (is_request(st))
 		room_bounce(s, st, ERR_RESOURCE_CONSTRAINT, STR("the request is too large"));
