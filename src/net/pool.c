@@ -6,10 +6,12 @@
 
 #define KEPT       512         /* buffers: as many as a turn has events */
 #define KEPT_BYTES (64 * 1024) /* each; bigger ones are freed */
+#define KEPT_ALL   (2 * 1024 * 1024) /* of all together: a burst to many does not stay */
 #define FIRST      1024        /* bytes of a new one */
 
 struct buf_pool {
 	unsigned n;
+	size_t bytes;
 	struct {
 		char *p;
 		size_t cap;
@@ -43,6 +45,7 @@ void buf_pool_take(struct buf_pool *p, struct buf *b)
 		p->n--;
 		b->p = p->free[p->n].p;
 		b->cap = p->free[p->n].cap;
+		p->bytes -= b->cap;
 	} else if (FIRST <= b->max) {
 		b->p = xmalloc(FIRST);
 		b->cap = FIRST;
@@ -51,10 +54,12 @@ void buf_pool_take(struct buf_pool *p, struct buf *b)
 
 void buf_pool_give(struct buf_pool *p, struct buf *b)
 {
-	if (b->p && b->cap >= FIRST && b->cap <= KEPT_BYTES && p->n < KEPT) {
+	if (b->p && b->cap >= FIRST && b->cap <= KEPT_BYTES && p->n < KEPT &&
+		p->bytes + b->cap <= KEPT_ALL) {
 		p->free[p->n].p = b->p;
 		p->free[p->n].cap = b->cap;
 		p->n++;
+		p->bytes += b->cap;
 		b->p = NULL;
 	}
 	buf_clear(b);
