@@ -134,23 +134,25 @@ const char *room_manage_affiliate(struct room *r, struct jid whom, enum affiliat
 
 struct counted {
 	struct map_node node; /* room_census.rooms */
-	struct str local;
+	struct str jid;
 	uint32_t n;
 };
 
 static struct str counted_key(const struct map_node *n)
 {
-	return container_of(n, struct counted, node)->local;
+	return container_of(n, struct counted, node)->jid;
 }
 
-void room_census_write(const struct shard *s, struct str domain, struct buf *out)
+void room_census_write(const struct shard *s, struct buf *out)
 {
 	struct map_node *n = NULL;
 
 	while ((n = map_next(&s->rooms, n))) {
 		const struct room *r = container_of(n, struct room, node);
-		if (r->ready && r->occupants.n && str_eq(jid_domain(r->jid), domain))
-			buf_printf(out, "%.*s\t%u\n", STR_FMT(jid_local(r->jid)), r->occupants.n);
+		if (!r->ready || !r->occupants.n)
+			continue;
+		buf_add(out, jid_str(r->jid));
+		buf_printf(out, "\t%u\n", r->occupants.n);
 	}
 }
 
@@ -167,15 +169,15 @@ void room_census_init(struct room_census *c, struct str lines)
 		if (end < tab || !str_to_u64(str_from(lines.p + tab + 1, (size_t)(end - tab - 1)),
 					 UINT32_MAX, &n))
 			return;
-		*room = (struct counted){ .local = str_head(lines, (size_t)tab), .n = (uint32_t)n };
-		if (!map_get(&c->rooms, room->local))
+		*room = (struct counted){ .jid = str_head(lines, (size_t)tab), .n = (uint32_t)n };
+		if (!map_get(&c->rooms, room->jid))
 			map_put(&c->rooms, &room->node);
 	}
 }
 
-uint32_t room_census_of(const struct room_census *c, struct str local)
+uint32_t room_census_of(const struct room_census *c, struct str room)
 {
-	const struct map_node *n = map_get(&c->rooms, local);
+	const struct map_node *n = map_get(&c->rooms, room);
 
 	return n ? container_of(n, struct counted, node)->n : 0;
 }

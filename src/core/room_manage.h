@@ -23,15 +23,15 @@ void room_manage(struct shard *s, struct jid room, void (*look)(struct room *r, 
 const char *room_manage_affiliate(struct room *r, struct jid whom, enum affiliation to,
 	struct jid actor, struct str reason);
 
-/* A census: how many occupants there are in the rooms of a domain, as lines "LOCALPART\tNUMBER" that
- * shards write and somebody collects. */
+/* A census: how many occupants there are in which room, as lines "JID\tNUMBER" that shards write and
+ * somebody collects. */
 struct room_census {
 	struct map rooms;
 	struct arena mem;
 };
-void room_census_write(const struct shard *s, struct str domain, struct buf *out);
+void room_census_write(const struct shard *s, struct buf *out);
 void room_census_init(struct room_census *c, struct str lines);
-uint32_t room_census_of(const struct room_census *c, struct str local);
+uint32_t room_census_of(const struct room_census *c, struct str room);
 void room_census_clear(struct room_census *c);
 
 #endif

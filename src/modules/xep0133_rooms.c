@@ -30,20 +30,20 @@ static void went_home(struct shard *s, enum store_status status, void *ctx)
 
 static void take_census(struct command_errand *e)
 {
-	room_census_write(e->there, jid_domain(e->jid), &e->out);
+	room_census_write(e->there, &e->out);
 	command_home(e);
 }
 
 static void write_room(struct writer *w, const struct command_session *x,
-	const struct store_room *r, uint32_t occupants)
+	const struct store_room *r, const struct room_census *census)
 {
 	struct arena *turn = &x->shard->loop.turn;
+	struct str jid = str_printf(turn, "%.*s@%.*s", STR_FMT(r->name), STR_FMT(x->domain));
 
 	w_open(w, "item");
-	command_write_field(w, "jid",
-		str_printf(turn, "%.*s@%.*s", STR_FMT(r->name), STR_FMT(x->domain)));
+	command_write_field(w, "jid", jid);
 	command_write_field(w, "name", r->title);
-	command_write_field(w, "occupants", str_printf(turn, "%u", occupants));
+	command_write_field(w, "occupants", str_printf(turn, "%u", room_census_of(census, jid)));
 	command_write_field(w, "persistent", r->persistent ? STR("1") : STR("0"));
 	command_write_field(w, "listed", r->listed ? STR("1") : STR("0"));
 	w_close(w);
@@ -67,7 +67,7 @@ static void answer_rooms(struct command_session *x, const struct store_op *op)
 	w_close(&w);
 	room_census_init(&census, buf_str(&x->out));
 	for (size_t i = 0; i < n; i++)
-		write_room(&w, x, &op->rooms[i], room_census_of(&census, op->rooms[i].name));
+		write_room(&w, x, &op->rooms[i], &census);
 	room_census_clear(&census);
 	w_close(&w);
 	if (w_done(&w))
@@ -99,8 +99,7 @@ static void counted(struct command_session *x)
 static void list_rooms(struct command_session *x)
 {
 	command_gather(x, counted);
-	command_send_all(x, jid_make(&x->shard->loop.turn, STR(""), x->domain, STR("")), STR(""),
-		take_census);
+	command_send_all(x, (struct jid){ 0 }, STR(""), take_census);
 }
 
 /* ---- making one ---- */

@@ -1,4 +1,5 @@
-/* Between admin.c, which speaks with stentorctl, and admin_commands.c.
+/* Between admin.c, which speaks with stentorctl, and those who do what it asks for: admin_commands.c,
+ * admin_rooms.c, backup.c.
  *
  * The protocol on the socket: a command is lines, each one word of it, ended by an empty
  * line; nothing else follows. The answer is "ok" or "error WHY" on a line, then lines of
@@ -8,7 +9,7 @@
 
 #include "server/server.h"
 
-#define ADMIN_WORDS_MAX  8
+#define ADMIN_WORDS_MAX  16
 #define ADMIN_BYTES_MAX  8192              /* of a command */
 #define ADMIN_OUTPUT_MAX (64 * 1024 * 1024)
 
@@ -21,7 +22,8 @@ struct request {
 	unsigned n_words;
 	struct buf out;            /* what is answered behind "ok" */
 	struct str error;          /* instead of "ok", if set */
-	unsigned expected;         /* mails that are still to come home */
+	unsigned expected;         /* errands that are still to come home */
+	void (*gathered)(struct request *r); /* when all are and none failed; NULL: it is answered */
 };
 
 /* Answers and frees the request. Main loop only. */
@@ -30,7 +32,35 @@ void admin_answer(struct request *r);
 /* Begins a command; admin_answer() follows, now or later. */
 void admin_run(struct request *r);
 
+/* The answer is an error. */
+void admin_refuse(struct request *r, const char *why);
+
+/* What a failure of the store means for people; NULL for STORE_OK. */
+const char *admin_status_text(enum store_status s);
+
+/* ---- errands on shards ---- */
+
+/* Work for a request on a shard, which ends there with errand_home(), once, now or later. All errands
+ * of a request are sent before the main loop goes on. */
+struct errand {
+	struct mail mail;
+	struct request *request;
+	struct shard *shard;
+	struct jid jid;            /* in the request's arena */
+	void (*work)(struct errand *e);
+	struct buf out;            /* what it found: added to the answer */
+	enum store_status status;
+	const char *why;           /* it failed; NULL: the status says */
+};
+
+void errand_send(struct request *r, struct shard *to, struct jid j, void (*work)(struct errand *e));
+void errand_home(struct errand *e);
+
 /* backup.c: the command `backup DIR`. */
 void backup_run(struct request *r);
+
+/* admin_rooms.c: the commands `rooms [HOST]` and `room WHAT JID ...`. */
+void rooms_run(struct request *r);
+void room_run(struct request *r);
 
 #endif

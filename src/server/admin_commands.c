@@ -16,16 +16,6 @@
 
 /* ---- errands on shards ---- */
 
-struct errand {
-	struct mail mail;
-	struct request *request;
-	struct shard *shard;
-	struct jid jid;           /* in the request's arena */
-	void (*work)(struct errand *e);
-	struct buf out;           /* what it found */
-	enum store_status status;
-};
-
 static void come_home(struct mail *m, void *receiver);
 
 static void run_errand(struct mail *m, void *receiver)
@@ -35,14 +25,13 @@ static void run_errand(struct mail *m, void *receiver)
 	e->work(e);
 }
 
-static void go_home(struct errand *e)
+void errand_home(struct errand *e)
 {
 	e->mail = (struct mail){ .run = come_home };
 	mailbox_post_one(&e->request->server->loop.inbox, &e->mail);
 }
 
-static struct errand *send_errand(struct request *r, struct shard *to, struct jid j,
-	void (*work)(struct errand *))
+void errand_send(struct request *r, struct shard *to, struct jid j, void (*work)(struct errand *))
 {
 	struct errand *e = xcalloc(1, sizeof *e);
 
@@ -54,10 +43,9 @@ static struct errand *send_errand(struct request *r, struct shard *to, struct ji
 	e->mail.run = run_errand;
 	r->expected++;
 	mailbox_post_one(&to->loop.inbox, &e->mail);
-	return e;
 }
 
-static const char *status_text(enum store_status s)
+const char *admin_status_text(enum store_status s)
 {
 	switch (s) {
 	case STORE_OK: return NULL;
@@ -73,20 +61,24 @@ static void come_home(struct mail *m, void *receiver)
 {
 	struct errand *e = container_of(m, struct errand, mail);
 	struct request *r = e->request;
-	const char *error = status_text(e->status);
+	const char *error = e->why ? e->why : admin_status_text(e->status);
 
 	buf_add(&r->out, buf_str(&e->out));
 	buf_clear(&e->out);
 	free(e);
 	if (error && !r->error.p)
 		r->error = str_c(error);
-	if (--r->expected == 0)
+	if (--r->expected)
+		return;
+	if (r->gathered && !r->error.p)
+		r->gathered(r);
+	else
 		admin_answer(r);
 }
 
 /* ---- words ---- */
 
-static void refuse_with(struct request *r, const char *why)
+void admin_refuse(struct request *r, const char *why)
 {
 	r->error = str_c(why);
 	admin_answer(r);
@@ -99,7 +91,7 @@ static bool account_word(struct request *r, unsigned i, struct jid *out)
 	const char *why = "that domain is not served here";
 
 	if (!jid_parse(r->words[i], &r->mem, out) || !out->n_local) {
-		refuse_with(r, "give an address like juliet@example.org");
+		admin_refuse(r, "give an address like juliet@example.org");
 		return false;
 	}
 	for (size_t h = 0; h < c->n_hosts; h++) {
@@ -108,7 +100,7 @@ static bool account_word(struct request *r, unsigned i, struct jid *out)
 		if (str_eq(c->hosts[h].rooms, jid_domain(*out)))
 			why = "that domain has rooms, and no accounts";
 	}
-	refuse_with(r, why);
+	admin_refuse(r, why);
 	return false;
 }
 
@@ -116,7 +108,7 @@ static bool password_word(struct request *r, unsigned i, struct str *out)
 {
 	if (jid_prep_password(r->words[i], &r->mem, out))
 		return true;
-	refuse_with(r, "a password has 1 to 1023 bytes and no control characters");
+	admin_refuse(r, "a password has 1 to 1023 bytes and no control characters");
 	return false;
 }
 
@@ -127,7 +119,7 @@ static void managed(struct shard *s, enum store_status status, void *ctx)
 	struct errand *e = ctx;
 
 	e->status = status;
-	go_home(e);
+	errand_home(e);
 }
 
 static struct str errand_password(const struct errand *e)
@@ -156,7 +148,7 @@ static void with_password(struct request *r, void (*work)(struct errand *))
 
 	if (!account_word(r, 1, &j) || !password_word(r, 2, &r->words[2]))
 		return;
-	send_errand(r, shard_of(&r->server->core, j), jid_bare(j), work);
+	errand_send(r, shard_of(&r->server->core, j), jid_bare(j), work);
 }
 
 static void cmd_adduser(struct request *r)
@@ -174,7 +166,7 @@ static void cmd_deluser(struct request *r)
 	struct jid j;
 
 	if (account_word(r, 1, &j))
-		send_errand(r, shard_of(&r->server->core, j), jid_bare(j), do_deluser);
+		errand_send(r, shard_of(&r->server->core, j), jid_bare(j), do_deluser);
 }
 
 /* ---- an account's messages ---- */
@@ -211,7 +203,7 @@ static void cmd_erase(struct request *r)
 	struct jid j;
 
 	if (account_word(r, 1, &j))
-		send_errand(r, shard_of(&r->server->core, j), jid_bare(j), do_erase);
+		errand_send(r, shard_of(&r->server->core, j), jid_bare(j), do_erase);
 }
 
 /* ---- users: host after host, page after page ---- */
@@ -231,7 +223,7 @@ static void got_users(struct store_op *op, void *receiver)
 	struct str last = STR_NULL;
 
 	if (op->status != STORE_OK) {
-		refuse_with(r, status_text(op->status));
+		admin_refuse(r, admin_status_text(op->status));
 		store_op_free(op);
 		return;
 	}
@@ -255,7 +247,7 @@ static void ask_users(struct request *r, size_t host, struct str after)
 	const struct config *c = r->server->config;
 
 	if (r->server->stopping) {
-		refuse_with(r, "the server stops");
+		admin_refuse(r, "the server stops");
 		return;
 	}
 	while (host < c->n_hosts && r->n_words > 1 && !str_eq(c->hosts[host].domain, r->words[1]))
@@ -305,7 +297,7 @@ static void do_sessions(struct errand *e)
 		list_each(s, &a->sessions, struct session, link)
 			list_session(e, s);
 	}
-	go_home(e);
+	errand_home(e);
 }
 
 static void cmd_sessions(struct request *r)
@@ -314,14 +306,14 @@ static void cmd_sessions(struct request *r)
 
 	/* All are counted before the first can come home. */
 	for (unsigned i = 0; i < c->n_shards; i++)
-		send_errand(r, c->shards[i], (struct jid){ 0 }, do_sessions);
+		errand_send(r, c->shards[i], (struct jid){ 0 }, do_sessions);
 }
 
 static void do_kick(struct errand *e)
 {
 	if (!manage_kick(e->shard, e->jid))
 		buf_lit(&e->out, "no such session\n");
-	go_home(e);
+	errand_home(e);
 }
 
 static void cmd_kick(struct request *r)
@@ -329,7 +321,7 @@ static void cmd_kick(struct request *r)
 	struct jid j;
 
 	if (account_word(r, 1, &j))
-		send_errand(r, shard_of(&r->server->core, j), j, do_kick);
+		errand_send(r, shard_of(&r->server->core, j), j, do_kick);
 }
 
 /* ---- numbers ---- */
@@ -392,7 +384,7 @@ static void cmd_reload(struct request *r)
 
 /* ---- dispatch ---- */
 
-static const struct command {
+static const struct admin_command {
 	const char *name;
 	unsigned min, max; /* words, the name counted */
 	void (*run)(struct request *r);
@@ -407,19 +399,21 @@ static const struct command {
 	{ "stats", 1, 1, cmd_stats },
 	{ "reload", 1, 1, cmd_reload },
 	{ "backup", 2, 2, backup_run },
+	{ "rooms", 1, 2, rooms_run },
+	{ "room", 3, ADMIN_WORDS_MAX, room_run },
 };
 
 void admin_run(struct request *r)
 {
 	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
-		const struct command *c = &commands[i];
+		const struct admin_command *c = &commands[i];
 		if (!str_eq(r->words[0], str_c(c->name)))
 			continue;
 		if (r->n_words < c->min || r->n_words > c->max)
-			refuse_with(r, "the command has too few or too many words");
+			admin_refuse(r, "the command has too few or too many words");
 		else
 			c->run(r);
 		return;
 	}
-	refuse_with(r, "there is no such command");
+	admin_refuse(r, "there is no such command");
 }

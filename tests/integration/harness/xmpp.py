@@ -9,6 +9,8 @@ NS = {
     'info': 'http://jabber.org/protocol/disco#info',
     'items': 'http://jabber.org/protocol/disco#items',
     'last': 'jabber:iq:last',
+    'muc': 'http://jabber.org/protocol/muc',
+    'muc-user': 'http://jabber.org/protocol/muc#user',
     'ping': 'urn:xmpp:ping',
     'register': 'jabber:iq:register',
     'register-feature': 'http://jabber.org/features/iq-register',
