@@ -182,10 +182,6 @@ static struct store_room row_of(const struct room *r, struct buf *config, struct
 
 	w_open_ns(&w, "x", NS_DATA);
 	w_attr(&w, "type", STR("submit"));
-	w_open(&w, "field");
-	w_attr(&w, "var", STR("FORM_TYPE"));
-	w_leaf(&w, "value", STR(FORM));
-	w_close(&w);
 	room_config_write(&r->config, &w, CONFIG_TO_STORE);
 	w_close(&w);
 	if (r->subject)
