@@ -167,6 +167,8 @@ static bool asked(struct room *r, struct seat *seat, struct stanza *message)
 {
 	struct request q = { .room = r, .seat = seat, .message = message };
 
+	if (message->type != MESSAGE_NORMAL)
+		return false;
 	q.form = form_find(&message->doc, stanza_root(message), STR(FORM_TYPE),
 		&r->shard->loop.turn);
 	if (!q.form)
