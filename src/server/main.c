@@ -216,6 +216,14 @@ static bool start(struct server *s)
 	return core_start(&s->core);
 }
 
+static void set_memory(void)
+{
+	mallopt(M_ARENA_MAX, 8); /* few arenas: threads that idle hoard no memory */
+	/* Large buffers, such as the presence of a whole room for who enters, are given back to the
+	 * system at once. Without this the library lifts the threshold with the first of them. */
+	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+}
+
 int main(int argc, char **argv)
 {
 	static struct server s;
@@ -233,7 +241,7 @@ int main(int argc, char **argv)
 	}
 	log_setup(s.config->log_level, s.config->log_format);
 	raise_descriptors();
-	mallopt(M_ARENA_MAX, 8); /* few arenas: threads that idle hoard no memory */
+	set_memory();
 	random_bytes(s.ticket_key, sizeof s.ticket_key);
 	s.n_shards = shards_of(s.config);
 	if (!loop_init(&s.loop, MAILBOX_MAX, &s) || !watch_signals(&s) || !start(&s)) {
