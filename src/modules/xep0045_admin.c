@@ -11,6 +11,7 @@
  * members of rooms. */
 #include "core/module.h"
 #include "core/room.h"
+#include "core/room_invite.h"
 
 #include <stdlib.h>
 
@@ -328,23 +329,8 @@ static enum stanza_error check(struct request *q)
 /* Section 9.5, example 134. */
 static void invite(const struct request *q, const struct item *it)
 {
-	struct room *r = q->c->room;
-	struct buf b;
-
-	buf_init(&b, 64 * 1024);
-	struct writer w = w_on(&b);
-	w_open_ns(&w, "x", NS_MUC_USER);
-	w_open(&w, "invite");
-	w_attr(&w, "from", jid_bare_str(q->iq->from));
-	if (it->reason.n)
-		w_leaf(&w, "reason", it->reason);
-	w_close(&w);
-	if (r->config.has_secret)
-		w_leaf(&w, "password", str_c(r->config.secret));
-	w_close(&w);
-	if (w_done(&w))
-		room_tell_one(r, it->jid, buf_str(&b));
-	buf_clear(&b);
+	room_invite(q->c->room, &(struct room_invite){ .inviter = q->iq->from, .to = it->jid,
+		.reason = it->reason.n ? it->reason : STR_NULL });
 }
 
 static void affiliate(const struct request *q, const struct item *it)
