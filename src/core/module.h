@@ -163,8 +163,10 @@ struct module {
 	/* Somebody enters: before he is sent anything. */
 	void (*room_entering)(struct seat *seat, const struct stanza *presence);
 
-	/* A groupchat message of an occupant who may speak. ERR_COUNT: it may be passed on. */
-	enum stanza_error (*room_accepts)(struct seat *seat, const struct stanza *message);
+	/* A groupchat message of an occupant who may speak. False: it is not passed on, and *why has
+	 * the error, maybe with type and text. */
+	bool (*room_accepts)(struct seat *seat, const struct stanza *message,
+		struct stanza_refusal *why);
 
 	/* It was passed on: as the occupants got it. */
 	void (*room_passed_on)(struct occupant *o, struct stanza *message);

@@ -338,11 +338,21 @@ static struct str type_of(enum stanza_error e)
 	}
 }
 
+void room_refuse(struct shard *s, const struct stanza *st, const struct stanza_refusal *why)
+{
+	struct stanza_refusal f = *why;
+
+	if (!f.type.p)
+		f.type = type_of(f.error);
+	f.by = jid_bare(st->to);
+	if (st->kind == STANZA_PRESENCE)
+		f.before = STR("<x xmlns='http://jabber.org/protocol/muc'/>");
+	bounce_with(s, st, &f);
+}
+
 void room_bounce(struct shard *s, const struct stanza *st, enum stanza_error e, struct str text)
 {
-	bounce_with(s, st, &(struct stanza_refusal){ .error = e, .type = type_of(e), .text = text,
-		.by = jid_bare(st->to), .before = st->kind == STANZA_PRESENCE
-			? STR("<x xmlns='http://jabber.org/protocol/muc'/>") : STR_NULL });
+	room_refuse(s, st, &(struct stanza_refusal){ .error = e, .text = text });
 }
 
 /* ---- where there is no room ---- */

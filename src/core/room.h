@@ -60,7 +60,6 @@ struct occupant {
 	struct stanza *shown_jid; /* the same with the real JID, for who may see it */
 	uint64_t asked_ms;        /* monotonic: last request for voice; 0: none yet */
 	bool told;                /* the others know of it: its role is one that is shown */
-	uint64_t spoke_ms;        /* monotonic: last message (slow mode); 0: none yet */
 	uint64_t spent_us;        /* until then what it has sent fills its share (room_rate) */
 };
 
@@ -115,6 +114,7 @@ struct room {
 	struct room_invited *invited;   /* section 7.8.2: its module's, like the next ones */
 	struct room_requests *requests; /* section 9.9 */
 	struct room_hats *hats;   /* XEP-0317 */
+	struct room_speakers *speakers; /* XEP-0500 */
 	struct room_activity *activity; /* XEP-0502 */
 	struct room_avatar *avatar; /* XEP-0486 */
 };
@@ -127,6 +127,9 @@ void room_deliver(struct shard *s, struct host *h, struct stanza *st, struct jid
 /* bounce() by a room, or for one that there is not: the error says that it is the room's and not an
  * occupant's, and in presence that it is about a room (examples 19, 25, 48). */
 void room_bounce(struct shard *s, const struct stanza *st, enum stanza_error e, struct str text);
+
+/* The same with all that there is to say. */
+void room_refuse(struct shard *s, const struct stanza *st, const struct stanza_refusal *why);
 
 /* The service that it belongs to, or NULL: it is not served any more. */
 struct host *room_host(const struct room *r);

@@ -327,34 +327,22 @@ static bool may_set_subject(const struct occupant *o)
 	return o->role == MODERATOR || (o->role == PARTICIPANT && o->room->config.change_subject);
 }
 
-static bool is_too_soon(const struct occupant *o)
-{
-	const struct room *r = o->room;
-	uint64_t wait_ms = (uint64_t)r->config.slow_seconds * 1000;
-
-	return o->role < MODERATOR && o->spoke_ms && r->shard->loop.now < o->spoke_ms + wait_ms;
-}
-
-/* ERR_COUNT: it may be passed on. */
-static enum stanza_error why_not(struct seat *seat, const struct stanza *st, const char **text)
+/* False: *why not. */
+static bool may_pass(struct seat *seat, const struct stanza *st, struct stanza_refusal *why)
 {
 	struct occupant *o = seat->occupant;
 	struct shard *s = o->room->shard;
-	bool subject = room_is_subject(st);
-
-	*text = "";
-	if (subject ? !may_set_subject(o) : o->role < PARTICIPANT)
-		return ERR_FORBIDDEN;
-	*text = "not so fast";
-	if (!room_may_send(o) || (!subject && is_too_soon(o)))
-		return ERR_RESOURCE_CONSTRAINT;
-	*text = "";
-	for (const struct module *const *m = s->core->modules; *m; m++) {
-		enum stanza_error e = (*m)->room_accepts ? (*m)->room_accepts(seat, st) : ERR_COUNT;
-		if (e != ERR_COUNT)
-			return e;
+	*why = (struct stanza_refusal){ .error = ERR_FORBIDDEN };
+	if (room_is_subject(st) ? !may_set_subject(o) : o->role < PARTICIPANT)
+		return false;
+	if (!room_may_send(o)) {
+		*why = (struct stanza_refusal){ ERR_RESOURCE_CONSTRAINT, .text = STR("not so fast") };
+		return false;
 	}
-	return ERR_COUNT;
+	for (const struct module *const *m = s->core->modules; *m; m++)
+		if ((*m)->room_accepts && !(*m)->room_accepts(seat, st, why))
+			return false;
+	return true;
 }
 
 static void set_subject(struct room *r, struct stanza *passed)
@@ -407,7 +395,6 @@ static void pass_on(struct seat *seat, struct stanza *st)
 		return;
 	}
 	passed->archive_id = id;
-	o->spoke_ms = s->loop.now;
 	if (room_is_subject(passed))
 		set_subject(r, passed);
 	count(s, COUNT_PASSED_ON);
@@ -422,7 +409,7 @@ static void pass_on(struct seat *seat, struct stanza *st)
 static void groupchat(struct room *r, struct stanza *st, struct jid to)
 {
 	struct seat *seat = room_seat(r, st->from);
-	const char *text;
+	struct stanza_refusal why;
 
 	if (!jid_is_bare(to)) { /* section 7.5 */
 		room_bounce(r->shard, st, ERR_BAD_REQUEST, STR("a private message is no groupchat"));
@@ -432,11 +419,10 @@ static void groupchat(struct room *r, struct stanza *st, struct jid to)
 		room_bounce(r->shard, st, ERR_NOT_ACCEPTABLE, STR("you are not in this room"));
 		return;
 	}
-	enum stanza_error e = why_not(seat, st, &text);
-	if (e != ERR_COUNT)
-		room_bounce(r->shard, st, e, str_c(text));
-	else
+	if (may_pass(seat, st, &why))
 		pass_on(seat, st);
+	else
+		room_refuse(r->shard, st, &why);
 }
 
 /* ---- to one (section 7.5) ---- */

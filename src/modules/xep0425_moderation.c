@@ -175,14 +175,15 @@ static enum outcome on_moderate(struct ctx *c, const struct stanza *iq)
 }
 
 /* Section 5: only the room says so. */
-static enum stanza_error room_accepts(struct seat *seat, const struct stanza *message)
+static bool room_accepts(struct seat *seat, const struct stanza *message,
+	struct stanza_refusal *why)
 {
 	const struct xml_doc *d = &message->doc;
 	const struct xml_node *root = stanza_root(message);
 	const struct xml_node *retract = xml_child(d, root, NS_RETRACT, TAG_RETRACT);
 
-	return retract && xml_child(d, retract, NS_MODERATE, TAG_MODERATED) ? ERR_FORBIDDEN
-		: ERR_COUNT;
+	why->error = ERR_FORBIDDEN;
+	return !retract || !xml_child(d, retract, NS_MODERATE, TAG_MODERATED);
 }
 
 const struct module xep0425_moderation = {
