@@ -652,7 +652,8 @@ void command_send(struct command_session *x, struct shard *there, struct jid jid
 		e->arg = str_from(memcpy(at + text.n, arg.p, arg.n), arg.n);
 	e->work = work;
 	buf_init(&e->out, COMMAND_OUT_MAX);
-	e->mail = (struct mail){ .run = run_errand, .bytes = (uint32_t)(sizeof *e + text.n + arg.n) };
+	e->mail = (struct mail){ .run = run_errand,
+		.bytes = (uint32_t)(sizeof *e + text.n + arg.n) };
 	x->errands++;
 	x->expected++;
 	/* Not now, even to this shard: all are to be sent before the first comes home. */

@@ -45,8 +45,8 @@ static struct managing *managing_new(struct jid room, struct jid owner, struct s
 	return m;
 }
 
-static void begin(struct shard *s, struct managing *m,
-	void (*run)(struct room_waiter *w, struct shard *s, struct room *r, enum store_status status))
+static void begin(struct shard *s, struct managing *m, void (*run)(struct room_waiter *w,
+	struct shard *s, struct room *r, enum store_status status))
 {
 	BUG_ON(!shard_owns(s, m->room));
 	m->waiter.run = run;

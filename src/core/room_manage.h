@@ -18,13 +18,13 @@ void room_manage_destroy(struct shard *s, struct jid room, struct str reason, ro
 void room_manage(struct shard *s, struct jid room, void (*look)(struct room *r, void *ctx),
 	room_done *done, void *ctx);
 
-/* For look(): changes an affiliation. reason: within ROOM_REASON_MAX. Returns why it is not done, for
- * people: it would take the last owner away, or there are too many affiliations; or NULL. */
+/* For look(): changes an affiliation. reason: within ROOM_REASON_MAX. Returns why it is not done,
+ * for people: it would take the last owner away, or there are too many affiliations; or NULL. */
 const char *room_manage_affiliate(struct room *r, struct jid whom, enum affiliation to,
 	struct jid actor, struct str reason);
 
-/* A census: how many occupants there are in which room, as lines "JID\tNUMBER" that shards write and
- * somebody collects. */
+/* A census: how many occupants there are in which room, as lines "JID\tNUMBER" that shards write
+ * and somebody collects. */
 struct room_census {
 	struct map rooms;
 	struct arena mem;

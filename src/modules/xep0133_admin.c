@@ -1,8 +1,8 @@
 /* XEP-0133 Service Administration, version 1.3.1: accounts
  *
- * For administrators of a host, as ad-hoc commands (core/command.h): adding and deleting users, ending
- * their sessions, changing passwords, who is registered and who is online, an announcement to all
- * who are online (sections 4.1, 4.2, 4.5, 4.7, 4.15, 4.18, 4.20, 4.23).
+ * For administrators of a host, as ad-hoc commands (core/command.h): adding and deleting users,
+ * ending their sessions, changing passwords, who is registered and who is online, an announcement
+ * to all who are online (sections 4.1, 4.2, 4.5, 4.7, 4.15, 4.18, 4.20, 4.23).
  *
  * A list has at most LIST_MAX entries, and says so when there are more. Left out: what there is
  * nothing of here (disabled users, black and white lists, messages of the day, welcome messages);
@@ -94,8 +94,8 @@ static void for_each(struct command_session *x, bool bare, void (*work)(struct c
 		if (!command_parse_jid(x, values[i], &jids[i]))
 			return;
 	for (size_t i = 0; i < n; i++)
-		command_send(x, shard_of(x->shard->core, jids[i]), bare ? jid_bare(jids[i]) : jids[i],
-			STR(""), work);
+		command_send(x, shard_of(x->shard->core, jids[i]),
+			bare ? jid_bare(jids[i]) : jids[i], STR(""), work);
 }
 
 static void deleted(struct shard *s, enum store_status status, void *ctx)
@@ -269,7 +269,8 @@ static void list_registered_users(struct command_session *x)
 
 	if (!max_items(x, &max))
 		return;
-	struct store_op *op = store_op_new(&x->shard->loop.inbox, got_users, sizeof(struct listing));
+	struct store_op *op = store_op_new(&x->shard->loop.inbox, got_users,
+		sizeof(struct listing));
 	*(struct listing *)op->ctx = (struct listing){ x, max };
 	store_users(x->shard->core->store, op, x->domain, STR(""), (unsigned)max + 1);
 }
@@ -313,7 +314,8 @@ static void announce(struct command_session *x)
 	if (!command_values(x, "announcement", lines, &n))
 		return;
 	for (size_t i = 0; i < n; i++)
-		text = str_printf(turn, "%.*s%s%.*s", STR_FMT(text), i ? "\n" : "", STR_FMT(lines[i]));
+		text = str_printf(turn, "%.*s%s%.*s", STR_FMT(text), i ? "\n" : "",
+			STR_FMT(lines[i]));
 	command_send_all(x, host_of(x), text, announce_here);
 }
 

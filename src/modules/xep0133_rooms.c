@@ -1,11 +1,11 @@
 /* XEP-0133 Service Administration, version 1.3.1: rooms
  *
- * For administrators of a service of rooms (XEP-0045), as ad-hoc commands (core/command.h): listing,
- * making and destroying rooms, their configuration and their affiliations. The specification names
- * no nodes for these, so they are ours.
+ * For administrators of a service of rooms (XEP-0045), as ad-hoc commands (core/command.h):
+ * listing, making and destroying rooms, their configuration and their affiliations. The
+ * specification names no nodes for these, so they are ours.
  *
- * A list has at most LIST_MAX entries, and says so when there are more. Left out: what administrators
- * do as owners of a room, by entering it. Options: admins of a host. Stores: rooms. */
+ * A list of rooms has at most LIST_MAX, and says so when there are more; a room with more
+ * affiliations is for its owners. Left out: what administrators do as owners, in the room. Options: admins of a host. Stores: rooms. */
 #include "core/command.h"
 #include "core/room_manage.h"
 #include "xmpp/form.h"

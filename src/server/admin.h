@@ -1,5 +1,5 @@
-/* Between admin.c, which speaks with stentorctl, and those who do what it asks for: admin_commands.c,
- * admin_rooms.c, backup.c.
+/* Between admin.c, which speaks with stentorctl, and those who do what it asks for:
+ * admin_commands.c, admin_rooms.c, backup.c.
  *
  * The protocol on the socket: a command is lines, each one word of it, ended by an empty
  * line; nothing else follows. The answer is "ok" or "error WHY" on a line, then lines of
@@ -23,7 +23,7 @@ struct request {
 	struct buf out;            /* what is answered behind "ok" */
 	struct str error;          /* instead of "ok", if set */
 	unsigned expected;         /* errands that are still to come home */
-	void (*gathered)(struct request *r); /* when all are and none failed; NULL: it is answered */
+	void (*gathered)(struct request *r); /* all are, none failed; NULL: it is answered */
 };
 
 /* Answers and frees the request. Main loop only. */
@@ -40,8 +40,8 @@ const char *admin_status_text(enum store_status s);
 
 /* ---- errands on shards ---- */
 
-/* Work for a request on a shard, which ends there with errand_home(), once, now or later. All errands
- * of a request are sent before the main loop goes on. */
+/* Work for a request on a shard, which ends there with errand_home(), once, now or later. All
+ * errands of a request are sent before the main loop goes on. */
 struct errand {
 	struct mail mail;
 	struct request *request;

@@ -42,7 +42,7 @@ struct config_host {
 	bool push_count, push_sender, push_body; /* XEP-0357: what push services are told */
 	enum config_scram scram;
 	struct str resume_location; /* XEP-0198: where clients come back to, or empty */
-	struct str rooms;       /* XEP-0045: canonical domain of the service of rooms; empty: none */
+	struct str rooms;       /* XEP-0045: canonical domain of its rooms; empty: none */
 	enum room_makers room_makers;
 	struct config_jids admins; /* of the host and its rooms */
 };
