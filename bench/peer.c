@@ -33,7 +33,8 @@ static void disconnect(struct peer *p)
 		return;
 	p->connected = false;
 	conn_clear(&p->conn);
-	feed_clear(&p->feed);
+	if (!p->feeding)
+		feed_clear(&p->feed);
 	arena_clear(&p->mem);
 	if (p->sasl)
 		sasl_client_free(&p->sasl);
@@ -458,7 +459,9 @@ static void on_data(struct conn *c, char *bytes, size_t n)
 
 	if (p->ending)
 		return;
+	p->feeding = true;
 	bool ok = feed_input(&p->feed, &table, str_from(bytes, n), on_scanned, p);
+	p->feeding = false;
 	if (!p->connected)
 		feed_clear(&p->feed);
 	else if (!ok)

@@ -68,6 +68,7 @@ struct peer {
 	unsigned features, mechs;
 	bool names_exporter, names_end_point;
 	bool connected, ending;
+	bool feeding;                /* what came is being read: the feed is in use */
 	bool offers_sm;
 	bool resuming;               /* the session goes on at the next connection */
 	int broken;                  /* socket of a connection that was left, not closed; or -1 */
