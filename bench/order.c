@@ -4,11 +4,11 @@
 
 #include <stdlib.h>
 
-void order_init(struct order *o, uint32_t occupants)
+void order_init(struct order *o, uint32_t occupants, uint32_t max)
 {
-	*o = (struct order){ .occupants = occupants };
-	o->places = xcalloc(ORDER_MAX, sizeof *o->places);
-	o->sought = xcalloc(ORDER_MAX, sizeof *o->sought);
+	*o = (struct order){ .occupants = occupants, .max = max };
+	o->places = xcalloc(max, sizeof *o->places);
+	o->sought = xcalloc(max, sizeof *o->sought);
 }
 
 void order_clear(struct order *o)
@@ -21,10 +21,10 @@ void order_clear(struct order *o)
 
 bool order_send(struct order *o, uint64_t *out)
 {
-	bool *sought = &o->sought[o->sent % ORDER_MAX];
+	bool *sought = &o->sought[o->sent % o->max];
 
 	/* One that has no place yet may have been overtaken by more than the table can tell. */
-	if (o->sent - o->over == ORDER_MAX || *sought)
+	if (o->sent - o->over == o->max || *sought)
 		return false;
 	*sought = true;
 	*out = o->sent++;
@@ -33,7 +33,7 @@ bool order_send(struct order *o, uint64_t *out)
 
 static bool is_sought(const struct order *o, uint64_t number)
 {
-	return number < o->sent && o->sent - number <= ORDER_MAX && o->sought[number % ORDER_MAX];
+	return number < o->sent && o->sent - number <= o->max && o->sought[number % o->max];
 }
 
 /* The first copy of a message. */
@@ -41,14 +41,14 @@ static bool find_place(struct order *o, uint64_t number)
 {
 	if (!is_sought(o, number))
 		return false;
-	o->sought[number % ORDER_MAX] = false;
-	o->places[o->placed++ % ORDER_MAX] = (struct order_place){ .number = number };
+	o->sought[number % o->max] = false;
+	o->places[o->placed++ % o->max] = (struct order_place){ .number = number };
 	return true;
 }
 
 enum order_found order_hear(struct order *o, uint64_t *heard, uint64_t number)
 {
-	struct order_place *at = &o->places[*heard % ORDER_MAX];
+	struct order_place *at = &o->places[*heard % o->max];
 
 	if (*heard == o->placed && !find_place(o, number))
 		return ORDER_STRANGE;

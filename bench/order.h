@@ -8,9 +8,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Messages of a room that may be under way, that is sent and not with everybody. */
-#define ORDER_MAX 1024
-
 struct order_place {
 	uint64_t number;     /* of the message that has it */
 	uint32_t copies;     /* that have come */
@@ -18,11 +15,12 @@ struct order_place {
 
 struct order {
 	uint32_t occupants;
+	uint32_t max;        /* messages that may be under way: sent, and not with everybody */
 	uint64_t sent;       /* numbers below were sent */
 	uint64_t placed;     /* places below have a message */
 	uint64_t over;       /* places below have a message that everybody has */
-	struct order_place *places;  /* by place modulo ORDER_MAX */
-	bool *sought;        /* by number modulo ORDER_MAX: sent, and without a place */
+	struct order_place *places;  /* by place modulo max */
+	bool *sought;        /* by number modulo max: sent, and without a place */
 };
 
 /* What an occupant saw. */
@@ -33,7 +31,7 @@ enum order_found {
 	ORDER_OTHER          /* others had another message in its place */
 };
 
-void order_init(struct order *o, uint32_t occupants);
+void order_init(struct order *o, uint32_t occupants, uint32_t max);
 void order_clear(struct order *o);
 
 /* The number of the next message. False: too many are under way. */

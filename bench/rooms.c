@@ -45,18 +45,21 @@ void occupant_enter(struct occupant *o)
 	o->stay = STAY_ENTERING;
 	buf_printf(peer_out(o->peer), "<presence to='%s'><x xmlns='http://jabber.org/protocol/muc'>"
 		"<history maxstanzas='%u'/></x></presence>", o->jid, o->history);
+	peer_sent(o->peer);
 }
 
 void occupant_leave(struct occupant *o)
 {
 	o->stay = STAY_LEAVING;
 	buf_printf(peer_out(o->peer), "<presence to='%s' type='unavailable'/>", o->jid);
+	peer_sent(o->peer);
 }
 
 static void send_owner_query(struct occupant *o, const char *payload)
 {
 	buf_printf(peer_out(o->peer), "<iq type='set' id='owner' to='%s'>"
 		"<query xmlns='http://jabber.org/protocol/muc#owner'>%s</query></iq>", o->room, payload);
+	peer_sent(o->peer);
 }
 
 /* A new room is locked until its owner says what it is to be: as usual (section 10.1.2), or

@@ -17,6 +17,7 @@
 #define WARM_UP_SECONDS 1
 #define DRAIN_SECONDS   120
 #define LATE_SECONDS    0.2  /* for copies that come once more after all have come */
+#define UNDER_WAY_MAX   (1u << 20) /* messages in all rooms; each may have its share */
 
 struct room {
 	struct message_line line;
@@ -46,7 +47,7 @@ static void send_one(struct room *r, uint64_t due)
 	uint64_t number;
 
 	if (!order_send(&r->order, &number)) {
-		bench_error(room.bench, "more than %d messages are under way in a room", ORDER_MAX);
+		bench_error(room.bench, "more than %u messages are under way in a room", r->order.max);
 		return;
 	}
 	struct occupant *from = speaker_of(r, number);
@@ -118,7 +119,7 @@ static void make_rooms(struct bench *b)
 	for (unsigned i = 0; i < room.n_rooms; i++) {
 		message_line_init_room(&room.rooms[i].line, speaker_of(&room.rooms[i], 0)->room,
 			b->o.bytes);
-		order_init(&room.rooms[i].order, room.n_occupants);
+		order_init(&room.rooms[i].order, room.n_occupants, UNDER_WAY_MAX / room.n_rooms);
 	}
 }
 
@@ -227,8 +228,8 @@ void run_room(struct bench *b)
 	room.bench = b;
 	room.n_rooms = b->o.rooms ? b->o.rooms : 1;
 	room.n_occupants = b->o.occupants;
-	if (b->o.window > ORDER_MAX) {
-		bench_error(b, "a window of %d at most", ORDER_MAX);
+	if (b->o.window > UNDER_WAY_MAX / room.n_rooms) {
+		bench_error(b, "there are too many rooms for this window");
 		return;
 	}
 	b->target.sm = b->o.ack_every > 0;

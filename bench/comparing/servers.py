@@ -112,6 +112,9 @@ limits {{
 	half_open_per_address = 1000000
 	password_checks_per_second = 100000
 	offline_messages = 1000000
+	room_occupants = 100000
+	room_history = 20
+	room_stanzas_per_second = 0
 }}
 '''
 

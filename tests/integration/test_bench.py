@@ -13,6 +13,7 @@ SECONDS = 110
 SERVER = {
     'hosts': {'localhost': 'registration = true'},
     'top': 'tls_required = false\nplain_without_tls = true',
+    'limits': 'room_stanzas_per_second = 0',
 }
 
 SCENARIOS = {
@@ -33,6 +34,13 @@ SCENARIOS = {
     'archive-rate': ('archive', 'starttls', ['--rate', '200']),
     'resume': ('resume', 'none', ['--rate', '200', '--breaks', '30']),
     'resume-tls': ('resume', 'starttls', ['--breaks', '30', '--ack-every', '4']),
+    'room': ('room', 'none', ['--rooms', '3', '--occupants', '4', '--window', '2']),
+    'room-tls': ('room', 'starttls', ['--occupants', '12', '--window', '1']),
+    'room-rate': ('room', 'none', ['--rooms', '2', '--occupants', '5', '--rate', '100']),
+    'room-acks': ('room', 'none', ['--occupants', '6', '--rate', '100', '--ack-every', '3']),
+    'room-join': ('room-join', 'none', ['--occupants', '9', '--at-once', '3']),
+    'room-join-tls': ('room-join', 'starttls', ['--occupants', '1', '--at-once', '1']),
+    'room-idle': ('room-idle', 'none', ['--rooms', '30', '--at-once', '7']),
 }
 
 
@@ -80,6 +88,12 @@ def test_counts(registered):
     assert [p['units'] for p in offline['phases']] == [USERS // 2 * 7] * 2
     presence = bench('presence', 'none', port, pid, '--contacts', '4', '--seconds', '0.1')
     assert presence['phases'][0]['units'] >= USERS * 4
+    rooms = bench('room', 'none', port, pid, '--rooms', '2', '--occupants', '6', '--window', '1',
+                  '--seconds', '0.5')
+    assert [p['name'] for p in rooms['phases']] == ['enter', 'talk', 'half']
+    assert rooms['phases'][0]['units'] == USERS
+    idle = bench('room-idle', 'none', port, pid, '--rooms', '25')
+    assert [p['units'] for p in idle['phases']] == [25, 25]
 
 
 def test_archive_is_paged_whole(registered):
@@ -103,6 +117,19 @@ def test_server_without_archive(make_server):
          str(port), '--users', '2'], capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == 3
     assert json.loads(done.stdout)['lacks'] == 'XEP-0313'
+
+
+def test_room_that_slows_its_occupants(make_server):
+    """What a room refuses is an error, and is said."""
+    server = make_server(hosts=SERVER['hosts'], top=SERVER['top'],
+                         limits='room_stanzas_per_second = 1')
+    port, pid = server.ports['c2s'], server.process.pid
+    bench('register', 'none', port, pid)
+    done = subprocess.run(
+        [program('stentor-bench'), 'room', '--json', '--quiet', '--tls', 'none', '--port',
+         str(port), '--occupants', '2'], capture_output=True, text=True, timeout=SECONDS)
+    assert done.returncode == 1
+    assert 'a message was refused' in json.loads(done.stdout)['first_error']
 
 
 def test_histogram_and_picture(registered, tmp_path):
