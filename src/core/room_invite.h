@@ -1,7 +1,7 @@
 /* Invitations that a room sends (XEP-0045 sections 7.8.2, 7.9 and 9.5), and what comes back.
  *
- * A room remembers, while it is in memory, whom it has invited for whom: only these can decline, and
- * only to who invited them; and an invitation that comes back as an error is told of with
+ * A room remembers, while it is in memory, whom it has invited for whom: only these can decline,
+ * and only to who invited them; and an invitation that comes back as an error is told of with
  * item-not-found, whatever the error was, so that nobody learns more of an address than by writing
  * to it. */
 #ifndef CORE_ROOM_INVITE_H
