@@ -454,6 +454,49 @@ def test_backup(make_server, write, tmp_path):
     assert not any(mode.values()), mode
 
 
+def test_backup_of_rooms(make_server, tmp_path):
+    """Rooms are in the copy with all that makes them up: configuration, affiliations, subject,
+    archive (XEP-0045)."""
+    server, other = make_server(start=False), make_server(start=False)
+    server.start()
+    romeo, room = server.account('romeo'), 'garden@rooms.example.org'
+    for words in (['create', room, romeo.jid], ['configure', room, 'roomname', 'The garden'],
+                  ['configure', room, 'enablearchiving', '1'],
+                  ['affiliate', room, 'tybalt@example.org', 'outcast', 'too loud']):
+        server.ctl('room', *words)
+    his = enter(server, romeo, room)
+    his.message(type='groupchat')
+    his.send(f"<message type='groupchat' to='{room}' id='s'><subject>night</subject></message>")
+    his.message(id='s')
+    his.send(f"<message type='groupchat' to='{room}' id='m'><body>hello</body></message>")
+    his.message(id='m')
+    his.sync()
+    server.wait_stat('ledger_waiting', 0)
+    server.ctl('backup', str(tmp_path / 'copy'))
+    was = stays_of(server, room)
+    his.close()
+    server.stop()
+    shutil.copytree(tmp_path / 'copy', other.data)
+    other.start()
+    assert stays_of(other, room) == was
+    his = enter(other, romeo, room)
+    assert text_of(his.message(type='groupchat'), 'body') == 'hello'
+    assert text_of(his.message(type='groupchat'), 'subject') == 'night'
+
+
+def enter(server, account, room):
+    client = server.online(account)
+    client.send(f"<presence to='{room}/me'><x xmlns='http://jabber.org/protocol/muc'/></presence>")
+    client.presence(from_=f'{room}/me')
+    return client
+
+
+def stays_of(server, room):
+    """What `room show` prints of a room but for who is in it."""
+    lines = server.ctl('room', 'show', room).stdout.splitlines()
+    return [line for line in lines if not line.startswith('occupant')]
+
+
 def test_backup_under_load(make_server, tmp_path):
     """What was said to be stored before the command is in the copy."""
     server, other = make_server(start=False), make_server(start=False)
