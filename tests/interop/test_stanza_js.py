@@ -40,3 +40,21 @@ def test_broken_connections(server):
         'page: written offline two true',
         'page: written offline one, meanwhile two, again two false',
         'page: before, meanwhile one, again one true']
+
+
+def test_a_room(server):
+    """XEP-0045 sections 7.2.6, 7.8.2, 8.2, 8.4, 9.3, 10.1.3, 10.9 and XEP-0313 in a room, as this
+    client speaks them."""
+    one, two = server.two_accounts()
+    room = f'heath-{one.user}'
+    assert play('rooms_stanza.mjs', server, one, two) == [
+        'made: 110 201 owner moderator',
+        'form: true',
+        'refused: registration-required',
+        # By the room, since there is a new member, and by the owner.
+        f'she heard: invited to {room}, invited to {room}',
+        'a visitor: forbidden',
+        'the visitors: thirdwitch',
+        'page: word 1, word 2, word 3 true',
+        'she left: thirdwitch left 110,307',
+        'anew: 110 201']
