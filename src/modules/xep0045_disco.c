@@ -1,15 +1,17 @@
 /* XEP-0045 Multi-User Chat, version 1.35.5: discovery of rooms (sections 6, 7.12 and 18.1.1)
  *
- * A service lists its public rooms by name, in pages (XEP-0059) of up to PAGE; a room tells its type
- * and its form muc#roominfo, to which other modules add. Hidden rooms are in no list; who knows the
- * address of one may ask it. Of a room that is hidden, has a password or is for members only, none
- * but occupants are told the subject and how many there are (section 14.4). The owners are named as
- * contacts where real addresses are shown. Occupants may list the occupants, nobody else.
+ * A service lists its public rooms by name, in pages (XEP-0059) of up to PAGE; a room tells its
+ * type and its form muc#roominfo, to which other modules add. Hidden rooms are in no list; who
+ * knows the address of one may ask it. Of a room that is hidden, has a password or is for members
+ * only, none but occupants are told the subject and how many there are (section 14.4). The owners
+ * are named as contacts where real addresses are shown. Occupants may list the occupants, nobody
+ * else.
  *
  * Left out: pages backwards and by index; muc#roominfo_ldapgroup, and muc#roominfo_logs, because
  * there are no groups of LDAP and no public logs. Options: none. Stores: nothing. */
 #include "core/module.h"
 #include "core/room.h"
+#include "xmpp/form.h"
 #include "xmpp/rsm.h"
 
 #include <stdlib.h>
@@ -39,22 +41,11 @@ static void write_types(const struct room_config *c, struct writer *w)
 	write_feature(w, c->has_secret ? "muc_passwordprotected" : "muc_unsecured");
 }
 
-static void write_field(struct writer *w, const char *var, const char *type, const char *label,
-	struct str value)
-{
-	if (!value.p)
-		return;
-	w_open(w, "field");
-	w_attr(w, "var", str_c(var));
-	w_attr(w, "type", str_c(type));
-	w_attr(w, "label", str_c(label));
-	w_leaf(w, "value", value);
-	w_close(w);
-}
-
+/* A null slice: there is nothing to say. */
 static void write_text(struct writer *w, const char *var, const char *label, struct str value)
 {
-	write_field(w, var, "text-single", label, value);
+	if (value.p)
+		form_write_field(w, var, "text-single", label, value);
 }
 
 static void write_number(struct writer *w, const char *var, const char *label, uint32_t n)
@@ -67,7 +58,7 @@ static void write_number(struct writer *w, const char *var, const char *label, u
 
 static void write_flag(struct writer *w, const char *var, const char *label, bool on)
 {
-	write_field(w, var, "boolean", label, on ? STR("1") : STR("0"));
+	form_write_field(w, var, "boolean", label, on ? STR("1") : STR("0"));
 }
 
 static bool is_public(const struct room_config *c)
@@ -122,8 +113,9 @@ static void write_present(const struct room *r, struct writer *w)
 
 static void write_configured(const struct room_config *c, struct writer *w)
 {
-	static const char *const pm[] = { [PM_ANYONE] = "anyone", [PM_PARTICIPANTS] = "participants",
-		[PM_MODERATORS] = "moderators", [PM_NONE] = "none" };
+	static const char *const pm[] = { [PM_ANYONE] = "anyone",
+		[PM_PARTICIPANTS] = "participants", [PM_MODERATORS] = "moderators",
+		[PM_NONE] = "none" };
 
 	write_text(w, "muc#roomconfig_roomname", "Name", str_c(c->name));
 	write_text(w, "muc#roominfo_description", "Description", str_c(c->desc));
@@ -133,7 +125,8 @@ static void write_configured(const struct room_config *c, struct writer *w)
 		c->change_subject);
 	write_flag(w, "muc#roomconfig_changesubject", "Participants may change the subject",
 		c->change_subject);
-	write_flag(w, "muc#roomconfig_allowinvites", "Members may invite others", c->members_invite);
+	write_flag(w, "muc#roomconfig_allowinvites", "Members may invite others",
+		c->members_invite);
 	write_text(w, "muc#roomconfig_allowpm", "Who may send private messages", str_c(pm[c->pm]));
 	write_number(w, "muc#maxhistoryfetch", "Maximum number of past messages for who enters",
 		c->max_history);
@@ -172,7 +165,8 @@ static bool read_page(const struct stanza *iq, struct arena *a, struct rsm *out)
 
 static enum outcome refuse_page(struct ctx *c, const struct stanza *iq)
 {
-	return refuse(c, iq, ERR_FEATURE_NOT_IMPLEMENTED, STR("pages go forwards, and have no numbers"));
+	return refuse(c, iq, ERR_FEATURE_NOT_IMPLEMENTED,
+		STR("pages go forwards, and have no numbers"));
 }
 
 static void write_item(struct writer *w, struct jid j, struct str name)

@@ -50,17 +50,6 @@ static bool has_moderator(const struct room *r)
 	return false;
 }
 
-static void write_field(struct writer *w, const char *var, const char *type, const char *label,
-	struct str value)
-{
-	w_open(w, "field");
-	w_attr(w, "var", str_c(var));
-	w_attr(w, "type", str_c(type));
-	w_attr(w, "label", str_c(label));
-	w_leaf(w, "value", value);
-	w_close(w);
-}
-
 /* Example 108. */
 static void tell_moderators(const struct request *q)
 {
@@ -74,11 +63,12 @@ static void tell_moderators(const struct request *q)
 	w_leaf(&w, "instructions", STR("To approve this request for voice, select the "
 		"\"Grant voice to this person?\" checkbox and click OK. To skip this request, "
 		"click the cancel button."));
-	write_field(&w, "FORM_TYPE", "hidden", NULL, STR(FORM_TYPE));
-	write_field(&w, "muc#role", "list-single", "Requested role", role_name(PARTICIPANT));
-	write_field(&w, "muc#jid", "jid-single", "User ID", jid_str(q->seat->full));
-	write_field(&w, "muc#roomnick", "text-single", "Room Nickname", q->seat->occupant->nick);
-	write_field(&w, "muc#request_allow", "boolean", "Grant voice to this person?",
+	form_write_field(&w, "FORM_TYPE", "hidden", NULL, STR(FORM_TYPE));
+	form_write_field(&w, "muc#role", "list-single", "Requested role", role_name(PARTICIPANT));
+	form_write_field(&w, "muc#jid", "jid-single", "User ID", jid_str(q->seat->full));
+	form_write_field(&w, "muc#roomnick", "text-single", "Room Nickname",
+		q->seat->occupant->nick);
+	form_write_field(&w, "muc#request_allow", "boolean", "Grant voice to this person?",
 		STR("false"));
 	w_close(&w);
 	if (w_done(&w))

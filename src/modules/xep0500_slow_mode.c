@@ -8,6 +8,7 @@
  * who spoke first are forgotten. Options: none. Stores: nothing. */
 #include "core/module.h"
 #include "core/room.h"
+#include "xmpp/form.h"
 
 #include <stdlib.h>
 
@@ -142,12 +143,9 @@ static void write_info(struct room *r, struct writer *w)
 {
 	if (!r->config.slow_seconds)
 		return;
-	w_open(w, "field");
-	w_attr(w, "var", STR("muc#roominfo_slow_mode_duration"));
-	w_attr(w, "type", STR("text-single"));
-	w_attr(w, "label", STR("Seconds between two messages of a participant"));
-	w_leaf(w, "value", str_printf(&r->shard->loop.turn, "%u", r->config.slow_seconds));
-	w_close(w);
+	form_write_field(w, "muc#roominfo_slow_mode_duration", "text-single",
+		"Seconds between two messages of a participant",
+		str_printf(&r->shard->loop.turn, "%u", r->config.slow_seconds));
 }
 
 const struct module xep0500_slow_mode = {

@@ -65,3 +65,14 @@ const struct xml_node *form_find(const struct xml_doc *d, const struct xml_node 
 			return x;
 	return NULL;
 }
+
+void form_write_field(struct writer *w, const char *var, const char *type, const char *label,
+	struct str value)
+{
+	w_open(w, "field");
+	w_attr(w, "var", str_c(var));
+	w_attr(w, "type", str_c(type));
+	w_attr(w, "label", str_c(label));
+	w_leaf(w, "value", value);
+	w_close(w);
+}

@@ -1,8 +1,9 @@
-/* Data forms (XEP-0004 2.13.1) that somebody has filled in: reading them. */
+/* Data forms (XEP-0004 2.13.1): reading those that somebody has filled in, and writing fields. */
 #ifndef XMPP_FORM_H
 #define XMPP_FORM_H
 
 #include "xml/tree.h"
+#include "xml/writer.h"
 
 /* The form of type submit whose FORM_TYPE (XEP-0068) is this, among the children of an element;
  * NULL when there is none. */
@@ -25,5 +26,9 @@ struct str form_var(const struct xml_doc *d, const struct xml_node *field, struc
 struct str form_value(const struct xml_doc *d, const struct xml_node *field, struct arena *a);
 size_t form_values(const struct xml_doc *d, const struct xml_node *field, struct str *values,
 	size_t max, struct arena *a);
+
+/* A field with one value. */
+void form_write_field(struct writer *w, const char *var, const char *type, const char *label,
+	struct str value);
 
 #endif

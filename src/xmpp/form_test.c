@@ -128,12 +128,30 @@ static void fields_in_their_order(void **state)
 	stanza_unref(&s);
 }
 
+/* XEP-0004 section 3.2 */
+static void a_field_is_written(void **state)
+{
+	struct buf b;
+
+	buf_init(&b, 1000);
+	struct writer w = w_on(&b);
+	form_write_field(&w, "a&b", "text-single", "A <b>", STR("1 < 2"));
+	form_write_field(&w, "FORM_TYPE", "hidden", NULL, STR("urn:t"));
+	assert_true(w_done(&w));
+	buf_byte(&b, '\0');
+	assert_string_equal(b.p, "<field var='a&amp;b' type='text-single' label='A &lt;b&gt;'>"
+		"<value>1 &lt; 2</value></field>"
+		"<field var='FORM_TYPE' type='hidden'><value>urn:t</value></field>");
+	buf_clear(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(which_form_is_found),
 		cmocka_unit_test(what_a_field_says),
 		cmocka_unit_test(fields_in_their_order),
+		cmocka_unit_test(a_field_is_written),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
