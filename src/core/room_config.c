@@ -89,7 +89,8 @@ static bool is_lang(struct str s)
 
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
-		bool alnum = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+		bool alnum = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			     (c >= '0' && c <= '9');
 		if (c == '-' ? !run : !alnum || run == 8)
 			return false;
 		run = c == '-' ? 0 : run + 1;
@@ -135,8 +136,8 @@ static const struct field fields[] = {
 		"allowpm is anyone, participants, moderators or none", 0, pm_choices, NULL },
 	{ PREFIX "presencebroadcast", "Roles whose presence is shown", SOME_OF, 0, 0,
 		"presencebroadcast is moderator, participant or visitor", 0, shown_choices, NULL },
-	{ PREFIX "getmemberlist", "Roles and affiliations that may read the list of members", SOME_OF,
-		0, 0, "getmemberlist is a role or an affiliation", 0, list_choices, NULL },
+	{ PREFIX "getmemberlist", "Roles and affiliations that may read the list of members",
+		SOME_OF, 0, 0, "getmemberlist is a role or an affiliation", 0, list_choices, NULL },
 	{ PREFIX "slow_mode_duration", "Seconds between two messages of a participant; 0: at will",
 		NUMBER, AT(slow_seconds), "slow_mode_duration is a number of seconds",
 		ROOM_NUMBER_MAX, NULL, NULL },
@@ -382,7 +383,8 @@ static const char *read_form(struct room_config *c, const struct xml_doc *d,
 /* What no single field tells. */
 static const char *fault_of(const struct room_config *c)
 {
-	return c->has_secret && !c->secret ? "a password is needed where one is to be asked for" : NULL;
+	return c->has_secret && !c->secret ? "a password is needed where one is to be asked for"
+		: NULL;
 }
 
 /* The changed copy becomes the configuration, or goes. */
@@ -508,15 +510,18 @@ static void write_option(struct writer *w, struct str label, struct str value)
 /* The number that holds is an option too (XEP-0004 section 3.3: who fills in a list chooses). */
 static void write_options(const struct room_config *c, const struct field *f, struct writer *w)
 {
-	bool listed = f->kind != UP_TO || !number_of(c, f);
+	uint32_t now = f->kind == UP_TO ? number_of(c, f) : 0;
+	bool listed = !now;
 	char text[12];
 
 	for (const struct choice *ch = f->choices; ch && ch->value; ch++) {
 		write_option(w, str_c(ch->label), str_c(ch->value));
-		listed = listed || ch->number == number_of(c, f);
+		listed = listed || ch->number == now;
 	}
-	if (!listed)
-		write_option(w, number_text(number_of(c, f), text), number_text(number_of(c, f), text));
+	if (!listed) {
+		struct str n = number_text(now, text);
+		write_option(w, n, n);
+	}
 	if (f->kind == UP_TO)
 		write_option(w, STR("No limit"), STR("none"));
 }

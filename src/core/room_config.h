@@ -59,8 +59,8 @@ void room_config_clear(struct room_config *c);
 void room_config_copy(struct room_config *to, const struct room_config *from);
 
 /* Changes what a form of FORM_TYPE muc#roomconfig says; fields that it lacks stay, fields that are
- * not known are passed over (XEP-0004 sections 3.1 and 3.5). False: a value that cannot be, and *why
- * names it; or a password is to be asked for and there is none. Then nothing is changed. */
+ * not known are passed over (XEP-0004 sections 3.1 and 3.5). False: a value that cannot be, and
+ * *why names it; or a password is to be asked for and there is none. Then nothing is changed. */
 bool room_config_read(struct room_config *c, const struct xml_doc *d, const struct xml_node *form,
 	struct arena *a, const char **why);
 

@@ -1,9 +1,10 @@
 /* XEP-0045 Multi-User Chat, version 1.35.5: what owners do with a room (sections 10.1, 10.2, 10.9)
  *
  * They configure it, which unlocks a new one, and destroy it. The fields are core/room_config.c's;
- * besides them the form has the full lists of owners and administrators. Who is taken from the owners
- * becomes an administrator (example 169), who is taken from the administrators a member (167). The
- * server's administrators may do what owners may. A result is sent when all is durable.
+ * besides them the form has the full lists of owners and administrators. Who is taken from the
+ * owners becomes an administrator (example 169), who is taken from the administrators a member
+ * (example 167). The server's administrators may do what owners may. A result is sent when all is
+ * durable.
  *
  * A room that there is not is made by entering it, and not by asking for its form. Bounds: the
  * reason of a destruction and the password of the alternate venue, which go to each occupant.
@@ -133,7 +134,8 @@ struct changes {
 	size_t n, new; /* new: of people without an entry */
 };
 
-static void add_change(const struct room *r, struct changes *c, struct jid whom, enum affiliation to)
+static void add_change(const struct room *r, struct changes *c, struct jid whom,
+	enum affiliation to)
 {
 	if (room_affiliation(r, whom) == to)
 		return;
@@ -229,7 +231,8 @@ static enum outcome configure(struct ctx *c, const struct stanza *iq, const stru
 		return refuse(c, iq, e, str_c(why));
 	}
 	for (size_t i = 0; i < s.changes.n; i++)
-		room_affiliate(r, s.changes.p[i].whom, s.changes.p[i].to, jid_bare(iq->from), STR_NULL);
+		room_affiliate(r, s.changes.p[i].whom, s.changes.p[i].to, jid_bare(iq->from),
+			STR_NULL);
 	room_configure(r, &s.config);
 	return open_room(c, iq);
 }
@@ -297,9 +300,11 @@ static enum outcome on_destroy(struct ctx *c, const struct stanza *iq, const str
 		.password = text_of(c, iq, el, TAG_PASSWORD) };
 
 	if (alternate.n && !jid_parse(alternate, turn, &end.alternate))
-		return refuse(c, iq, ERR_JID_MALFORMED, STR("the alternate venue has no such address"));
+		return refuse(c, iq, ERR_JID_MALFORMED,
+			STR("the alternate venue has no such address"));
 	if (end.reason.n > REASON_MAX || end.password.n > ROOM_SECRET_MAX)
-		return refuse(c, iq, ERR_NOT_ACCEPTABLE, STR("the reason or the password is too long"));
+		return refuse(c, iq, ERR_NOT_ACCEPTABLE,
+			STR("the reason or the password is too long"));
 	return destroy(c, iq, &end);
 }
 
@@ -311,7 +316,8 @@ static enum outcome on_set(struct ctx *c, const struct stanza *iq)
 	if (!is_owner(c, iq))
 		return forbid(c, iq);
 	if (xml_count(&iq->doc, query) != 1)
-		return refuse(c, iq, ERR_BAD_REQUEST, STR("a form, or destroy, should stand alone"));
+		return refuse(c, iq, ERR_BAD_REQUEST,
+			STR("a form, or destroy, should stand alone"));
 	if (xml_is(el, NS_DATA, TAG_X))
 		return on_form(c, iq, el);
 	if (xml_is(el, NS_MUC_OWNER, TAG_DESTROY))
