@@ -19,8 +19,6 @@
 #define ADMINS "muc#roomconfig_roomadmins"
 #define OWNERS "muc#roomconfig_roomowners"
 
-#define REASON_MAX 4096
-
 static bool is_owner(const struct ctx *c, const struct stanza *iq)
 {
 	return room_affiliation(c->room, jid_bare(iq->from)) == OWNER ||
@@ -105,7 +103,7 @@ static void sort(struct jids *l)
 	l->n = n;
 }
 
-/* False: a value is no JID. */
+/* False: a value is nobody's JID. A domain could own a room, but nobody would. */
 static bool read_jids(const struct xml_doc *d, const struct xml_node *form, const char *var,
 	struct arena *a, struct jids *out)
 {
@@ -120,7 +118,7 @@ static bool read_jids(const struct xml_doc *d, const struct xml_node *form, cons
 		struct jid j;
 		if (!values[i].n)
 			continue;
-		if (!jid_parse(values[i], a, &j))
+		if (!jid_parse(values[i], a, &j) || !j.n_local)
 			return false;
 		out->p[out->n++] = jid_bare(j);
 	}
@@ -201,7 +199,7 @@ static enum stanza_error read_submission(struct ctx *c, const struct stanza *iq,
 
 	if (!read_jids(&iq->doc, form, OWNERS, turn, &owners) ||
 		!read_jids(&iq->doc, form, ADMINS, turn, &admins)) {
-		*why = "a list has something that is no JID";
+		*why = "a list has something that is nobody's JID";
 		return ERR_NOT_ACCEPTABLE;
 	}
 	if (!room_config_read(&out->config, &iq->doc, form, turn, why))
@@ -302,7 +300,7 @@ static enum outcome on_destroy(struct ctx *c, const struct stanza *iq, const str
 	if (alternate.n && !jid_parse(alternate, turn, &end.alternate))
 		return refuse(c, iq, ERR_JID_MALFORMED,
 			STR("the alternate venue has no such address"));
-	if (end.reason.n > REASON_MAX || end.password.n > ROOM_SECRET_MAX)
+	if (end.reason.n > ROOM_REASON_MAX || end.password.n > ROOM_SECRET_MAX)
 		return refuse(c, iq, ERR_NOT_ACCEPTABLE,
 			STR("the reason or the password is too long"));
 	return destroy(c, iq, &end);
