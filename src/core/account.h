@@ -27,6 +27,7 @@ struct account {
 	struct list sessions;
 	uint32_t n_sessions, n_waiting;
 	uint32_t waiting_bytes;     /* of messages that wait because of `held` */
+	uint64_t last_private;      /* id of the last message of an occupant that was kept, or 0 */
 	bool has_stored;            /* offline messages may be on their way to the ledger */
 	uint32_t taken;             /* offline messages that a session has not acknowledged */
 	struct list waiting;        /* struct waiter */

@@ -135,6 +135,18 @@ static struct str partner_of(const struct stanza *st)
 	return jid_is_set(st->from) ? jid_bare_str(st->from) : STR("");
 }
 
+/* A room sends a private message to each client that its occupant has there, one after the other:
+ * it is kept with the first. */
+static bool is_kept_already(struct account *a, const struct stanza *st)
+{
+	if (!st->original)
+		return false;
+	if (a->last_private == st->archive_id)
+		return true;
+	a->last_private = st->archive_id;
+	return false;
+}
+
 /* For whom it is kept. False: for nobody. */
 static bool keep(const struct delivery *d)
 {
@@ -144,6 +156,8 @@ static bool keep(const struct delivery *d)
 	struct ledger_entry e[LEDGER_ARCHIVES];
 	unsigned n = 0;
 
+	if ((d->archived || d->waits) && is_kept_already(d->account, st))
+		return true;
 	if (d->archived || d->waits)
 		e[n++] = (struct ledger_entry){ archive, partner,
 			d->archived || (own && st->kept_by_sender), d->waits };
@@ -227,7 +241,7 @@ static void tell_modules(const struct delivery *d)
 
 static void refuse_message(const struct delivery *d)
 {
-	bounce(d->account->shard, d->stanza, ERR_SERVICE_UNAVAILABLE, STR(""));
+	bounce_at(d->account->shard, d->stanza, d->to, ERR_SERVICE_UNAVAILABLE, STR(""));
 }
 
 /* Delivered or not, the message is kept for whom it should be, and its sender hears of it. */
@@ -264,7 +278,7 @@ static void waited(struct waiter *w, struct shard *s, struct account *a, enum st
 	if (a)
 		message_deliver(a, m->stanza, m->to);
 	else
-		bounce(s, m->stanza, ERR_SERVICE_UNAVAILABLE, STR(""));
+		bounce_at(s, m->stanza, m->to, ERR_SERVICE_UNAVAILABLE, STR(""));
 	stanza_unref(&m->stanza);
 	free(m);
 }
@@ -278,7 +292,8 @@ static void wait_behind_offline(struct account *a, struct stanza *st, struct jid
 
 	if (a->n_waiting >= ACCOUNT_WAITING_MAX ||
 		(a->waiting_bytes && a->waiting_bytes + st->doc.n_bytes > max)) {
-		bounce(a->shard, st, ERR_RESOURCE_CONSTRAINT, STR("the recipient is behind"));
+		bounce_at(a->shard, st, to, ERR_RESOURCE_CONSTRAINT,
+			STR("the recipient is behind"));
 		return;
 	}
 	struct waiting_message *m = xcalloc(1, sizeof *m + text.n);

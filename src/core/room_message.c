@@ -461,12 +461,28 @@ static void keep_for_sender(struct room *r, const struct stanza *st)
 		buf_str(&s->scratch), STR(""));
 }
 
+static struct str occupant_id(const struct occupant *o)
+{
+	return str_printf(&o->room->shard->loop.turn,
+		"<occupant-id xmlns='urn:xmpp:occupant-id:0' id='%.*s'/>", OCCUPANT_ID_LEN, o->id);
+}
+
+static void send_to(const struct occupant *o, struct stanza *st)
+{
+	struct shard *s = o->room->shard;
+	struct jid *to = arena_alloc(&s->loop.turn, o->n_seats * sizeof *to);
+	size_t n = 0;
+
+	list_each(seat, &o->seats, struct seat, link)
+		to[n++] = seat->full;
+	route_each(s, st, to, n);
+}
+
 static void whisper(struct occupant *from, struct occupant *to, struct stanza *st)
 {
 	struct room *r = from->room;
 	struct str added = str_printf(&r->shard->loop.turn,
-		"<x xmlns='http://jabber.org/protocol/muc#user'/>"
-		"<occupant-id xmlns='urn:xmpp:occupant-id:0' id='%.*s'/>", OCCUPANT_ID_LEN, from->id);
+		"<x xmlns='http://jabber.org/protocol/muc#user'/>%.*s", STR_FMT(occupant_id(from)));
 	struct stanza *passed = pass(from, st, added);
 
 	if (!passed) {
@@ -476,8 +492,7 @@ static void whisper(struct occupant *from, struct occupant *to, struct stanza *s
 	passed->archive_id = message_new_id(r->shard);
 	passed->original = stanza_ref(st);
 	keep_for_sender(r, st);
-	list_each(seat, &to->seats, struct seat, link)
-		route_to(r->shard, passed, seat->full);
+	send_to(to, passed);
 	stanza_unref(&passed);
 }
 
@@ -521,6 +536,18 @@ static void request(struct room *r, struct stanza *st)
 	room_bounce(r->shard, st, ERR_BAD_REQUEST, STR("messages to a room are of type groupchat"));
 }
 
+/* The error goes to the occupant whose message it answers, unless another client got that. */
+static void pass_error(const struct seat *seat, const struct occupant *o, struct stanza *st)
+{
+	struct occupant *from = seat->occupant;
+	struct stanza *passed = from->n_seats == 1 ? pass(from, st, occupant_id(from)) : NULL;
+
+	if (passed)
+		route_to(from->room->shard, passed,
+			container_of(o->seats.next, struct seat, link)->full);
+	stanza_unref(&passed);
+}
+
 /* An error in answer to what the room sent, or what an occupant sent to another. */
 static void error(struct room *r, struct stanza *st, struct jid to)
 {
@@ -529,14 +556,10 @@ static void error(struct room *r, struct stanza *st, struct jid to)
 
 	if (jid_is_bare(to) && is_taken(r, st))
 		return;
-	if (room_is_gone(st)) {
+	if (room_is_gone(st))
 		room_lose(r, st);
-		return;
-	}
-	struct stanza *passed = seat && o ? pass(seat->occupant, st, STR("")) : NULL;
-	if (passed)
-		route_to(r->shard, passed, container_of(o->seats.next, struct seat, link)->full);
-	stanza_unref(&passed);
+	else if (seat && o && o != seat->occupant)
+		pass_error(seat, o, st);
 }
 
 void room_message(struct room *r, struct stanza *st, struct jid to)

@@ -45,6 +45,12 @@ void bounce(struct shard *s, const struct stanza *st, enum stanza_error e, struc
 	bounce_with(s, st, &(struct stanza_refusal){ .error = e, .text = text });
 }
 
+void bounce_at(struct shard *s, const struct stanza *st, struct jid to, enum stanza_error e,
+	struct str text)
+{
+	bounce_with(s, st, &(struct stanza_refusal){ .error = e, .text = text, .at = to });
+}
+
 /* ---- between shards ---- */
 
 /* Stanzas and addresses: one of the two alone, or one of each. */
@@ -126,7 +132,8 @@ void route_to(struct shard *s, struct stanza *st, struct jid to)
 	}
 	struct host *h = settings_host(s->settings, jid_domain(to));
 	if (!h) {
-		bounce(s, st, ERR_REMOTE_SERVER_NOT_FOUND, STR("the domain is not served here"));
+		bounce_at(s, st, to, ERR_REMOTE_SERVER_NOT_FOUND,
+			STR("the domain is not served here"));
 		return;
 	}
 	if (!to.n_local) {
@@ -211,7 +218,7 @@ static void deliver_to_nobody(struct shard *s, struct stanza *st, struct jid to,
 	enum store_status status)
 {
 	if (status != STORE_NOT_FOUND) {
-		bounce(s, st,
+		bounce_at(s, st, to,
 			status == STORE_FULL ? ERR_RESOURCE_CONSTRAINT : ERR_INTERNAL_SERVER_ERROR,
 			STR(""));
 		return;
@@ -234,7 +241,7 @@ static void deliver_to_nobody(struct shard *s, struct stanza *st, struct jid to,
 		iq_dispatch(&c, st, AT_ACCOUNT);
 		return;
 	}
-	bounce(s, st, ERR_SERVICE_UNAVAILABLE, STR(""));
+	bounce_at(s, st, to, ERR_SERVICE_UNAVAILABLE, STR(""));
 }
 
 /* ---- accounts ---- */
@@ -323,20 +330,28 @@ static void deliver_iq(struct account *a, struct stanza *st, struct jid to)
 	iq_dispatch(&c, st, own ? AT_ACCOUNT | AT_OWN : AT_ACCOUNT);
 }
 
+/* XEP-0045 section 7.5: of an occupant, through his room. */
+static bool is_of_room(const struct stanza *st)
+{
+	return st->type == MESSAGE_GROUPCHAT || (st->kind == STANZA_MESSAGE &&
+		!jid_is_bare(st->from) &&
+		xml_child(&st->doc, stanza_root(st), NS_MUC_USER, TAG_X));
+}
+
 /* XEP-0191 section 3.3: as if the user were offline. A room is told nothing: it would take an
  * error as a sign that the user is gone. */
-static void refuse_blocked(struct account *a, struct stanza *st)
+static void refuse_blocked(struct account *a, struct stanza *st, struct jid to)
 {
-	if (st->type == MESSAGE_GROUPCHAT)
+	if (is_of_room(st))
 		message_handled(a->shard, st);
 	else if (st->kind != STANZA_PRESENCE)
-		bounce(a->shard, st, ERR_SERVICE_UNAVAILABLE, STR(""));
+		bounce_at(a->shard, st, to, ERR_SERVICE_UNAVAILABLE, STR(""));
 }
 
 void deliver_to_account(struct account *a, struct stanza *st, struct jid to)
 {
 	if (account_blocks(a, st->from)) {
-		refuse_blocked(a, st);
+		refuse_blocked(a, st, to);
 		return;
 	}
 	switch ((enum stanza_kind)st->kind) {

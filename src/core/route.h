@@ -29,6 +29,10 @@ void route_text(struct shard *s, struct str xml);
  * itself, or a presence that must not be answered. */
 void bounce(struct shard *s, const struct stanza *st, enum stanza_error e, struct str text);
 
+/* The same for a stanza that was sent to many, and has no address in it: to which it was. */
+void bounce_at(struct shard *s, const struct stanza *st, struct jid to, enum stanza_error e,
+	struct str text);
+
 /* The same with more to say than a condition and a text. */
 void bounce_with(struct shard *s, const struct stanza *st, const struct stanza_refusal *f);
 

@@ -440,7 +440,7 @@ void stanza_write_refusal(struct buf *b, const struct stanza *s, const struct st
 	struct writer w = w_on(b);
 
 	BUG_ON(is_error(s));
-	stanza_open(&w, s->kind, "error", s->to, s->from, s->id);
+	stanza_open(&w, s->kind, "error", jid_is_set(s->to) ? s->to : f->at, s->from, s->id);
 	if (payload && payload->end - payload->start <= ECHO_MAX) {
 		put_prefixes(b, s);
 		w_raw(&w, xml_raw(&s->doc, payload));

@@ -129,6 +129,7 @@ struct stanza_refusal {
 	struct str text;
 	struct str condition; /* of an application, as XML (section 8.3.4) */
 	struct jid by;        /* who refuses, where that is not the address (section 8.3.2) */
+	struct jid at;        /* the address, where the stanza has none in it */
 	struct str before;    /* XML before the error: of what was sent */
 };
 void stanza_write_refusal(struct buf *b, const struct stanza *s, const struct stanza_refusal *f);

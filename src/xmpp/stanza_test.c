@@ -309,6 +309,25 @@ static void an_error_may_say_what_only_an_application_knows(void **state)
 	stanza_unref(&s);
 }
 
+static void an_error_says_who_refuses_and_where(void **state)
+{
+	struct stanza *s = scan("<presence from='a@b/c' id='1'/>");
+	struct jid by = { "d@e", 1, 1, 0 }, at = { "d@e/f", 1, 1, 1 };
+
+	stanza_write_refusal(&out, s, &(struct stanza_refusal){ .error = ERR_CONFLICT, .by = by,
+		.at = at, .type = STR("wait"), .before = STR("<x xmlns='urn:x'/>") });
+	assert_out("<presence type='error' from='d@e/f' to='a@b/c' id='1'><x xmlns='urn:x'/>"
+		"<error by='d@e' type='wait'><conflict xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>"
+		"</error></presence>", "all that it may say");
+	stanza_unref(&s);
+	s = scan("<presence from='a@b/c' to='d@e'/>");
+	stanza_write_refusal(&out, s, &(struct stanza_refusal){ .error = ERR_CONFLICT, .at = at });
+	assert_out("<presence type='error' from='d@e' to='a@b/c'><error type='cancel'>"
+		"<conflict xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></presence>",
+		"the address in it counts");
+	stanza_unref(&s);
+}
+
 static void the_server_opens_stanzas_of_its_own(void **state)
 {
 	struct stanza *iq = scan("<iq type='get' id='a\"b' from='a@b/c' to='d'>"
@@ -455,6 +474,7 @@ int main(void)
 		cmocka_unit_test(errors_answer_stanzas),
 		cmocka_unit_test(a_payload_over_8_kib_is_not_repeated),
 		cmocka_unit_test(an_error_may_say_what_only_an_application_knows),
+		cmocka_unit_test(an_error_says_who_refuses_and_where),
 		cmocka_unit_test(the_server_opens_stanzas_of_its_own),
 		cmocka_unit_test(a_stanza_stands_alone),
 		cmocka_unit_test(the_language_of_the_stream_is_written_where_there_is_none),
