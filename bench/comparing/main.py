@@ -74,13 +74,15 @@ class Comparison:
             self.faults.append(f'{server.label}: {run.key}: {error}')
             print(f'    {server.label}: failed: {error}', flush=True)
             return
-        for f in run.figures:
-            if f.read(found) <= 0 and not f.nought:
-                self.faults.append(f'{server.label}: {f.title}: {f.read(found):.1f} is no figure')
+        values = [(f, f.read(found)) for f in run.figures]
+        values = [(f, value) for f, value in values if value is not None]
+        for f, value in values:
+            if value <= 0 and not f.nought:
+                self.faults.append(f'{server.label}: {f.title}: {value:.1f} is no figure')
                 print(f'    {self.faults[-1]}', flush=True)
                 return
         self.results.setdefault(run.key, {}).setdefault(server.name, []).append(found)
-        said = ', '.join(f'{f.read(found):,.{f.digits}f} {f.unit}' for f in run.figures)
+        said = ', '.join(f'{value:,.{f.digits}f} {f.unit}' for f, value in values)
         print(f'    {server.label}: {said}', flush=True)
 
     def run_on(self, run, server, round_number):

@@ -12,7 +12,7 @@ Run = namedtuple('Run', 'key scenario tls args floor figures storm archive only 
 # What bench-floor is sent in the place of a scenario.
 ON_FLOOR = {'chat': 'floor', 'room': 'room-floor'}
 
-# A figure of a run. read: from the run's JSON. digits: behind the point. targets: pairs of what
+# A figure of a run. read: from the run's JSON; None: this server has no such thing. digits: behind the point. targets: pairs of what
 # it is held against ('floor', 'peer': a ratio to these; 'most', 'least': the figure itself) and
 # the bound. more: more is better. nought: it may be that there is nothing.
 Figure = namedtuple('Figure', 'key title unit read digits targets more nought',
@@ -42,10 +42,10 @@ KIB = 1024
 
 
 def phase_of(run, phase):
-    """By its place or its name."""
+    """By its place or its name; None when there is none of this name."""
     if isinstance(phase, int):
         return run['phases'][phase]
-    return next(p for p in run['phases'] if p['name'] == phase)
+    return next((p for p in run['phases'] if p['name'] == phase), None)
 
 
 def cpu(phase=0):
@@ -61,8 +61,11 @@ def rate(phase=0):
 
 
 def held(phase):
-    """Nought where the server has given back more than it took."""
-    return lambda run: max(0, phase_of(run, phase)['held_bytes_per_unit']) / KIB
+    """Nought where the server has given back more than it took; the floor has nothing to hold."""
+    def read(run):
+        found = phase_of(run, phase)
+        return max(0, found['held_bytes_per_unit']) / KIB if found else None
+    return read
 
 
 def cpu_beyond_chat(run):

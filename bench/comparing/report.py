@@ -78,8 +78,8 @@ def lines_of(comparison):
     for run in comparison.runs:
         results = comparison.results.get(run.key, {})
         for figure in run.figures:
-            values = {name: median(figure.read(r) for r in each)
-                      for name, each in results.items()}
+            read = {name: [figure.read(r) for r in each] for name, each in results.items()}
+            values = {name: median(each) for name, each in read.items() if None not in each}
             found.append(Line(run, figure, values, comparison.lacking.get(run.key, {})))
     return found
 
