@@ -14,7 +14,7 @@ bool room_archive_is_on(const struct room *r)
 
 bool room_archive_may_read(const struct room *r, struct jid who)
 {
-	enum affiliation a = room_affiliation(r, jid_bare(who));
+	enum affiliation a = room_power(r, jid_bare(who));
 
 	if (a == OUTCAST || (r->config.members_only && a < MEMBER))
 		return false;
@@ -27,10 +27,10 @@ bool room_archive_tells_authors(const struct room *r, struct jid who)
 {
 	const struct occupant *o = room_occupant_of(r, jid_bare(who));
 
-	if (o)
-		return room_shows_jids(r, o);
+	if (o && room_shows_jids(r, o))
+		return true;
 	return r->config.anyone_sees_jids ||
-	       role_at_entry(room_affiliation(r, jid_bare(who)), r->config.moderated) == MODERATOR;
+	       role_at_entry(room_power(r, jid_bare(who)), r->config.moderated) == MODERATOR;
 }
 
 /* ---- the author ---- */
