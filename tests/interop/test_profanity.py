@@ -1,6 +1,7 @@
 """Profanity in a terminal against the server: login, messages both ways, one left for later; the
-archive, copies on a second device, a connection that breaks."""
+archive, copies on a second device, a connection that breaks, a room."""
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -217,3 +218,43 @@ def test_a_broken_connection(server, open_terminal):
     juliet.wait('afterwards')
     assert juliet.shown().count('meanwhile') == 1
     relay.close()
+
+
+def test_a_room(server, open_terminal):
+    """XEP-0045 as this client speaks it: making and configuring a room, inviting, talking, giving
+    voice, the subject, kicking; what was said before is there when somebody enters."""
+    one, two = server.two_accounts()
+    juliet, romeo = open_terminal('juliet'), open_terminal('romeo')
+    juliet.login(server, one)
+    romeo.login(server, two)
+    room = f'garden-{one.user}@rooms.{one.domain}'
+
+    juliet.type(f'/join {room} nick juliet')
+    juliet.wait('Room locked')
+    juliet.type('/room config')
+    juliet.wait("Use '/form submit' to save changes.")
+    field = re.search(r'\[(field\d+)\] Only those with voice', juliet.shown()).group(1)
+    juliet.type(f'/{field} on')
+    juliet.wait(f'[{field}] Only those with voice may speak: TRUE')
+    juliet.type('/form submit')
+    juliet.wait('Room configuration successful')
+    juliet.type('/win 2')
+    juliet.type('But soft')
+    juliet.wait('juliet: But soft')
+
+    juliet.type(f'/invite send {two.jid} come')
+    romeo.wait('Chat room invite received')
+    romeo.type(f'/join {room} nick romeo')
+    romeo.wait('role: visitor')
+    romeo.wait('But soft')
+    romeo.type('may I?')
+    romeo.wait('forbidden')
+    juliet.type('/role set participant romeo')
+    romeo.wait('participant')
+    romeo.type('what light')
+    juliet.wait('romeo: what light')
+    juliet.type('/subject set Capulet orchard')
+    romeo.wait('Capulet orchard')
+    juliet.type('/kick romeo goodnight')
+    romeo.wait(f'Kicked from {room} by juliet, reason: goodnight')
+    juliet.type('/leave')
