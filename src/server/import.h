@@ -18,6 +18,7 @@
 #include "server/data.h"
 #include "xml/tree.h"
 #include "xmpp/sasl.h"
+#include "xmpp/stanza.h"
 
 #include <signal.h>
 
@@ -39,7 +40,7 @@ struct import_note {
 
 struct import_counts {
 	uint64_t accounts, contacts, requests, vcards, private_xml, blocked, preferences, offline,
-		archived, existing, elsewhere;
+		archived, existing, elsewhere, rooms, existing_rooms;
 	uint64_t single[DIGEST_COUNT]; /* accounts with keys of this hash and no other */
 };
 
@@ -74,6 +75,7 @@ struct import {
 	uint64_t last_id, last_waiting_id;
 	uint64_t version;               /* of the roster */
 	unsigned requests;
+	struct import_room *room;       /* import_rooms.c: the "account" is a room; or NULL */
 	struct xml_table table;         /* scratch */
 	struct buf out;                 /* scratch */
 	struct arena turn;              /* scratch of one call */
@@ -143,6 +145,30 @@ void import_preferences(struct import *im, struct str def);
 /* A message of the history, which come in the order of time. id: the archive's own, or empty.
  * stamp_us: when it came. */
 void import_archived(struct import *im, struct str id, uint64_t stamp_us, struct str xml);
+
+/* ---- rooms (XEP-0045): in place of an account, from import_room() to import_room_end() ---- */
+
+/* Whether a domain is a service of the configuration whose rooms are to be taken over. One that is
+ * not is no fault. */
+bool import_wants_rooms(struct import *im, struct str domain);
+
+/* Begins a room, and ends it. False: the run is over. */
+bool import_room(struct import *im, struct str domain, struct str name);
+bool import_room_end(struct import *im);
+
+/* A field of its configuration, by its short name (core/room_config.h). */
+void import_room_field(struct import *im, const char *var, const struct str *values, size_t n);
+void import_room_text(struct import *im, const char *var, struct str value);
+
+/* What somebody is to it; nick: registered, or empty. */
+void import_room_member(struct import *im, struct str jid, struct str affiliation, struct str nick);
+
+/* Its subject: text, and the address of the occupant who set it. */
+void import_room_subject(struct import *im, struct str from, struct str text, uint64_t stamp_us);
+
+/* For import_archived(): a message of a room is from an occupant, to nobody, and the address of its
+ * author stands in it (XEP-0313 section 8.3). The author's bare JID, in im->turn, or empty. */
+struct str import_room_author(struct import *im, const struct stanza *st);
 
 /* For import.c: an account begins and ends, with what the other files gather for it. */
 void import_documents_begin(struct import *im);

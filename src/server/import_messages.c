@@ -108,6 +108,8 @@ static bool is_added(struct import *im, const struct xml_doc *d, const struct xm
 	struct str from = xml_attr_str(d, el, TAG_FROM, &im->turn);
 	uint64_t stamp;
 
+	if (im->room && xml_is(el, NS_OCCUPANT_ID, TAG_OCCUPANT_ID))
+		return true; /* ours are others */
 	if (xml_is(el, NS_SID, TAG_STANZA_ID) && str_eq(by, im->jid)) {
 		m->id = str_dup(&im->turn, xml_attr_str(d, el, TAG_ID, &im->turn));
 		return true;
@@ -151,6 +153,28 @@ static struct stanza *clean(struct import *im, struct str xml, struct message *m
 	return st;
 }
 
+static bool fits(struct import *im, struct message *m)
+{
+	m->bytes = buf_str(&im->out);
+	if (buf_ok(&im->out) && m->bytes.n <= LEDGER_BYTES_MAX)
+		return true;
+	import_note(im, "message of more than %u bytes", LEDGER_BYTES_MAX);
+	return false;
+}
+
+static bool read_room_message(struct import *im, struct stanza *st, struct message *m)
+{
+	bool from_room = jid_is_set(st->from) && str_eq(jid_bare_str(st->from), im->jid);
+
+	if (!from_room)
+		import_note(im, "message of a room that is from elsewhere");
+	m->partner = import_room_author(im, st);
+	buf_reset(&im->out);
+	stanza_write(&im->out, st, st->from, (struct jid){ 0 }, NS_NONE);
+	stanza_unref(&st);
+	return from_room && fits(im, m);
+}
+
 /* Each message has both addresses; one that lacks one is the account's own there. */
 static bool read_message(struct import *im, struct str xml, struct message *m)
 {
@@ -163,6 +187,8 @@ static bool read_message(struct import *im, struct str xml, struct message *m)
 		import_note(im, "message that is none of XMPP");
 		return false;
 	}
+	if (im->room)
+		return read_room_message(im, st, m);
 	BUG_ON(!jid_parse(im->jid, &im->turn, &own));
 	struct jid from = jid_is_set(st->from) ? st->from : own;
 	struct jid to = jid_is_set(st->to) ? st->to : own;
@@ -170,11 +196,7 @@ static bool read_message(struct import *im, struct str xml, struct message *m)
 	buf_reset(&im->out);
 	stanza_write(&im->out, st, from, to, NS_NONE);
 	stanza_unref(&st);
-	m->bytes = buf_str(&im->out);
-	if (buf_ok(&im->out) && m->bytes.n <= LEDGER_BYTES_MAX)
-		return true;
-	import_note(im, "message of more than %u bytes", LEDGER_BYTES_MAX);
-	return false;
+	return fits(im, m);
 }
 
 /* ---- those that wait ---- */

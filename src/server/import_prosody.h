@@ -26,6 +26,11 @@ void prosody_message(struct import *im, struct str store, const struct value *v)
 /* The payload of an item of a PEP node, as a table. */
 void prosody_node(struct import *im, struct str node, const struct value *v);
 
+/* A room, as the table that its store "config" has: whether it is one that stays, and what there is
+ * of it. Its archive is "muc_log". */
+bool prosody_room_stays(const struct value *room);
+void prosody_room(struct import *im, const struct value *room);
+
 /* The names of the stores that prosody_store() knows; NULL ends them. */
 extern const char *const prosody_stores[];
 

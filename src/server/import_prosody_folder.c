@@ -197,6 +197,40 @@ static bool read_account(struct folder *f, const char *name)
 	return import_user_end(f->im) && ok;
 }
 
+/* ---- rooms ---- */
+
+/* name: as the file's name has it. */
+static bool take_room(struct folder *f, struct str name, const struct value *v)
+{
+	if (!prosody_room_stays(v)) {
+		import_note(f->im, "room that ends with its last occupant");
+		return true;
+	}
+	if (!import_room(f->im, f->host, decode(&f->mem, name)))
+		return false;
+	prosody_room(f->im, v);
+	return true;
+}
+
+static bool read_room(struct folder *f, const char *file)
+{
+	struct str name = str_head(str_c(file), strlen(file) - strlen(".dat"));
+	struct mapped m;
+	struct value v;
+	struct lua l;
+	bool ok = map_file(f->im, path_of(f, "config", name, "dat"), &m);
+
+	if (ok && m.bytes.n) {
+		lua_init(&l, f->im, m.bytes);
+		ok = lua_read(&l, &f->file, &v) && take_room(f, name, &v);
+	}
+	file_done(f, &m);
+	if (!f->im->in_user)
+		return ok;
+	ok = ok && (!f->im->taken || read_list(f, "muc_log", name));
+	return import_room_end(f->im) && ok;
+}
+
 static int is_table_file(const struct dirent *e)
 {
 	size_t n = strlen(e->d_name);
@@ -228,6 +262,21 @@ static void find_more(struct folder *f)
 	free_names(names, n);
 }
 
+static bool read_rooms(struct folder *f)
+{
+	struct dirent **names = NULL;
+	bool ok = true;
+
+	if (!import_wants_rooms(f->im, f->host))
+		return true;
+	int n = scandir(str_printf(&f->mem, "%s/config", f->host_dir).p, &names, is_table_file,
+		alphasort);
+	for (int i = 0; ok && i < n; i++)
+		ok = read_room(f, names[i]->d_name);
+	free_names(names, n);
+	return ok;
+}
+
 static bool read_host(struct folder *f, const char *name)
 {
 	struct dirent **names = NULL;
@@ -236,6 +285,8 @@ static bool read_host(struct folder *f, const char *name)
 	arena_reset(&f->mem);
 	f->host = decode(&f->mem, str_c(name));
 	f->host_dir = str_printf(&f->mem, "%s/%s", f->top, name).p;
+	if (!read_rooms(f))
+		return false;
 	int n = scandir(str_printf(&f->mem, "%s/accounts", f->host_dir).p, &names, is_table_file,
 		alphasort);
 	if (n <= 0 || !import_wants_host(f->im, f->host)) {

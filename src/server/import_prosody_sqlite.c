@@ -144,6 +144,53 @@ static bool host_row(void *p, sqlite3_stmt *st)
 			user_row, b);
 }
 
+/* ---- rooms ---- */
+
+/* The store "config" of a room is gathered as that of an account is. */
+static bool read_room(struct database *b, struct str host, struct str name)
+{
+	store_done(b);
+	if (!import_sqlite_rows(b->im, b->db, "SELECT '', key, type, value FROM prosody "
+		"WHERE host = ?1 AND user = ?2 AND store = 'config' ORDER BY key", host, name, data_row,
+		b))
+		return false;
+	if (!prosody_room_stays(&b->store)) {
+		import_note(b->im, "room that ends with its last occupant");
+		return true;
+	}
+	if (!import_room(b->im, host, name))
+		return false;
+	prosody_room(b->im, &b->store);
+	return !b->im->taken || import_sqlite_rows(b->im, b->db,
+		"SELECT store, \"when\", key, type, value FROM prosodyarchive WHERE host = ?1 "
+		"AND user = ?2 AND store = 'muc_log' ORDER BY sort_id", host, name, message_row, b);
+}
+
+static bool room_row(void *p, sqlite3_stmt *st)
+{
+	struct database *b = p;
+	struct str name = str_dup(&b->mem, import_sqlite_text(st, 0));
+	bool ok = read_room(b, *b->host, name);
+
+	if (b->im->in_user)
+		ok = import_room_end(b->im) && ok;
+	store_done(b);
+	arena_reset(&b->mem);
+	return ok;
+}
+
+static bool service_row(void *p, sqlite3_stmt *st)
+{
+	struct database *b = p;
+	struct str host = import_sqlite_text(st, 0);
+
+	b->host = &host;
+	return !import_wants_rooms(b->im, host) ||
+		import_sqlite_rows(b->im, b->db, "SELECT DISTINCT user FROM prosody "
+			"WHERE host = ?1 AND store = 'config' ORDER BY user", host, STR(""),
+			room_row, b);
+}
+
 bool import_prosody_sqlite(struct import *im, const char *path)
 {
 	struct database b = { .im = im, .db = import_sqlite_open(im, path) };
@@ -152,7 +199,9 @@ bool import_prosody_sqlite(struct import *im, const char *path)
 		return false;
 	arena_init(&b.mem, 16 * 1024);
 	bool ok = import_sqlite_rows(im, b.db, "SELECT DISTINCT host FROM prosody "
-		"WHERE store = 'accounts' ORDER BY host", STR(""), STR(""), host_row, &b);
+		"WHERE store = 'accounts' ORDER BY host", STR(""), STR(""), host_row, &b) &&
+		import_sqlite_rows(im, b.db, "SELECT DISTINCT host FROM prosody "
+		"WHERE store = 'config' ORDER BY host", STR(""), STR(""), service_row, &b);
 	arena_clear(&b.mem);
 	sqlite3_close(b.db);
 	return ok;

@@ -19,12 +19,17 @@ struct value *value_add(struct arena *a, struct value *table, struct value key)
 
 static const struct value nil;
 
-const struct value *value_get(const struct value *table, const char *key)
+const struct value *value_find(const struct value *table, struct str key)
 {
 	for (const struct value_entry *e = table->first; e; e = e->next)
-		if (e->key.kind == VALUE_STRING && str_eq(e->key.s, str_c(key)))
+		if (e->key.kind == VALUE_STRING && str_eq(e->key.s, key))
 			return &e->value;
 	return &nil;
+}
+
+const struct value *value_get(const struct value *table, const char *key)
+{
+	return value_find(table, str_c(key));
 }
 
 const struct value *value_get_false(const struct value *table)

@@ -37,6 +37,7 @@ static inline struct value value_string(struct str s)
 
 /* The entry of a table under a string; a nil value where there is none, or no table. */
 const struct value *value_get(const struct value *table, const char *key);
+const struct value *value_find(const struct value *table, struct str key);
 
 /* The entry under the key `false`, where Prosody keeps what belongs to a table as a whole. */
 const struct value *value_get_false(const struct value *table);

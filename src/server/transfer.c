@@ -254,6 +254,11 @@ static void say_imported(const struct import *im, const char *verb)
 		(unsigned long long)n->private_xml, (unsigned long long)n->blocked,
 		(unsigned long long)n->preferences, (unsigned long long)n->offline,
 		(unsigned long long)n->archived);
+	if (n->rooms)
+		printf("%llu rooms\n", (unsigned long long)n->rooms);
+	if (n->existing_rooms)
+		printf("not touched: %llu rooms that exist already (--replace replaces them)\n",
+			(unsigned long long)n->existing_rooms);
 	if (n->existing)
 		printf("not touched: %llu accounts that exist already (--replace replaces them)\n",
 			(unsigned long long)n->existing);

@@ -429,6 +429,74 @@ def test_many(make_server, tmp_path):
     assert server.stats()['ledger_waiting'] == 10000
 
 
+# ---- rooms of Prosody ----
+
+ROOM = '''return {
+	["jid"] = "%(name)s@rooms.example.org";
+	["_data"] = {
+		["persistent"] = %(persistent)s; ["name"] = "Old"; ["whois"] = "%(whois)s";
+		["hidden"] = true; ["presence_broadcast"] = { ["visitor"] = false; };
+		["subject"] = "day"; ["subject_from"] = "elsewhere@rooms.example.org/x";
+	};
+	["_affiliations"] = {
+		["juliet@example.org"] = "owner"; ["nobody@example.org"] = "none";
+		["a b@example.org"] = "member"; ["romeo@example.org"] = "king";
+	};
+};
+'''
+
+
+@pytest.fixture
+def old_rooms(tmp_path):
+    """Rooms as Prosody 0.10 kept them, at a service that is ours and at one that is not."""
+    def room(service, name, file, **options):
+        folder = tmp_path / service / 'config'
+        folder.mkdir(parents=True, exist_ok=True)
+        values = {'name': name, 'persistent': 'true', 'whois': 'anyone', **options}
+        (folder / f'{file}.dat').write_text(ROOM % values)
+
+    room('rooms%2eexample%2eorg', 'garden', 'garden')
+    room('rooms%2eexample%2eorg', 'attic', 'attic', persistent='false')
+    room('rooms%2eexample%2eorg', 'odd', 'odd', whois='nobody')
+    room('rooms%2eexample%2eorg', 'a b', 'a%20b')
+    room('rooms%2eexample%2ecom', 'other', 'other')
+    return tmp_path
+
+
+def test_rooms_of_prosody_0_10(make_server, old_rooms):
+    """Affiliations in a table of their own. What cannot be is left out, and named."""
+    server = make_server(start=False)
+    said = server.ctl('import', '--from', 'prosody', str(old_rooms)).stdout
+    assert '\n2 rooms\n' in said
+    for note in ('1 x room that ends with its last occupant',
+                 '1 x configuration of a room: whois is moderators or anyone',
+                 '4 x affiliation of a room that is none',
+                 '2 x subject of a room that is from elsewhere',
+                 'room a b@rooms.example.org, whose name is no localpart'):
+        assert note in said, said
+    server.start()
+    lines = stays_of(server, 'garden@rooms.example.org')
+    for line in ('config\troomname\tOld', 'config\twhois\tanyone', 'config\tpublicroom\t0',
+                 'config\tpresencebroadcast\tmoderator\tparticipant'):
+        assert line in lines
+    assert [line for line in lines if line.startswith('affiliation')] == [
+        'affiliation\towner\tjuliet@example.org\t\t']
+    assert [line.split('\t')[0] for line in server.ctl('rooms').stdout.splitlines()] == [
+        'garden@rooms.example.org', 'odd@rooms.example.org']
+
+
+@pytest.mark.parametrize('words, rooms', [
+    (['--host', 'example.org'], 2), (['--host', 'rooms.example.org'], 2),
+    (['--host', 'example.net'], 0), (['--user', 'garden'], 0), (['--check'], 2)])
+def test_which_rooms(make_server, old_rooms, words, rooms):
+    """Of one host or service; not with --user, who is a person."""
+    server = make_server(start=False)
+    said = server.ctl('import', '--from', 'prosody', *words, str(old_rooms)).stdout
+    assert (f'\n{rooms} rooms\n' in said) == (rooms > 0)
+    server.start()
+    assert len(server.ctl('rooms').stdout.splitlines()) == (0 if '--check' in words else rooms)
+
+
 # ---- backups ----
 
 
@@ -494,7 +562,7 @@ def enter(server, account, room):
 def stays_of(server, room):
     """What `room show` prints of a room but for who is in it."""
     lines = server.ctl('room', 'show', room).stdout.splitlines()
-    return [line for line in lines if not line.startswith('occupant')]
+    return sorted(line for line in lines if not line.startswith('occupant'))
 
 
 def test_backup_under_load(make_server, tmp_path):

@@ -2,7 +2,8 @@
 import pytest
 
 from harness import moved
-from harness.peers import Ejabberd, Prosody, fill
+from harness import find
+from harness.peers import Ejabberd, Prosody, fill, fill_room
 
 PASSWORD = 'O Romeo, Romeo! ü'
 
@@ -60,6 +61,47 @@ def test_prosody(make_server, make_peer, storage, vcard, hash, mechanism):
     assert '2 offline messages, 8 archived messages' in said
     assert 'PEP node http://jabber.org/protocol/nick' in said
     check_moved(server, juliet, romeo, mechanism)
+
+
+def lines_of(server, room, kind):
+    lines = [line.split('\t') for line in server.ctl('room', 'show', room).stdout.splitlines()]
+    return [line[1:] for line in lines if line[0] == kind]
+
+
+@pytest.mark.parametrize('storage', ['internal', 'sql'])
+def test_prosody_rooms(make_server, make_peer, storage):
+    """Persistent rooms with configuration, affiliations, registered nicknames, subject and archive;
+    those that are there already stay, or are replaced."""
+    server, peer = make_server(start=False), make_peer(Prosody, storage=storage, hash='SHA-256')
+    juliet, romeo = people(peer)
+    fill_room(peer.start(), juliet, romeo)
+    peer.stop()
+    path = str(peer.database if storage == 'sql' else peer.data)
+    said = server.ctl('import', '--from', 'prosody', path).stdout
+    assert said.startswith('imported: 2 accounts') and '2 archived messages' in said
+    assert '\n1 rooms\n' in said
+    assert 'not touched: 1 rooms' in server.ctl('import', '--from', 'prosody', path).stdout
+    server.ctl('import', '--from', 'prosody', '--replace', path)
+    server.start()
+    room = 'garden@rooms.example.org'
+    config = {name: values for name, *values in lines_of(server, room, 'config')}
+    for name, value in (('roomname', 'The garden'), ('roomdesc', 'ü'), ('publicroom', '0'),
+                        ('membersonly', '1'), ('passwordprotectedroom', '1'), ('roomsecret', 'sesam'),
+                        ('whois', 'anyone'), ('moderatedroom', '1'), ('changesubject', '1'),
+                        ('maxhistoryfetch', '9'), ('persistentroom', '1'), ('enablearchiving', '1')):
+        assert config[name] == [value], name
+    assert sorted(lines_of(server, room, 'affiliation')) == [
+        ['admin', 'nurse@example.net', '', ''], ['member', romeo.jid, '', ''],
+        ['outcast', 'tybalt@example.org', '', ''], ['owner', juliet.jid, 'jul', '']]
+    assert [line.split('\t')[0] for line in server.ctl('rooms').stdout.splitlines()] == [room]
+    his = server.online(romeo)
+    his.send(f"<presence to='{room}/rom'><x xmlns='http://jabber.org/protocol/muc'>"
+             '<password>sesam</password></x></presence>')
+    his.presence(from_=f'{room}/rom')
+    past = [his.message(type='groupchat') for _ in range(3)]
+    assert [(m.get('from'), find(m, 'body').text) for m in past[:2]] == [
+        (f'{room}/jul', 'hello'), (f'{room}/rom', 'who is there?')]
+    assert (past[2].get('from'), find(past[2], 'subject').text) == (f'{room}/jul', 'night')
 
 
 @pytest.mark.parametrize('passwords, mechanism', [

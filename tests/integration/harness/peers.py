@@ -101,6 +101,8 @@ c2s_ports = {{ {ports[c2s]} }}
 c2s_direct_tls_ports = {{ {ports[c2s_direct_tls]} }}
 ssl = {{ certificate = "{crt}", key = "{key}" }}
 VirtualHost "{domain}"
+Component "rooms.{domain}" "muc"
+	modules_enabled = {{ "muc_mam" }}
 '''
 
 
@@ -236,6 +238,39 @@ def login(peer, account, resource):
     client.send('<presence/>')
     client.presence(from_=client.jid)
     return client
+
+
+OWNER = ("<query xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' type='submit'>"
+         "<field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#roomconfig</value></field>"
+         '{}</x></query>')
+ADMIN = "<query xmlns='http://jabber.org/protocol/muc#admin'>{}</query>"
+NICKNAME = ("<query xmlns='jabber:iq:register'><x xmlns='jabber:x:data' type='submit'>"
+            "<field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#register</value></field>"
+            "<field var='muc#register_roomnick'><value>{}</value></field></x></query>")
+
+
+def fill_room(peer, juliet, romeo):
+    """Makes a room of juliet's, in which both have said something."""
+    hers, his = login(peer, juliet, 'balcony'), login(peer, romeo, 'garden')
+    room = f'garden@rooms.{peer.domain}'
+    enter = "<presence to='{}'><x xmlns='http://jabber.org/protocol/muc'>{}</x></presence>"
+    hers.send(enter.format(f'{room}/jul', ''))
+    hers.presence(from_=f'{room}/jul')
+    fields = {'persistentroom': 1, 'roomname': 'The garden', 'roomdesc': 'ü', 'publicroom': 0,
+              'membersonly': 1, 'passwordprotectedroom': 1, 'roomsecret': 'sesam',
+              'whois': 'anyone', 'moderatedroom': 1, 'changesubject': 1, 'historylength': 9}
+    hers.set(OWNER.format(''.join(f"<field var='muc#roomconfig_{name}'><value>{value}</value></field>"
+                                  for name, value in fields.items())), to=room)
+    for jid, affiliation in ((romeo.jid, 'member'), ('nurse@example.net', 'admin'),
+                             ('tybalt@example.org', 'outcast')):
+        hers.set(ADMIN.format(f"<item affiliation='{affiliation}' jid='{jid}'/>"), to=room)
+    hers.set(NICKNAME.format('jul'), to=room)
+    his.send(enter.format(f'{room}/rom', '<password>sesam</password>'))
+    his.presence(from_=f'{room}/rom')
+    hers.send(f"<message type='groupchat' to='{room}'><subject>night</subject></message>")
+    for client, text in ((hers, 'hello'), (his, 'who is there?')):
+        client.send(f"<message type='groupchat' to='{room}' id='{len(text)}'><body>{text}</body></message>")
+        client.message(id=str(len(text)))
 
 
 def fill(peer, juliet, romeo):
