@@ -31,6 +31,8 @@
 #define ROOM_SEATS_MAX   32           /* clients of one occupant */
 #define ROOM_PAST_BYTES  (1024 * 1024) /* of the messages that who enters gets */
 #define ROOM_REASON_MAX  4096         /* bytes of a reason */
+#define ROOM_NOTICES_MAX 32           /* to people about their affiliations (section 18.1) ... */
+#define ROOM_NOTICES_MS  (60 * 1000)  /* ... in so long */
 #define OCCUPANT_ID_LEN  32           /* XEP-0421: hexadecimal */
 
 struct room;
@@ -111,6 +113,8 @@ struct room {
 	bool unsaved;             /* writing failed */
 	uint32_t writing;         /* operations under way */
 	struct timer timer;       /* idle; locked; unsaved */
+	uint64_t notices_ms;      /* monotonic: since then n_notices were sent, or refused */
+	uint32_t n_notices;
 	struct room_invited *invited;   /* section 7.8.2: its module's, like the next ones */
 	struct room_requests *requests; /* section 9.9 */
 	struct room_hats *hats;   /* XEP-0317 */

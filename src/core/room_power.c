@@ -290,13 +290,13 @@ static void remove_for(struct occupant *o, enum muc_status why, struct jid actor
 		.reason = reason });
 }
 
-/* Section 5.1: what a moderator decided holds for the next visit too. Where no place is left for
- * that, it holds for this one. */
+/* Section 5.1: what a moderator decided in a moderated room holds for the next visit too. Where no
+ * place is left for that, it holds for this one. */
 static void keep_role(const struct occupant *o)
 {
 	struct room *r = o->room;
-	enum role usual = role_at_entry(room_affiliation(r, o->bare), r->config.moderated);
-	enum role kept = o->role == usual ? ROLE_NONE : o->role;
+	bool usual = o->role == role_at_entry(room_affiliation(r, o->bare), r->config.moderated);
+	enum role kept = usual || !r->config.moderated ? ROLE_NONE : o->role;
 	struct member *m = kept == ROLE_NONE ? room_member(r, o->bare) : entry_of(r, o->bare);
 
 	if (!m || m->role == kept)
@@ -314,8 +314,7 @@ void room_change_role(struct occupant *o, enum role to, struct jid actor, struct
 	if (o->role == to)
 		return;
 	o->role = to;
-	if (o->room->config.moderated)
-		keep_role(o);
+	keep_role(o);
 	room_show_again(o, actor, reason);
 }
 
@@ -355,6 +354,18 @@ static bool sees_jids(const struct occupant *o)
 	return room_shows_jids(o->room, o);
 }
 
+/* So that nobody has a room write to people without end. */
+static bool has_notices_left(struct room *r)
+{
+	uint64_t now = r->shard->loop.now;
+
+	if (now - r->notices_ms >= ROOM_NOTICES_MS) {
+		r->notices_ms = now;
+		r->n_notices = 0;
+	}
+	return r->n_notices++ < ROOM_NOTICES_MAX;
+}
+
 /* Section 18.1: somebody whom others have changed is told too, out of courtesy. */
 static void tell_of_absent(struct room *r, const struct member *m, struct jid actor,
 	struct str reason)
@@ -362,7 +373,7 @@ static void tell_of_absent(struct room *r, const struct member *m, struct jid ac
 	bool by_others = jid_is_set(actor) && !jid_eq_bare(m->jid, actor);
 
 	room_tell_some(r, NULL, news_of(r, m, reason, 0), sees_jids);
-	if (by_others && m->jid.n_local)
+	if (by_others && m->jid.n_local && has_notices_left(r))
 		room_tell_one(r, m->jid, news_of(r, m, reason, STATUS_AFFILIATION_CHANGED));
 }
 
@@ -445,17 +456,16 @@ bool room_register_nick(struct room *r, struct jid whom, struct str nick)
 
 /* ---- configuration ---- */
 
-/* Those who have the role that they entered with get the one that they would enter with now. */
-static void change_voice(struct occupant *o)
+/* The room is moderated now, or is no more: he has the role that he would enter with. False: as
+ * before. */
+static bool change_voice(struct occupant *o)
 {
-	struct room *r = o->room;
-	enum affiliation a = room_affiliation(r, o->bare);
-	enum role now = role_at_entry(a, r->config.moderated);
+	enum role now = room_role_at_entry(o->room, o->bare);
 
-	if (o->role != role_at_entry(a, !r->config.moderated) || o->role == now)
-		return;
+	if (o->role == MODERATOR || o->role == now)
+		return false;
 	o->role = now;
-	room_show_again(o, (struct jid){ 0 }, STR_NULL);
+	return true;
 }
 
 static void apply(struct room *r, const struct room_config *before)
@@ -464,11 +474,10 @@ static void apply(struct room *r, const struct room_config *before)
 	bool closed = now->members_only && !before->members_only;
 
 	list_each_safe(o, &r->in_order, struct occupant, link) {
+		bool again = now->moderated != before->moderated && change_voice(o);
 		if (closed && room_power(r, o->bare) < MEMBER)
 			remove_for(o, STATUS_MEMBERS_ONLY, (struct jid){ 0 }, STR_NULL);
-		else if (now->moderated != before->moderated)
-			change_voice(o);
-		else if (o->told != !!(now->shown & 1u << o->role))
+		else if (again || o->told != !!(now->shown & 1u << o->role))
 			room_show_again(o, (struct jid){ 0 }, STR_NULL);
 	}
 }

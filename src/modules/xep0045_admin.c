@@ -4,7 +4,7 @@
  * Lists by role or affiliation, and changes of them. A request is checked as a whole before any of
  * it is done, and is refused as a whole; then its items are done in their order. Roles change at
  * once, behind the answer, as the examples have it; affiliations are answered when they are stored.
- * Who is added to a room for members only is invited. What follows from a change, and who may make
+ * Who is added to a room for members only is invited, unless too many were of late. What follows from a change, and who may make
  * it, is in core/room_power.c.
  *
  * Left out: lists in pages. Options: getmemberlist of the room; room_members of the server. Stores:
@@ -329,6 +329,8 @@ static enum stanza_error check(struct request *q)
 /* Section 9.5, example 134. */
 static void invite(const struct request *q, const struct item *it)
 {
+	if (!room_invites_left(q->c->room, q->iq->from))
+		return;
 	room_invite(q->c->room, &(struct room_invite){ .inviter = q->iq->from, .to = it->jid,
 		.reason = it->reason.n ? it->reason : STR_NULL });
 }
