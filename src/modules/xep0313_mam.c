@@ -25,7 +25,6 @@
 #include "core/archive.h"
 
 #include "base/bug.h"
-#include "core/client.h"
 #include "core/message.h"
 #include "core/module.h"
 #include "core/room_archive.h"
@@ -305,15 +304,14 @@ static void write_result(struct shard *s, const struct query *q, const struct le
 	w_close(&w);
 }
 
-/* How many bytes of a page the connection of a reader can take now; session NULL: he is on another
- * server. */
-static size_t page_bytes(struct shard *shard, struct session *s)
+/* How many bytes of a page its reader can take now: many archives may be asked at once. session NULL:
+ * he is on another server. */
+static size_t page_bytes(const struct shard *shard, const struct session *s)
 {
-	struct settings *set = shard->settings;
+	const struct settings *set = shard->settings;
 	uint32_t max = set->max_out < set->unacked_max ? set->max_out : set->unacked_max;
-	const struct buf *out = s && session_is_connected(s) ? c2s_out(&s->client->stream) : NULL;
 
-	return out && out->n > max / 4 ? 0 : max / 4;
+	return !s || session_has_room(s, max / 4) ? max / 4 : 0;
 }
 
 /* Cuts the page where the connection has no room for more, at its far end. True: it was cut. */
