@@ -106,6 +106,48 @@ static void test_who_has_an_archive(void **state)
 	core_side_clear(&x);
 }
 
+/* XEP-0313 section 3: content, and no changes of state; XEP-0334 section 4. */
+static void test_what_is_worth_keeping(void **state)
+{
+	static const struct {
+		const char *children;
+		bool worth;
+	} cases[] = {
+		{ "<body>1</body>", true },
+		{ "<subject/>", true },
+		{ "<encrypted xmlns='eu.siacs.conversations.axolotl'/>", true },
+		{ "", false },
+		{ "<thread>t</thread>", false },
+		{ "<composing xmlns='http://jabber.org/protocol/chatstates'/>", false },
+		{ "<composing xmlns='http://jabber.org/protocol/chatstates'/>"
+			"<store xmlns='urn:xmpp:hints'/>", true },
+		{ "<no-copy xmlns='urn:xmpp:hints'/>", false },
+		{ "<body>1</body><no-store xmlns='urn:xmpp:hints'/>", false },
+		{ "<body>1</body><no-permanent-store xmlns='urn:xmpp:hints'/>", false },
+		{ "<origin-id xmlns='urn:xmpp:sid:0' id='1'/>", false },
+		{ "<occupant-id xmlns='urn:xmpp:occupant-id:0' id='1'/>", false },
+		{ "<delay xmlns='urn:xmpp:delay' stamp='2002-09-10T23:08:25Z'/>", false },
+		{ "<result xmlns='urn:xmpp:mam:2' id='1'/>", false },
+		{ "<x xmlns='http://jabber.org/protocol/muc#user'><status code='104'/></x>", false },
+		{ "<x xmlns='http://jabber.org/protocol/muc#user'><invite from='a@b'/></x>", true },
+		{ "<x xmlns='http://jabber.org/protocol/muc#user'><decline from='a@b'/></x>", true },
+	};
+	struct xml_table table = { 0 };
+	struct arena a;
+
+	arena_init(&a, 1024);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct stanza *st = stanza_scan(&table,
+			str_printf(&a, "<message>%s</message>", cases[i].children), &a);
+		print_message("%s\n", cases[i].children);
+		assert_non_null(st);
+		assert_int_equal(archive_is_worth(st), cases[i].worth);
+		stanza_unref(&st);
+	}
+	xml_table_clear(&table);
+	arena_clear(&a);
+}
+
 /* XEP-0431, and XEP-0380 section 4: a body may be a stand-in for what is encrypted. */
 static void test_what_is_searched(void **state)
 {
@@ -126,6 +168,14 @@ static void test_what_is_searched(void **state)
 			"</message>", "", "juliet@a.example" },
 		{ "no addresses", "<message><body>1</body></message>", "1", "" },
 		{ "no stanza", "<message", "", "" },
+		{ "in a room", "<message type='groupchat' from='romeo@a.example/nick'><body>1</body>"
+			"<x xmlns='http://jabber.org/protocol/muc#user'>"
+			"<item jid='juliet@a.example/x'/></x></message>", "1", "juliet@a.example" },
+		{ "by the room", "<message type='groupchat' from='romeo@a.example'><body>1</body>"
+			"</message>", "1", "" },
+		{ "by a room to an account", "<message type='groupchat' from='room@b.example/nick'>"
+			"<x xmlns='http://jabber.org/protocol/muc#user'>"
+			"<item jid='juliet@a.example/x'/></x></message>", "", "room@b.example" },
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -148,6 +198,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_wanted),
 		cmocka_unit_test(test_rules_are_bounded),
 		cmocka_unit_test(test_who_has_an_archive),
+		cmocka_unit_test(test_what_is_worth_keeping),
 		cmocka_unit_test(test_what_is_searched),
 	};
 
