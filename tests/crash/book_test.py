@@ -10,6 +10,7 @@ class Chat:
     def __init__(self, count=3, session=1):
         self.book = Book()
         self.a, self.b = self.book.reader('a'), self.book.reader('b')
+        self.room, self.heard = self.book.reader('room'), self.book.reader('b in the room')
         self.messages = []
         for _ in range(count):
             self.add(session)
@@ -24,6 +25,16 @@ class Chat:
         self.b.see(key, id, 100)
         self.a.archive.append((id, key))
         self.b.archive.append((id, key))
+        return message
+
+    def say(self, session=1, acked=True, kept=1):
+        """a says something in a room that b is in."""
+        message = self.book.write('a', 'room', 'text', in_room=True)
+        self.book.sent(message, session)
+        if acked:
+            self.book.acked(message)
+        self.heard.see(message.key, 'id0', 100)
+        self.room.archive += [(f'id{n}', message.key) for n in range(kept)]
         return message
 
     def faults(self):
@@ -100,6 +111,31 @@ class VerdictTest(unittest.TestCase):
             chat.add(2)
             chat.b.archive.reverse()
             self.assertEqual(chat.faults(), faults, acked)
+
+    def test_room(self):
+        for acked, kept, faults in ((True, 1, {}), (True, 0, {'unarchived': 1}), (False, 0, {}),
+                                    (False, 1, {}), (True, 2, {'twice': 1})):
+            chat = Chat()
+            message = chat.say(acked=acked, kept=kept)
+            self.assertEqual(chat.faults(), faults, (acked, kept))
+            self.assertEqual(chat.book.key(message.body, 'a'), message.key)
+
+    def test_order_in_a_room(self):
+        chat = Chat(0)
+        for _ in range(2):
+            chat.say()
+        chat.room.archive.reverse()
+        self.assertEqual(chat.faults(), {'disorder': 1})
+        chat.room.archive.reverse()
+        chat.heard.view = dict(reversed(chat.heard.view.items()))
+        self.assertEqual(chat.faults(), {'disorder': 1})
+
+    def test_heard_again(self):
+        for id, session, faults in (('id9', 100, {'twice': 1}), ('id0', 101, {}),
+                                    ('id9', 101, {'twice': 1})):
+            chat = Chat(0)
+            self.assertFalse(chat.heard.see(chat.say().key, id, session))
+            self.assertEqual(chat.faults(), faults, (id, session))
 
     def test_strange(self):
         chat = Chat()

@@ -13,10 +13,10 @@ stream management it came over (None: a page of the archive)."""
 
 
 class Message:
-    __slots__ = ('sender', 'to', 'body', 'session', 'sent', 'acked', 'refused')
+    __slots__ = ('sender', 'to', 'in_room', 'body', 'session', 'sent', 'acked', 'refused')
 
-    def __init__(self, sender, to, body):
-        self.sender, self.to, self.body = sender, to, body
+    def __init__(self, sender, to, in_room, body):
+        self.sender, self.to, self.in_room, self.body = sender, to, in_room, body
         self.session = None     # the sender's session it was sent in
         self.sent = None        # when, by the book's clock
         self.acked = None       # when the server acknowledged it
@@ -37,7 +37,8 @@ def key_of(body):
 
 
 class Reader:
-    """What one account has of the messages: what its client has shown, and its archive."""
+    """What one account has of the messages: what its client has shown, and its archive. A room has
+    an archive, and those who are in it show what they hear there."""
 
     def __init__(self, name):
         self.name = name
@@ -75,8 +76,9 @@ class Book:
 
     # ---- what the sender knows ----
 
-    def write(self, sender, to, filling):
-        message = Message(sender, to, f'{sender}-{to}-{len(self.messages)}\n{filling}')
+    def write(self, sender, to, filling, in_room=False):
+        """in_room: `to` is the name of a room."""
+        message = Message(sender, to, in_room, f'{sender}-{to}-{len(self.messages)}\n{filling}')
         self.messages[message.key] = message
         return message
 
@@ -109,7 +111,7 @@ class Verdict:
     def __init__(self, book):
         self.book = book
         self.missing = []       # acknowledged, and the recipient has it nowhere
-        self.unarchived = []    # acknowledged, not in the archives of both
+        self.unarchived = []    # acknowledged, not in the archives of both, or of the room
         self.unseen = []        # in the archive, but the client came past it
         self.twice = []
         self.disorder = []
@@ -123,6 +125,10 @@ class Verdict:
 
     def judge(self, message, archives):
         if not message.accepted:
+            return
+        if message.in_room:
+            if message.key not in archives[message.to]:
+                self.unarchived.append(f'{message.key} in the archive of {message.to}')
             return
         seen = message.key in self.book.reader(message.to).view
         kept = message.key in archives[message.to]

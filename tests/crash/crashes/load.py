@@ -1,10 +1,12 @@
-"""The load: pairs of persons who write to each other, all habits with all."""
+"""The load: pairs of persons who write to each other, all habits with all; and a room, for those
+pairs whose habits are the same."""
 import asyncio
 import itertools
 from collections import Counter
 
 from crashes.book import Book
 from crashes.person import HABITS, PASSWORD, Person
+from crashes.room import Talker, make_room
 from crashes.stream import Stream
 
 RATE = 12             # messages a second of each person
@@ -18,8 +20,8 @@ class Stuck(Exception):
 
 
 class Load:
-    def __init__(self, port, seed, rate=RATE):
-        self.port, self.seed, self.rate = port, seed, rate
+    def __init__(self, port, seed, rate=RATE, room=False):
+        self.port, self.seed, self.rate, self.room = port, seed, rate, room
         self.book = Book()
         self.counts = Counter()
         self.quiet = False    # no new messages, nobody leaves
@@ -28,8 +30,9 @@ class Load:
         self.persons = []
         for n, habits in enumerate(itertools.combinations_with_replacement(HABITS, 2)):
             names = f'a{n}', f'b{n}'
-            self.persons += [Person(names[0], habits[0], names[1], habits[1], self),
-                             Person(names[1], habits[1], names[0], habits[0], self)]
+            kind = Talker if room and habits[0] is habits[1] else Person
+            self.persons += [kind(names[0], habits[0], names[1], habits[1], self),
+                             kind(names[1], habits[1], names[0], habits[0], self)]
 
     def spawn(self, coroutine):
         """A task whose failure is not lost."""
@@ -47,6 +50,8 @@ class Load:
             await stream.register(person.name, PASSWORD)
             await stream.close()
         await asyncio.gather(*map(one, self.persons))
+        if self.room:
+            await make_room(self.port)
 
     def begin(self):
         self.tasks = [self.spawn(person.live()) for person in self.persons]
@@ -76,11 +81,13 @@ class Load:
             raise self.problems[0]
 
     async def read_archives(self):
-        """Of all, one after the other in four rows."""
+        """Of all, one after the other in four rows; and the room's."""
         waiting = iter(self.persons)
 
         async def some():
             for person in waiting:
                 await person.read_archive()
         await asyncio.gather(*(some() for _ in range(4)))
+        if self.room:
+            await next(p for p in self.persons if isinstance(p, Talker)).read_room()
         self.check()

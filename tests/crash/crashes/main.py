@@ -42,8 +42,8 @@ def main(description):
     asyncio.run(rounds.run(args.rounds))
     sums = rounds.sums
     print(f'{args.server}: {sums["rounds"]} rounds in {time.monotonic() - start:.0f} s, '
-          f'{rounds.broken} broken off; {sums["sent"]} sent, {sums["acknowledged"]} acknowledged, '
-          f'{sums["refused"]} refused; '
+          f'{rounds.broken} broken off; {sums["sent"]} sent, {sums["acknowledged"]} acknowledged '
+          f'({sums["in the room"]} in the room), {sums["refused"]} refused; '
           + ', '.join(f'{rounds.faults[kind]} {kind}' for kind in (*Verdict.KINDS, 'complaints')))
     failed = rounds.broken or any(rounds.faults.values())
     return 1 if failed and server.ours else 0

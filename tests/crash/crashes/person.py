@@ -155,15 +155,17 @@ class Person:
         resumable = answer.get('resume') in ('true', '1')
         self.session = Session(jid, answer.get('id') if resumable else None)
         self.online = True
-        self.send('<presence/>')
+        self.arrive()
         self.catching = self.load.spawn(self.catch_up(self.session))
         for element in self.stream.early:
             self.on_stanza(element)
         for message in self.again:
             self.book.resent += 1
-            self.send_message(self.book.write(self.name, self.partner,
-                                              message.body.partition('\n')[2]))
+            self.send_again(message, message.body.partition('\n')[2])
         self.again = []
+
+    def arrive(self):
+        self.send('<presence/>')
 
     def end_session(self):
         if not self.session:
@@ -180,6 +182,9 @@ class Person:
         if self.online:
             self.stream.send(text)
 
+    def send_again(self, message, filling):
+        self.send_message(self.book.write(self.name, self.partner, filling))
+
     def send_message(self, message):
         self.book.sent(message, self.session.number)
         to = self.partner_jid if self.partner_jid and self.random.random() < 0.2 else \
@@ -191,16 +196,20 @@ class Person:
         self.stream.send(f"<r xmlns='{SM[1:-1]}'/>")
         await self.stream.drain()
 
+    def filling(self):
+        return 'x' * self.random.randrange(BODY_MAX)
+
+    def say(self):
+        if self.random.random() < 0.1:
+            self.send(f"<message to='{self.partner}@{DOMAIN}' type='chat'>{TYPING}</message>")
+        self.send_message(self.book.write(self.name, self.partner, self.filling()))
+
     async def talk(self):
         """Messages, as long as it is not to be quiet; then the acknowledgement of all."""
         while True:
             quiet = self.load.quiet
             if not quiet and len(self.session.unacked) < UNACKED_MAX:
-                if self.random.random() < 0.1:
-                    self.send(f"<message to='{self.partner}@{DOMAIN}' type='chat'>{TYPING}"
-                              '</message>')
-                filling = 'x' * self.random.randrange(BODY_MAX)
-                self.send_message(self.book.write(self.name, self.partner, filling))
+                self.say()
             if self.session.unacked and (quiet or self.random.random() < 0.4):
                 await self.ask_for_ack()
             await asyncio.sleep(ASK_AGAIN_SECONDS if quiet else
@@ -283,13 +292,13 @@ class Person:
         self.send(f"<iq type='{kind}' id='{number}'{to}>{payload}</iq>")
         return await asyncio.wait_for(session.waiting[number], PATIENCE_SECONDS)
 
-    async def page(self, session, where, size=PAGE_MAX):
-        """A page of the archive (XEP-0313 section 4): results, and the element fin; or None,
-        None if the archive does not know the place."""
+    async def page(self, session, where, size=PAGE_MAX, archive=None):
+        """A page of the archive (XEP-0313 section 4), or of another one: results, and the element
+        fin; or None, None if the archive does not know the place."""
         number = f'q{next(Person.ids)}'
         answer = await self.ask(session, 'set', (
             f"<query xmlns='{MAM[1:-1]}' queryid='{number}'><set xmlns='{RSM[1:-1]}'>"
-            f'<max>{size}</max>{where}</set></query>'))
+            f'<max>{size}</max>{where}</set></query>'), f" to='{archive}'" if archive else '')
         results = session.results.pop(number, [])
         fin = answer.find(f'{MAM}fin')
         if fin is None and answer.find('.//{urn:ietf:params:xml:ns:xmpp-stanzas}'
@@ -299,11 +308,12 @@ class Person:
             raise Refused(f'an archive query gets {ET.tostring(answer, "unicode")}')
         return results, fin
 
-    async def pages(self, session, after):
+    async def pages(self, session, after, archive=None):
         """All results behind a place, oldest first; None if the archive does not know it."""
         found = []
         while True:
-            results, fin = await self.page(session, f'<after>{after}</after>' if after else '')
+            results, fin = await self.page(session, f'<after>{after}</after>' if after else '',
+                                           archive=archive)
             if results is None:
                 return None
             found += results

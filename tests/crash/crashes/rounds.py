@@ -39,7 +39,7 @@ class Rounds:
         self.server = self.kind(self.folder, self.fault.environment(self.folder))
         self.known = set()
         await self.server.start()
-        self.load = Load(self.server.port, f'{self.seed} {self.number}')
+        self.load = Load(self.server.port, f'{self.seed} {self.number}', room=self.kind.ours)
         await self.load.register()
         await self.fault.prepare(self.server)
         self.load.begin()
@@ -124,7 +124,8 @@ class Rounds:
         messages = self.load.book.messages.values()
         return Counter({
             'sent': len(messages), 'acknowledged': sum(m.accepted for m in messages),
-            'refused': sum(m.refused for m in messages), 'resent': self.load.book.resent})
+            'refused': sum(m.refused for m in messages), 'resent': self.load.book.resent,
+            'in the room': sum(m.accepted and m.in_room for m in messages)})
 
     # ---- what is said ----
 
@@ -137,8 +138,9 @@ class Rounds:
         self.faults += Counter({kind: len(texts) for kind, texts in faults.items()})
         print(f'{"FAILED" if failed else "ok"} {self.name}-{self.number}: '
               f'{times[0]:.1f} s of load, down {times[1]:.1f} s, at rest {times[2]:.1f} s later; '
-              f'{tally["sent"]} sent, {tally["acknowledged"]} acknowledged, '
-              f'{tally["refused"]} refused, {tally["resent"]} again; {counts["resumed"]} resumed, '
+              f'{tally["sent"]} sent, {tally["acknowledged"]} acknowledged '
+              f'({tally["in the room"]} in the room), {tally["refused"]} refused, '
+              f'{tally["resent"]} again; {counts["resumed"]} resumed, '
               f'{counts["not resumed"]} not, {counts["anew"]} anew, {counts["walks"]} walks; '
               + ', '.join(f'{len(texts)} {kind}' for kind, texts in faults.items()), flush=True)
         for kind, texts in faults.items():

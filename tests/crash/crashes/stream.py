@@ -129,9 +129,10 @@ class Stream:
         self.send(HEADER.format(DOMAIN))
         await self.answer(f'{STREAM}features')
 
-    async def ask(self, kind, payload):
+    async def ask(self, kind, payload, to=None):
         """The answer to an IQ."""
-        self.send(f"<iq type='{kind}' id='ask'>{payload}</iq>")
+        address = f" to='{to}'" if to else ''
+        self.send(f"<iq type='{kind}' id='ask'{address}>{payload}</iq>")
         answer = await self.answer(f'{CLIENT}iq')
         if answer.get('type') != 'result':
             raise Refused(f'{payload} gets {ET.tostring(answer, "unicode")}')
