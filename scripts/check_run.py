@@ -30,7 +30,8 @@ CRASHES = [('none', 20), ('power-cut', 5), ('slow-sync', 5)]
 
 # Tests of the running server that ThreadSanitizer is to see.
 SHARDS = [f'tests/integration/test_{name}.py' for name in
-          ('shards', 'messages', 'offline', 'presence', 'registration', 'subscription')]
+          ('shards', 'messages', 'offline', 'presence', 'registration', 'subscription', 'commands',
+           'ctl_rooms')]
 
 SANITIZERS = {
     'ASAN_OPTIONS': 'detect_leaks=1:abort_on_error=1:detect_stack_use_after_return=1',

@@ -5,6 +5,8 @@ NS = {
     'blocking': 'urn:xmpp:blocking',
     'c': 'jabber:client',
     'cb': 'urn:xmpp:sasl-cb:0',
+    'commands': 'http://jabber.org/protocol/commands',
+    'data': 'jabber:x:data',
     'delay': 'urn:xmpp:delay',
     'info': 'http://jabber.org/protocol/disco#info',
     'items': 'http://jabber.org/protocol/disco#items',
