@@ -379,7 +379,7 @@ static bool is_request(const struct stanza *st)
 
 static void create(struct shard *s, struct host *h, struct stanza *st, struct jid to)
 {
-	if (jid_is_bare(to)) {
+	if (!room_nick_is_visible(jid_resource(to))) {
 		room_bounce(s, st, ERR_JID_MALFORMED, STR("a nickname is missing"));
 		return;
 	}

@@ -209,6 +209,9 @@ struct seat *room_seat(const struct room *r, struct jid full);
 /* An occupant who is this person, or NULL; the first that entered. */
 struct occupant *room_occupant_of(const struct room *r, struct jid bare);
 
+/* Section 17.1: a nickname, canonical, is more than spaces. */
+bool room_nick_is_visible(struct str nick);
+
 /* Presence for the room or an occupant. */
 void room_presence(struct room *r, struct stanza *st, struct jid to);
 

@@ -637,10 +637,9 @@ static void update(struct seat *seat, struct stanza *st, struct str nick)
 	}
 }
 
-/* Section 17.1: one that is nothing but spaces cannot be seen. */
-static bool is_visible(struct str nick)
+bool room_nick_is_visible(struct str nick)
 {
-	return str_trim(nick).n;
+	return str_trim(nick).n; /* OpaqueString has no other spaces */
 }
 
 static void available(struct room *r, struct stanza *st, struct jid to)
@@ -648,7 +647,7 @@ static void available(struct room *r, struct stanza *st, struct jid to)
 	struct seat *seat = room_seat(r, st->from);
 	struct str nick = jid_resource(to);
 
-	if (!is_visible(nick))
+	if (!room_nick_is_visible(nick))
 		room_bounce(r->shard, st, ERR_JID_MALFORMED, STR("a nickname is missing"));
 	else if (!seat && room_is_entering(st))
 		enter(r, st, nick);

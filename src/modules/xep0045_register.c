@@ -1,11 +1,11 @@
 /* XEP-0045 Multi-User Chat, version 1.35.5: registering with a room (sections 7.10 and 9.9)
  *
  * Who registers has a nickname in the room that nobody else can have, and is a member of it.
- * Anybody may register with an open room. Where membership means more, in a room for members only
- * and, for who has no voice, in a moderated one, somebody who is no member asks for it: the form
- * goes to the administrators and owners, who answer it. What they answer needs nothing that the
- * room would have to remember: they may make anybody a member. Members choose a nickname, and
- * another one, at once.
+ * Anybody may register with an open room. Where membership means more, in a room for members only,
+ * for who is not inside in one with a password, and for who has no voice in a moderated one,
+ * somebody who is no member asks for it: the form goes to the administrators and owners, who answer
+ * it. What they answer needs nothing that the room would have to remember: they may make anybody a
+ * member. Members choose a nickname, and another one, at once.
  *
  * Registering ends with the nickname and, where anybody may register, the membership too.
  *
@@ -191,13 +191,12 @@ static enum outcome ask(struct ctx *c, const struct stanza *iq, struct str nick)
 
 /* ---- being registered ---- */
 
-/* Section 17.1: a nickname is to be seen. */
 static bool read_nick(const struct xml_doc *d, const struct xml_node *form, struct arena *a,
 	struct str *out)
 {
 	struct str nick = form_value(d, form_field(d, form, STR("muc#register_roomnick"), a), a);
 
-	return nick.n && jid_prep_resource(nick, a, out) && str_trim(*out).n;
+	return nick.n && jid_prep_resource(nick, a, out) && room_nick_is_visible(*out);
 }
 
 /* Whether it is another person's: reserved, or in use. */
@@ -225,7 +224,7 @@ static bool needs_approval(const struct ctx *c, struct jid who)
 
 	if (room_affiliation(r, who) != AFFILIATION_NONE)
 		return false;
-	if (r->config.members_only)
+	if (r->config.members_only || (r->config.has_secret && !c->seat))
 		return true;
 	return r->config.moderated && !(c->seat && c->seat->occupant->role >= PARTICIPANT);
 }
