@@ -325,6 +325,9 @@ bool room_register_nick(struct room *r, struct jid whom, struct str nick);
 /* Who has registered it, or NULL. */
 struct member *room_nick_owner(const struct room *r, struct str nick);
 
+/* Whether a nickname is another person's: reserved, or in use. */
+bool room_nick_is_taken(const struct room *r, struct jid who, struct str nick);
+
 /* Changes a role; ROLE_NONE removes the occupant (section 8.2). */
 void room_change_role(struct occupant *o, enum role to, struct jid actor, struct str reason);
 

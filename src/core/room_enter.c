@@ -443,9 +443,8 @@ static bool is_full(const struct room *r)
 static enum stanza_error nick_fault(const struct room *r, struct str nick, struct jid who)
 {
 	const struct occupant *o = room_occupant(r, nick);
-	const struct member *m = room_nick_owner(r, nick);
 
-	if ((o && !jid_eq_bare(o->bare, who)) || (m && !jid_eq_bare(m->jid, who)))
+	if (room_nick_is_taken(r, who, nick))
 		return ERR_CONFLICT;
 	if (o && o->n_seats >= ROOM_SEATS_MAX)
 		return ERR_RESOURCE_CONSTRAINT;

@@ -90,6 +90,14 @@ struct member *room_nick_owner(const struct room *r, struct str nick)
 	return n ? container_of(n, struct member, by_nick) : NULL;
 }
 
+bool room_nick_is_taken(const struct room *r, struct jid who, struct str nick)
+{
+	const struct member *m = room_nick_owner(r, nick);
+	const struct occupant *o = room_occupant(r, nick);
+
+	return (m && !jid_eq_bare(m->jid, who)) || (o && !jid_eq_bare(o->bare, who));
+}
+
 bool room_member_is_nothing(const struct member *m)
 {
 	return m->affiliation == AFFILIATION_NONE && m->role == ROLE_NONE && !m->nick;

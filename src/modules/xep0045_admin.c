@@ -4,8 +4,8 @@
  * Lists by role or affiliation, and changes of them. A request is checked as a whole before any of
  * it is done, and is refused as a whole; then its items are done in their order. Roles change at
  * once, behind the answer, as the examples have it; affiliations are answered when they are stored.
- * Who is added to a room for members only is invited, unless too many were of late. What follows from a change, and who may make
- * it, is in core/room_power.c.
+ * Who is added to a room for members only is invited, unless too many were of late. What follows
+ * from a change, and who may make it, is in core/room_power.c.
  *
  * Left out: lists in pages. Options: getmemberlist of the room; room_members of the server. Stores:
  * members of rooms. */
@@ -22,7 +22,8 @@ struct item {
 	enum role role;
 	enum affiliation affiliation;
 	struct jid jid;      /* bare; of an affiliation */
-	struct str nick;     /* an occupant's; or to be registered: null for as it is, empty for none */
+	struct str nick;     /* an occupant's; or the one to be reserved: null for as it is, empty for
+			      * none */
 	struct str reason;   /* empty: none */
 };
 
@@ -103,8 +104,8 @@ static void write_affiliation(const struct room *r, struct writer *w, enum affil
 	const struct member **all = arena_alloc(&r->shard->loop.turn, r->members.n * sizeof *all);
 	size_t n = 0;
 
-	for (struct map_node *at = map_next(&r->members, NULL); at; at = map_next(&r->members, at)) {
-		const struct member *m = container_of(at, struct member, node);
+	for (struct map_node *e = map_next(&r->members, NULL); e; e = map_next(&r->members, e)) {
+		const struct member *m = container_of(e, struct member, node);
 		if (m->affiliation == a)
 			all[n++] = m;
 	}
@@ -192,9 +193,10 @@ static enum stanza_error read_reserved(struct request *q, const struct xml_node 
 		out->nick = STR_NULL;
 	if (!out->nick.n)
 		return ERR_COUNT;
-	if (!str_trim(nick).n) /* section 17.1 */
+	enum stanza_error e = read_nick(q, nick, &out->nick);
+	if (e == ERR_COUNT && !room_nick_is_visible(out->nick))
 		return wrong(q, ERR_NOT_ACCEPTABLE, "a nickname is to be seen");
-	return read_nick(q, nick, &out->nick);
+	return e;
 }
 
 static enum stanza_error read_affiliation(struct request *q, const struct xml_node *el,
@@ -282,15 +284,6 @@ static enum stanza_error check_roles(struct request *q)
 	return ERR_COUNT;
 }
 
-/* Whether the nickname is another person's: reserved, or in use. */
-static bool is_taken(const struct room *r, const struct item *it)
-{
-	const struct member *m = room_nick_owner(r, it->nick);
-	const struct occupant *o = room_occupant(r, it->nick);
-
-	return (m && !jid_eq(m->jid, it->jid)) || (o && !jid_eq(o->bare, it->jid));
-}
-
 static enum stanza_error check_affiliations(struct request *q)
 {
 	struct room *r = q->c->room;
@@ -308,7 +301,7 @@ static enum stanza_error check_affiliations(struct request *q)
 	if (e != ERR_COUNT)
 		return e;
 	for (const struct item *it = q->items; it < q->items + q->n; it++)
-		if (!it->is_role && it->nick.n && is_taken(r, it))
+		if (!it->is_role && it->nick.n && room_nick_is_taken(r, it->jid, it->nick))
 			return wrong(q, ERR_CONFLICT, "a nickname is another person's");
 	return room_has_place(r, added) ? ERR_COUNT
 		: wrong(q, ERR_RESOURCE_CONSTRAINT, "the room has no place for more");

@@ -199,15 +199,6 @@ static bool read_nick(const struct xml_doc *d, const struct xml_node *form, stru
 	return nick.n && jid_prep_resource(nick, a, out) && room_nick_is_visible(*out);
 }
 
-/* Whether it is another person's: reserved, or in use. */
-static bool is_taken(const struct room *r, struct jid who, struct str nick)
-{
-	const struct member *m = room_nick_owner(r, nick);
-	const struct occupant *o = room_occupant(r, nick);
-
-	return (m && !jid_eq(m->jid, who)) || (o && !jid_eq(o->bare, who));
-}
-
 /* False: the room takes no more members. actor: unset for who registers himself. */
 static bool enrol(struct room *r, struct jid who, struct str nick, struct jid actor)
 {
@@ -244,7 +235,7 @@ static enum outcome enter_name(struct ctx *c, const struct stanza *iq)
 
 	if (!form || !read_nick(&iq->doc, form, turn, &nick))
 		return refuse(c, iq, ERR_BAD_REQUEST, STR("a form with a nickname is needed"));
-	if (is_taken(c->room, who, nick))
+	if (room_nick_is_taken(c->room, who, nick))
 		return refuse(c, iq, ERR_CONFLICT, STR("the nickname is another person's"));
 	if (needs_approval(c, who))
 		return ask(c, iq, nick);
@@ -337,7 +328,7 @@ static enum stanza_error approve(struct room *r, const struct stanza *m,
 	who = jid_bare(who);
 	if (room_affiliation(r, who) == OUTCAST)
 		return ERR_NOT_ALLOWED;
-	if (is_taken(r, who, nick))
+	if (room_nick_is_taken(r, who, nick))
 		return ERR_CONFLICT;
 	return enrol(r, who, nick, actor) ? ERR_COUNT : ERR_RESOURCE_CONSTRAINT;
 }

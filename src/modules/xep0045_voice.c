@@ -4,8 +4,8 @@
  * remembers nothing but when somebody asked: what a moderator approves is what he may do anyway
  * (section 8.3). Who asks again before ASK_AGAIN_MS are over is refused.
  *
- * Left out: requests for another role than participant; telling who asked that he is denied. Options:
- * allowvoicerequests of the room. Stores: the role, in a moderated room. */
+ * Left out: requests for another role than participant; telling who asked that he is denied.
+ * Options: allowvoicerequests of the room. Stores: the role, in a moderated room. */
 #include "core/module.h"
 #include "core/room.h"
 #include "core/route.h"

@@ -1,4 +1,5 @@
-/* Words of multi-user chat (XEP-0045 1.35.5): roles and affiliations, and what follows from them. */
+/* Words of multi-user chat (XEP-0045 1.35.5): roles and affiliations, and what follows from
+ * them. */
 #ifndef XMPP_MUC_H
 #define XMPP_MUC_H
 

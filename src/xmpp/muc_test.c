@@ -90,8 +90,7 @@ static void who_changes_affiliations(void **state)
 		char got[AFFILIATIONS + 1] = { 0 };
 		for (unsigned to = 0; to < AFFILIATIONS; to++)
 			got[to] = letter(muc_may_affiliate(rows[i].actor, rows[i].from, to));
-		print_message("%s changes %s\n", affiliation_name(rows[i].actor).p,
-			affiliation_name(rows[i].from).p);
+		print_message("row %zu\n", i);
 		assert_string_equal(got, rows[i].to);
 	}
 }
@@ -138,9 +137,7 @@ static void who_changes_roles(void **state)
 		char got[ROLES + 1] = { 0 };
 		for (unsigned to = 0; to < ROLES; to++)
 			got[to] = letter(muc_may_change_role(rows[i].actor, rows[i].whom, to));
-		print_message("%s %s changes %s %s\n", affiliation_name(rows[i].actor.affiliation).p,
-			role_name(rows[i].actor.role).p, affiliation_name(rows[i].whom.affiliation).p,
-			role_name(rows[i].whom.role).p);
+		print_message("row %zu\n", i);
 		assert_string_equal(got, rows[i].to);
 	}
 }
