@@ -125,7 +125,7 @@ static bool is_past(const struct ledger_message *m, const void *ctx)
 	struct xml_table table = { 0 };
 	struct arena a;
 
-	if (!has(m->bytes, STR("<subject")) && !has(m->bytes, STR("<retracted")))
+	if (!has(m->bytes, STR("subject")) && !has(m->bytes, STR("retracted")))
 		return true;
 	arena_init(&a, 4096);
 	struct stanza *st = stanza_scan(&table, m->bytes, &a);
@@ -167,7 +167,7 @@ static void past_is_read(struct ledger_op *op, void *receiver)
 void room_archive_read_past(struct room *r)
 {
 	struct shard *s = r->shard;
-	const struct ledger_query q = { .max = r->config.max_history, .newest = true,
+	const struct ledger_query q = { .max = room_past_max(r), .newest = true,
 		.match = is_past };
 
 	if (!q.max || !room_archive_is_on(r)) {

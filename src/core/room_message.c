@@ -171,7 +171,7 @@ void room_free_past(struct room *r)
 	stanza_unref(&r->subject);
 }
 
-static uint32_t past_max(const struct room *r)
+uint32_t room_past_max(const struct room *r)
 {
 	uint32_t max = r->shard->settings->room_history_max;
 
@@ -180,7 +180,7 @@ static uint32_t past_max(const struct room *r)
 
 void room_note_past(struct room *r, struct stanza *message)
 {
-	uint32_t max = past_max(r);
+	uint32_t max = room_past_max(r);
 
 	while (r->n_past && (r->n_past >= max ||
 		r->past_bytes + message->doc.n_bytes > ROOM_PAST_BYTES))

@@ -57,6 +57,9 @@ bool room_may_send(struct occupant *o);
 
 void room_free_past(struct room *r);
 
+/* How many messages of the past who enters gets at most. */
+uint32_t room_past_max(const struct room *r);
+
 /* Whether a message sets the subject: it has one, and no body (section 7.2.15). */
 bool room_is_subject(const struct stanza *st);
 
