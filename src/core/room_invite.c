@@ -13,6 +13,7 @@ struct invitation {
 	struct jid inviter; /* full; its text is inline, like those of the next two */
 	struct jid invitee; /* as it was addressed */
 	struct str id;      /* raw, of the message; or the null slice */
+	bool over;          /* declined, or come back: it counts for its inviter still */
 };
 
 struct room_invited {
@@ -83,7 +84,8 @@ static struct invitation *find_declined(const struct room *r, struct jid inviter
 	if (!r->invited)
 		return NULL;
 	list_each(i, &r->invited->sent, struct invitation, link)
-		if (jid_eq_bare(i->inviter, inviter) && jid_eq_bare(i->invitee, invitee))
+		if (!i->over && jid_eq_bare(i->inviter, inviter) &&
+			jid_eq_bare(i->invitee, invitee))
 			found = i;
 	return found;
 }
@@ -93,7 +95,7 @@ static struct invitation *find_failed(const struct room *r, const struct stanza 
 	if (!r->invited)
 		return NULL;
 	list_each(i, &r->invited->sent, struct invitation, link)
-		if (jid_eq(i->invitee, error->from) && str_eq(i->id, error->id))
+		if (!i->over && jid_eq(i->invitee, error->from) && str_eq(i->id, error->id))
 			return i;
 	return NULL;
 }
@@ -180,7 +182,7 @@ bool room_decline(struct room *r, struct jid inviter, struct jid invitee, struct
 	w_close(&w);
 	w_close(&w);
 	send_off(r, &w);
-	forget(r->invited, i);
+	i->over = true;
 	return true;
 }
 
@@ -202,6 +204,6 @@ bool room_invite_failed(struct room *r, const struct stanza *error)
 	w_close(&w);
 	w_close(&w);
 	send_off(r, &w);
-	forget(r->invited, i);
+	i->over = true;
 	return true;
 }
