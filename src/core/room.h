@@ -98,6 +98,7 @@ struct room {
 	struct map members;
 	struct map nicks;         /* those of them who have registered one */
 	uint64_t version;         /* of the affiliations: grows with each change */
+	uint64_t told;            /* as the occupants know them: the same, but while they are told */
 	uint64_t remembers;       /* since this version all who have lost one are in `members` */
 	struct map occupants, seats;
 	struct list in_order;     /* occupants */
@@ -327,6 +328,14 @@ struct member *room_nick_owner(const struct room *r, struct str nick);
 
 /* Whether a nickname is another person's: reserved, or in use. */
 bool room_nick_is_taken(const struct room *r, struct jid who, struct str nick);
+
+/* Versions of the affiliations (XEP-0463), as <mav/>. since: NULL, or the one before a change.
+ * Nobody knows how one is written who has not been told. */
+void room_write_version(const struct room *r, struct writer *w, const uint64_t *since,
+	uint64_t until);
+
+/* False: the room does not know it. */
+bool room_parse_version(const struct room *r, struct str text, uint64_t *out);
 
 /* Changes a role; ROLE_NONE removes the occupant (section 8.2). */
 void room_change_role(struct occupant *o, enum role to, struct jid actor, struct str reason);

@@ -178,6 +178,7 @@ static bool is_shown(const struct occupant *o)
 /* All that presence may have in it besides what the occupant says. */
 struct showing {
 	bool unavailable;
+	bool self;                  /* for himself */
 	enum muc_status codes[8];
 	unsigned n_codes;
 	struct jid actor;           /* or unset */
@@ -238,6 +239,15 @@ static void write_end(struct writer *w, const struct room_end *end)
 	w_close(w);
 }
 
+/* XEP-0463 section 5.2: where the affiliations change from and to, or where they are now. */
+static void write_version(struct writer *w, const struct room *r, const struct showing *x)
+{
+	if (r->told != r->version)
+		room_write_version(r, w, &r->told, r->version);
+	else if (x->self && !x->unavailable)
+		room_write_version(r, w, NULL, r->version);
+}
+
 /* The elements that the room adds (section 7.2.2, XEP-0421 section 3.1). */
 static void write_added(struct writer *w, const struct occupant *o, const struct showing *x, bool jid)
 {
@@ -246,6 +256,7 @@ static void write_added(struct writer *w, const struct occupant *o, const struct
 	room_write_codes(w, x->codes, x->n_codes);
 	if (x->end)
 		write_end(w, x->end);
+	write_version(w, o->room, x);
 	w_close(w);
 	w_open_ns(w, "occupant-id", NS_OCCUPANT_ID);
 	w_attr(w, "id", str_from(o->id, sizeof o->id));
@@ -339,12 +350,14 @@ static struct audience others_of(const struct occupant *o)
 static void tell_part(struct occupant *o, const struct showing *x, bool jid, const struct jid *to,
 	size_t n)
 {
-	bool as_is = !x->unavailable && !x->n_codes && !x->reason.p && !jid_is_set(x->actor);
+	const struct room *r = o->room;
+	bool as_is = !x->unavailable && !x->n_codes && !x->reason.p && !jid_is_set(x->actor) &&
+		     r->told == r->version;
 
 	if (!n)
 		return;
 	struct stanza *st = as_is ? stanza_ref(shown(o, jid)) : make(o, x, jid);
-	route_each(o->room->shard, st, to, n);
+	route_each(r->shard, st, to, n);
 	stanza_unref(&st);
 }
 
@@ -372,6 +385,7 @@ static void tell_seat(struct seat *seat, const struct showing *of)
 	struct occupant *o = seat->occupant;
 	struct showing x = *of;
 
+	x.self = true;
 	add_code(&x, STATUS_SELF);
 	struct stanza *st = make(o, &x, room_shows_jids(o->room, o));
 	route_to(o->room->shard, st, seat->full);

@@ -6,6 +6,7 @@
 #include "core/room_private.h"
 
 #include "base/bug.h"
+#include "base/digest.h"
 
 #include <stdlib.h>
 
@@ -326,9 +327,44 @@ void room_change_role(struct occupant *o, enum role to, struct jid actor, struct
 	room_show_again(o, actor, reason);
 }
 
+/* ---- versions of the affiliations (XEP-0463) ---- */
+
+/* The number, a dash, and what makes it the room's own and no guess. */
+static struct str version_text(const struct room *r, uint64_t version)
+{
+	struct arena *turn = &r->shard->loop.turn;
+	struct str key = str_from((const char *)r->key, sizeof r->key);
+	struct str number = str_printf(turn, "%llu", (unsigned long long)version);
+	uint8_t mac[DIGEST_MAX];
+	uint64_t mark;
+
+	digest_hmac(DIGEST_SHA256, key, str_printf(turn, "mav:%.*s", STR_FMT(number)), mac);
+	memcpy(&mark, mac, sizeof mark);
+	return str_printf(turn, "%.*s-%016llx", STR_FMT(number), (unsigned long long)mark);
+}
+
+void room_write_version(const struct room *r, struct writer *w, const uint64_t *since,
+	uint64_t until)
+{
+	w_open_ns(w, "mav", NS_AFFILIATIONS);
+	if (since)
+		w_attr(w, "since", version_text(r, *since));
+	w_attr(w, "until", version_text(r, until));
+	w_close(w);
+}
+
+bool room_parse_version(const struct room *r, struct str text, uint64_t *out)
+{
+	ptrdiff_t dash = str_find(text, '-');
+
+	return dash > 0 && str_to_u64(str_head(text, (size_t)dash), r->version, out) &&
+	       str_eq(text, version_text(r, *out));
+}
+
 /* ---- affiliations ---- */
 
-/* XML about somebody who is not in the room (sections 9 and 10, example 176). code: or 0. */
+/* XML about somebody who is not in the room (sections 9 and 10, example 176). code: for himself; or
+ * 0. */
 static struct str news_of(const struct room *r, const struct member *m, struct str reason,
 	unsigned code)
 {
@@ -348,6 +384,8 @@ static struct str news_of(const struct room *r, const struct member *m, struct s
 		w_open(&w, "status");
 		w_attr_u64(&w, "code", code);
 		w_close(&w);
+	} else {
+		room_write_version(r, &w, &r->told, r->version);
 	}
 	w_close(&w);
 	BUG_ON(!w_done(&w));
@@ -446,6 +484,7 @@ bool room_affiliate(struct room *r, struct jid whom, enum affiliation to, struct
 		remove_domain(r, m->jid, actor, reason);
 	if (!is_here)
 		tell_of_absent(r, m, actor, reason);
+	r->told = r->version;
 	return true;
 }
 

@@ -104,6 +104,7 @@ static void read_room(struct room *r, struct store_room *in)
 		memcpy(r->key, in->key.p, sizeof r->key);
 	r->created_us = in->created_us;
 	r->version = in->version;
+	r->told = in->version;
 	r->remembers = in->version;
 	if (in->subject.n)
 		r->subject = stanza_scan(&s->scratch_table, in->subject, &s->loop.turn);
