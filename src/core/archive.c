@@ -172,6 +172,8 @@ void archive_read_text(const struct ledger_message *m, struct str archive, struc
 struct replacement {
 	struct str archives[ARCHIVE_SIDES]; /* in the operation */
 	size_t n;
+	void (*done)(struct shard *s, enum store_status status, void *ctx);
+	void *ctx;
 };
 
 static void replace_failed(struct shard *s, struct str archive)
@@ -198,16 +200,21 @@ static void replaced(struct ledger_op *op, void *receiver)
 	for (size_t i = 0; s->core->search && op->status == STORE_OK && i < r->n; i++)
 		search_again(s->core->search, search_op_new(&s->loop.inbox, read_again, 0),
 			r->archives[i], op->id);
+	if (r->done)
+		r->done(s, op->status, r->ctx);
 	ledger_op_free(op);
 }
 
 void archive_replace(struct shard *s, const struct str *archives, size_t n_archives, uint64_t id,
-	struct str bytes)
+	struct str bytes, void (*done)(struct shard *s, enum store_status status, void *ctx),
+	void *ctx)
 {
 	struct ledger_op *op = shard_ledger_op(s, s, replaced, sizeof(struct replacement));
 	struct replacement *r = op->ctx;
 
 	BUG_ON(!n_archives || n_archives > ARCHIVE_SIDES);
+	r->done = done;
+	r->ctx = ctx;
 	for (size_t i = 0; i < n_archives; i++)
 		r->archives[r->n++] = str_dup(&op->mem, archives[i]);
 	ledger_replace(s->core->ledger, op, archives[0], id, bytes);

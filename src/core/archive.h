@@ -44,11 +44,13 @@ void archive_prefs_free(struct archive_prefs **p);
 search_read archive_read_text;
 
 /* Other bytes take the place of a message (XEP-0424), in all archives that it is in, and in the
- * index. archives: those that may have it, ARCHIVE_SIDES at most; the first one has. What fails is
- * logged. */
+ * index. archives: those that may have it, ARCHIVE_SIDES at most; the first one has. done (or NULL)
+ * is called on the same shard, with ctx, once the old bytes are gone from the archives; what fails
+ * is logged too. */
 #define ARCHIVE_SIDES LEDGER_ARCHIVES
 void archive_replace(struct shard *s, const struct str *archives, size_t n_archives, uint64_t id,
-	struct str bytes);
+	struct str bytes, void (*done)(struct shard *s, enum store_status status, void *ctx),
+	void *ctx);
 
 /* Erases all messages of an account or of a room, those that wait included, and what the index
  * knows of them. done (or NULL) is called on the same shard, with ctx; what fails is logged too. */

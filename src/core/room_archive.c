@@ -5,6 +5,8 @@
 #include "core/room_private.h"
 #include "xmpp/edit.h"
 
+#include <stdlib.h>
+
 bool room_archive_is_on(const struct room *r)
 {
 	const struct host *h = settings_host(r->shard->settings, jid_domain(r->jid));
@@ -256,57 +258,72 @@ static bool retract_subject(struct room *r, const struct room_retraction *what)
 	return true;
 }
 
-/* While the ledger looks; its strings are in the operation. */
+/* Until the message is out of the archive. */
 struct burial {
-	struct room_retraction what;
+	void (*done)(struct shard *s, bool found, enum store_status status, void *ctx);
+	void *ctx;
 	bool found;
 };
 
-static void finish(struct shard *s, const struct burial *b, enum store_status status)
+/* A message may have been erased, or grown too old, since it was found. */
+static void finish(struct shard *s, struct burial *b, enum store_status status)
 {
-	if (b->what.done)
-		b->what.done(s, b->found, status, b->what.ctx);
+	if (b->done)
+		b->done(s, b->found, status == STORE_NOT_FOUND ? STORE_OK : status, b->ctx);
+	free(b);
 }
 
-static void bury(struct shard *s, struct burial *b, struct str archive,
+static void buried(struct shard *s, enum store_status status, void *ctx)
+{
+	finish(s, ctx, status);
+}
+
+/* While the ledger looks; the strings are in the operation. */
+struct search_for {
+	struct burial *burial;
+	struct str author, tombstone;
+};
+
+/* False: there is nothing to be buried. */
+static bool bury(struct shard *s, const struct search_for *f, struct str archive,
 	const struct ledger_message *m)
 {
 	struct stanza *st = stanza_scan(&s->scratch_table, m->bytes, &s->loop.turn);
+	bool may = st && may_be_retracted(st, f->author, &s->loop.turn);
 
-	if (st && may_be_retracted(st, b->what.author, &s->loop.turn)) {
-		write_tombstone(&s->scratch, st, b->what.tombstone);
-		archive_replace(s, &archive, 1, m->id, buf_str(&s->scratch));
-		b->found = true;
+	if (may) {
+		write_tombstone(&s->scratch, st, f->tombstone);
+		f->burial->found = true;
+		archive_replace(s, &archive, 1, m->id, buf_str(&s->scratch), buried, f->burial);
 	}
 	stanza_unref(&st);
+	return may;
 }
 
 static void looked(struct ledger_op *op, void *receiver)
 {
-	struct burial *b = op->ctx;
-	bool known = op->status == STORE_OK || op->status == STORE_NOT_FOUND;
+	const struct search_for *f = op->ctx;
 
-	if (op->n_messages)
-		bury(receiver, b, op->archive, &op->messages[0]);
-	finish(receiver, b, known ? STORE_OK : op->status);
+	if (!op->n_messages || !bury(receiver, f, op->archive, &op->messages[0]))
+		finish(receiver, f->burial, op->status);
 	ledger_op_free(op);
 }
 
 void room_archive_retract(struct room *r, const struct room_retraction *what)
 {
 	struct shard *s = r->shard;
-	struct burial b = { .what = *what };
 	const struct ledger_query q = { .ids = &what->id, .n_ids = 1, .max = 1 };
+	struct burial *b = xcalloc(1, sizeof *b);
 
-	b.found = retract_in_past(r, what);
-	b.found = retract_subject(r, what) || b.found;
+	*b = (struct burial){ .done = what->done, .ctx = what->ctx };
+	b->found = retract_in_past(r, what);
+	b->found = retract_subject(r, what) || b->found;
 	if (!room_archive_is_on(r)) {
-		finish(s, &b, STORE_OK);
+		finish(s, b, STORE_OK);
 		return;
 	}
-	struct ledger_op *op = shard_ledger_op(s, s, looked, sizeof b);
-	b.what.author = str_dup(&op->mem, what->author);
-	b.what.tombstone = str_dup(&op->mem, what->tombstone);
-	*(struct burial *)op->ctx = b;
+	struct ledger_op *op = shard_ledger_op(s, s, looked, sizeof(struct search_for));
+	*(struct search_for *)op->ctx = (struct search_for){ b, str_dup(&op->mem, what->author),
+		str_dup(&op->mem, what->tombstone) };
 	ledger_query(s->core->ledger, op, jid_str(r->jid), &q);
 }

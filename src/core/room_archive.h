@@ -49,8 +49,9 @@ struct room_retraction {
 	uint64_t id;          /* the message's (XEP-0359) */
 	struct str author;    /* its occupant id must be this (XEP-0421); empty: anybody's */
 	struct str tombstone; /* <retracted/> */
-	/* Or NULL: called once, maybe before room_archive_retract() returns, on the room's shard. found:
-	 * there is such a message. The room may be gone then. */
+	/* Or NULL: called once, maybe before room_archive_retract() returns, on the room's shard, when
+	 * nobody can read the message any more. found: there was such a message. The room may be gone
+	 * then. */
 	void (*done)(struct shard *s, bool found, enum store_status status, void *ctx);
 	void *ctx;
 };

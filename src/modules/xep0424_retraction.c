@@ -122,7 +122,7 @@ static void bury(struct shard *s, const struct search_for *f, const struct ledge
 		!xml_child(&st->doc, root, NS_RETRACT, TAG_RETRACTED)) {
 		buf_reset(&s->scratch);
 		write_tombstone(&s->scratch, st, f->retraction, turn);
-		archive_replace(s, archives, 2, m->id, buf_str(&s->scratch));
+		archive_replace(s, archives, 2, m->id, buf_str(&s->scratch), NULL, NULL);
 	}
 	stanza_unref(&st);
 }

@@ -127,14 +127,15 @@ static void retracted(struct shard *s, bool found, enum store_status status, voi
 	struct ctx c = later_ctx(m->later);
 	struct room *r = room_get(s, m->room);
 
-	if (found && r)
+	if (status == STORE_OK && found && r)
 		tell(r, m);
-	if (found)
-		reply_ok(&c, m->later->iq);
-	else if (status == STORE_OK)
+	if (status != STORE_OK)
+		refuse(&c, m->later->iq, status == STORE_FULL ? ERR_RESOURCE_CONSTRAINT
+			: ERR_INTERNAL_SERVER_ERROR, STR("the archive could not be changed"));
+	else if (!found)
 		refuse(&c, m->later->iq, ERR_ITEM_NOT_FOUND, STR("there is no such message"));
 	else
-		refuse(&c, m->later->iq, ERR_INTERNAL_SERVER_ERROR, STR(""));
+		reply_ok(&c, m->later->iq);
 	moderation_end(m);
 }
 
