@@ -304,8 +304,8 @@ static void write_result(struct shard *s, const struct query *q, const struct le
 	w_close(&w);
 }
 
-/* How many bytes of a page its reader can take now: many archives may be asked at once. session NULL:
- * he is on another server. */
+/* How many bytes of a page its reader can take now: many archives may be asked at once. s NULL: he
+ * is on another server. */
 static size_t page_bytes(const struct shard *shard, const struct session *s)
 {
 	const struct settings *set = shard->settings;

@@ -1,19 +1,18 @@
 /* XEP-0425 Moderated Message Retraction, version 0.3.0
  *
- * A moderator, who must be in the room, has a message of anybody retracted, by the id that the room
- * gave it (XEP-0359). It leaves the room's history (and the subject, if it had set that), in the archive
- * a tombstone takes its place (core/room_archive.h), and the room tells its occupants; that message
- * is in history and archive, too. The moderator is named by his address in the room and his
- * occupant id (XEP-0421), never by his JID. What an occupant writes in the form of such a message is
- * refused (section 5).
+ * A moderator, who must be in the room, has a message of anybody retracted, by the id that the
+ * room gave it (XEP-0359). It leaves the room's history (and the subject, if it had set that), and
+ * in the archive a tombstone takes its place (core/room_archive.h). Then the room tells its
+ * occupants, and the request is answered; what the room says is in history and archive, too. The
+ * moderator is named by his address in the room and his occupant id (XEP-0421), never by his JID.
+ * What an occupant writes in the form of such a message is refused (section 5).
  *
  * What is neither in the history nor in an archive cannot be moderated. Left out: other actions
  * than retracting, for there are none yet. Options: none. Stores: tombstones, in the ledger. */
+#include "base/clock.h"
 #include "core/message.h"
 #include "core/module.h"
 #include "core/room_archive.h"
-#include "core/room_private.h"
-#include "base/clock.h"
 #include "xmpp/datetime.h"
 
 #include <stdlib.h>
