@@ -166,6 +166,10 @@ void import_room_member(struct import *im, struct str jid, struct str affiliatio
 /* Its subject: text, and the address of the occupant who set it. */
 void import_room_subject(struct import *im, struct str from, struct str text, uint64_t stamp_us);
 
+/* A message of its archive as its author sent it: who that is, under which nickname. */
+void import_room_said(struct import *im, uint64_t stamp_us, struct str nick, struct str author,
+	struct str xml);
+
 /* For import_archived(): a message of a room is from an occupant, to nobody, and the address of its
  * author stands in it (XEP-0313 section 8.3). The author's bare JID, in im->turn, or empty. */
 struct str import_room_author(struct import *im, const struct stanza *st);

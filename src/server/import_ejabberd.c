@@ -1,6 +1,7 @@
 #include "server/import_ejabberd.h"
 
 #include "base/base64.h"
+#include "server/import_erlang.h"
 #include "server/import_sqlite.h"
 
 struct database {
@@ -258,7 +259,64 @@ static bool host_row(void *p, sqlite3_stmt *st)
 		"ORDER BY username", host, STR(""), user_row, b);
 }
 
-static bool has_hosts_row(void *p, sqlite3_stmt *st)
+/* ---- rooms ---- */
+
+/* timestamp, which is the id too, the author, xml, his nickname */
+static bool said_row(void *user, sqlite3_stmt *st)
+{
+	struct database *b = user;
+	sqlite3_int64 us = sqlite3_column_int64(st, 0);
+
+	import_room_said(b->im, us > 0 ? (uint64_t)us : 0, import_sqlite_text(st, 3),
+		import_sqlite_text(st, 1), import_sqlite_text(st, 2));
+	return true;
+}
+
+static bool read_room(struct database *b, struct str service, struct str name, struct str text)
+{
+	struct value options;
+
+	if (!erlang_read(text, &b->mem, &options)) {
+		import_note(b->im, "room whose options are not understood");
+		return true;
+	}
+	if (!ejabberd_room_stays(&options)) {
+		import_note(b->im, "room that ends with its last occupant");
+		return true;
+	}
+	if (!import_room(b->im, service, name))
+		return false;
+	ejabberd_room(b->im, &options, &b->mem);
+	return !b->im->taken || import_sqlite_rows(b->im, b->db, "SELECT timestamp, bare_peer, xml, "
+		"nick FROM archive WHERE username = ?1 || '@' || ?2 ORDER BY timestamp", name, service,
+		said_row, b);
+}
+
+/* name, opts */
+static bool room_row(void *p, sqlite3_stmt *st)
+{
+	struct database *b = p;
+	struct str name = kept(b, st, 0);
+	bool ok = read_room(b, b->host, name, import_sqlite_text(st, 1));
+
+	if (b->im->in_user)
+		ok = import_room_end(b->im) && ok;
+	return ok;
+}
+
+static bool service_row(void *p, sqlite3_stmt *st)
+{
+	struct database *b = p;
+
+	arena_reset(&b->mem);
+	b->host = kept(b, st, 0);
+	return !import_wants_rooms(b->im, b->host) || import_sqlite_rows(b->im, b->db,
+		"SELECT name, opts FROM muc_room WHERE host = ?1 ORDER BY name", b->host, STR(""),
+		room_row, b);
+}
+
+/* Whether a count is more than none. */
+static bool any_row(void *p, sqlite3_stmt *st)
 {
 	*(bool *)p = sqlite3_column_int(st, 0) > 0;
 	return true;
@@ -273,7 +331,7 @@ static bool make_views(struct database *b)
 	bool has_hosts = false, ok = true;
 
 	if (!import_sqlite_rows(b->im, b->db, "SELECT count(*) FROM pragma_table_info('users') "
-		"WHERE name = 'server_host'", STR(""), STR(""), has_hosts_row, &has_hosts))
+		"WHERE name = 'server_host'", STR(""), STR(""), any_row, &has_hosts))
 		return false;
 	if (!has_hosts && !b->im->options->host.n)
 		return import_fail(b->im, "this database does not say whose it is; "
@@ -292,6 +350,17 @@ static bool make_views(struct database *b)
 	return ok;
 }
 
+/* A database without mod_muc's table has none. */
+static bool read_rooms(struct database *b)
+{
+	bool has_rooms = false;
+
+	return import_sqlite_rows(b->im, b->db, "SELECT count(*) FROM pragma_table_info('muc_room')",
+		STR(""), STR(""), any_row, &has_rooms) && (!has_rooms ||
+		import_sqlite_rows(b->im, b->db, "SELECT DISTINCT host FROM muc_room ORDER BY 1",
+		STR(""), STR(""), service_row, b));
+}
+
 bool import_ejabberd(struct import *im, const char *path)
 {
 	struct database b = { .im = im, .db = import_sqlite_open(im, path) };
@@ -301,7 +370,7 @@ bool import_ejabberd(struct import *im, const char *path)
 	arena_init(&b.mem, 16 * 1024);
 	bool ok = make_views(&b) && import_sqlite_rows(im, b.db,
 		"SELECT DISTINCT server_host FROM e_users ORDER BY 1", STR(""), STR(""), host_row,
-		&b);
+		&b) && read_rooms(&b);
 	arena_clear(&b.mem);
 	sqlite3_close(b.db);
 	return ok;

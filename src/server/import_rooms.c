@@ -251,13 +251,57 @@ static void set_subject(struct import *im, struct str from, struct str text, uin
 		return;
 	}
 	room->subject = str_dup(&im->user_mem, buf_str(&im->out));
-	room->subject_us = stamp_us;
+	room->subject_us = stamp_us ? stamp_us : clock_wall_us();
 }
 
 void import_room_subject(struct import *im, struct str from, struct str text, uint64_t stamp_us)
 {
 	if (im->taken && text.n)
 		set_subject(im, from, text, stamp_us);
+	arena_reset(&im->turn);
+}
+
+/* As the occupants got it, with its author. False: it cannot be. */
+static bool write_said(struct import *im, struct str nick, struct str author, struct str xml,
+	struct buf *out)
+{
+	struct stanza *st = stanza_scan(&im->table, xml, &im->turn);
+	struct str prepared, item = STR("");
+	struct jid who;
+
+	if (!st || !jid_prep_resource(nick, &im->turn, &prepared)) {
+		stanza_unref(&st);
+		return false;
+	}
+	if (jid_parse(author, &im->turn, &who)) {
+		buf_reset(&im->out);
+		struct writer w = w_on(&im->out);
+		w_open_ns(&w, "x", NS_MUC_USER);
+		w_open(&w, "item");
+		w_attr(&w, "jid", jid_bare_str(who));
+		w_close(&w);
+		w_close(&w);
+		item = str_dup(&im->turn, buf_str(&im->out));
+	}
+	stanza_write_with(out, st, jid_make(&im->turn, im->user, im->host, prepared),
+		(struct jid){ 0 }, NS_NONE, item);
+	stanza_unref(&st);
+	return buf_ok(out);
+}
+
+void import_room_said(struct import *im, uint64_t stamp_us, struct str nick, struct str author,
+	struct str xml)
+{
+	struct buf b;
+
+	if (!im->taken)
+		return;
+	buf_init(&b, IMPORT_XML_MAX);
+	if (write_said(im, nick, author, xml, &b))
+		import_archived(im, STR(""), stamp_us, buf_str(&b));
+	else
+		import_note(im, "message of a room that is none");
+	buf_clear(&b);
 	arena_reset(&im->turn);
 }
 

@@ -1,6 +1,8 @@
 /* Reading what other servers wrote: XEP-0227 and Prosody's tables, right and hostile. Nothing is
  * stored here; tests/integration/test_migration*.py does that. */
 #include "base/bug.h"
+#include "server/import_ejabberd.h"
+#include "server/import_erlang.h"
 #include "server/import_lua.h"
 #include "server/import_pie.h"
 #include "server/import_prosody.h"
@@ -238,6 +240,120 @@ static void test_tables(void **state)
 	}
 }
 
+/* ---- ejabberd's terms ---- */
+
+/* Whether a term is understood, and if it is and is no table, what its text is. */
+static const struct {
+	const char *name, *text;
+	bool ok;
+	const char *is;
+} terms[] = {
+	{ "an empty list", "[]", true, NULL },
+	{ "a tuple", "{a, 1,\n\t[true]}", true, NULL },
+	{ "an atom", "anyone", true, "anyone" },
+	{ "an atom of any letters", "'a B'", true, "a B" },
+	{ "a binary", "<<\"The garden\">>", true, "The garden" },
+	{ "a binary that says what it is", "<<\"\xc3\xbc\"/utf8>>", true, "\xc3\xbc" },
+	{ "an empty binary", "<<>>", true, "" },
+	{ "a binary of bytes", "<<65,66, 67>>", true, "ABC" },
+	{ "a binary of both", "<<\"a\",66,\"c\">>", true, "aBc" },
+	{ "a string", "\"x\"", true, "x" },
+	{ "escapes", "<<\"\\\"\\\\\\n\">>", true, "\"\\\n" },
+	{ "white space around it", " x ", true, "x" },
+	{ "a number is no text", "-12", true, "" },
+	{ "nothing", "", false, NULL },
+	{ "a list without end", "[a", false, NULL },
+	{ "a list with the end of a tuple", "[a}", false, NULL },
+	{ "a comma too many", "[a,]", false, NULL },
+	{ "two terms", "a b", false, NULL },
+	{ "a binary without end", "<<\"a\"", false, NULL },
+	{ "a byte over 255", "<<256>>", false, NULL },
+	{ "a string without end", "\"a", false, NULL },
+	{ "an escape without end", "\"a\\", false, NULL },
+	{ "an escape that is not known", "\"\\x41\"", false, NULL },
+	{ "a number with a point", "1.5", false, NULL },
+	{ "a number over its range", "4294967296", false, NULL },
+	{ "a variable", "X", false, NULL },
+	{ "a minus before a word", "-a", false, NULL },
+	{ "a map", "#{a => b}", false, NULL },
+	{ "a record", "x#y", false, NULL },
+	{ "a process", "<0.1.0>", false, NULL },
+};
+
+static void test_terms(void **state)
+{
+	for (size_t i = 0; i < sizeof terms / sizeof terms[0]; i++) {
+		struct arena a;
+		struct value v;
+		arena_init(&a, 256);
+		bool ok = erlang_read(str_c(terms[i].text), &a, &v);
+		if (ok != terms[i].ok ||
+		    (terms[i].is && !str_eq(value_text(&v), str_c(terms[i].is))))
+			fail_msg("%s", terms[i].name);
+		arena_clear(&a);
+	}
+}
+
+/* Terms inside each other, up to a bound; what is cut anywhere is no term. */
+static void test_terms_have_bounds(void **state)
+{
+	static const char whole[] = "[{title,<<\"The \\\"garden\\\"\">>},{max_users,200}]";
+	struct arena a;
+	struct value v;
+	struct buf b;
+
+	arena_init(&a, 256);
+	buf_init(&b, 1 << 20);
+	for (unsigned n = 0; n < ERLANG_DEPTH_MAX; n++)
+		buf_lit(&b, "[");
+	for (unsigned n = 0; n < ERLANG_DEPTH_MAX; n++)
+		buf_lit(&b, "]");
+	assert_true(erlang_read(buf_str(&b), &a, &v));
+	buf_reset(&b);
+	for (unsigned n = 0; n < 100000; n++)
+		buf_lit(&b, "[");
+	assert_false(erlang_read(buf_str(&b), &a, &v));
+	buf_clear(&b);
+	for (size_t n = 0; n + 1 < sizeof whole; n++)
+		assert_false(erlang_read(str_from(whole, n), &a, &v));
+	assert_true(erlang_read(str_c(whole), &a, &v));
+	assert_true(str_eq(value_text(erlang_option(&v, "title")), STR("The \"garden\"")));
+	assert_int_equal(value_u64(erlang_option(&v, "max_users"), 1000, 0), 200);
+	assert_int_equal(erlang_option(&v, "lang")->kind, VALUE_NIL);
+	assert_int_equal(erlang_nth(&v, 3)->kind, VALUE_NIL);
+	arena_clear(&a);
+}
+
+/* Options of other versions than the one that the integration tests run. */
+static void test_options_of_ejabberd(void **state)
+{
+	static const struct {
+		const char *text, *note;
+	} cases[] = {
+		{ "[{affiliations,[{{<<\"a\">>,<<\"x\">>,<<>>},owner},{{<<>>,<<\"y\">>,<<>>},outcast}]},"
+		  "{subject,<<\"s\">>},{subject_author,{<<\"n\">>,{jid,1}}},{allowpm,participants}]", NULL },
+		{ "[{affiliations,[x,{},{1,2}]}]", "affiliation of a room that is none" },
+		{ "[{subject,<<\"s\">>},{subject_author,<<\"\\n\">>}]", "subject of a room that is from" },
+		{ "[{max_users,none},{presence_broadcast,[visitor,king]}]", "configuration of a room" },
+		{ "[{affiliations,1},{subject,[]},{presence_broadcast,x}]", NULL },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct arena a;
+		struct value v;
+		arena_init(&a, 256);
+		fresh();
+		assert_true(erlang_read(str_c(cases[i].text), &a, &v));
+		assert_true(import_room(&im, STR("rooms.localhost"), STR("garden")));
+		ejabberd_room(&im, &v, &a);
+		assert_true(import_room_end(&im));
+		assert_int_equal(im.counts.rooms, 1);
+		if (cases[i].note ? !is_noted(cases[i].note) : im.n_notes)
+			fail_msg("%zu: %.*s", i, STR_FMT(im.notes[0].text));
+		arena_clear(&a);
+	}
+}
+
 static void test_lines(void **state)
 {
 	struct arena a;
@@ -326,6 +442,9 @@ int main(void)
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_terms),
+		cmocka_unit_test(test_terms_have_bounds),
+		cmocka_unit_test(test_options_of_ejabberd),
 		cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_stanzas),
 	};

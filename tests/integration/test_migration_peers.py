@@ -63,6 +63,11 @@ def test_prosody(make_server, make_peer, storage, vcard, hash, mechanism):
     check_moved(server, juliet, romeo, mechanism)
 
 
+ROOM = {'roomname': 'The garden', 'roomdesc': 'ü', 'publicroom': '0', 'membersonly': '1',
+        'passwordprotectedroom': '1', 'roomsecret': 'sesam', 'whois': 'anyone', 'moderatedroom': '1',
+        'changesubject': '1', 'persistentroom': '1', 'enablearchiving': '1'}
+
+
 def lines_of(server, room, kind):
     lines = [line.split('\t') for line in server.ctl('room', 'show', room).stdout.splitlines()]
     return [line[1:] for line in lines if line[0] == kind]
@@ -74,7 +79,7 @@ def test_prosody_rooms(make_server, make_peer, storage):
     those that are there already stay, or are replaced."""
     server, peer = make_server(start=False), make_peer(Prosody, storage=storage, hash='SHA-256')
     juliet, romeo = people(peer)
-    fill_room(peer.start(), juliet, romeo)
+    fill_room(peer.start(), juliet, romeo, historylength=9)
     peer.stop()
     path = str(peer.database if storage == 'sql' else peer.data)
     said = server.ctl('import', '--from', 'prosody', path).stdout
@@ -84,21 +89,26 @@ def test_prosody_rooms(make_server, make_peer, storage):
     server.ctl('import', '--from', 'prosody', '--replace', path)
     server.start()
     room = 'garden@rooms.example.org'
+    has_room(server, room, juliet, romeo, 'jul', maxhistoryfetch='9')
+    assert [line.split('\t')[0] for line in server.ctl('rooms').stdout.splitlines()] == [room]
+    has_past(server.online(romeo), room)
+
+
+def has_room(server, room, juliet, romeo, nick, **more):
+    """What fill_room() made, in which juliet's nickname may be registered."""
     config = {name: values for name, *values in lines_of(server, room, 'config')}
-    for name, value in (('roomname', 'The garden'), ('roomdesc', 'ü'), ('publicroom', '0'),
-                        ('membersonly', '1'), ('passwordprotectedroom', '1'), ('roomsecret', 'sesam'),
-                        ('whois', 'anyone'), ('moderatedroom', '1'), ('changesubject', '1'),
-                        ('maxhistoryfetch', '9'), ('persistentroom', '1'), ('enablearchiving', '1')):
+    for name, value in {**ROOM, **more}.items():
         assert config[name] == [value], name
     assert sorted(lines_of(server, room, 'affiliation')) == [
         ['admin', 'nurse@example.net', '', ''], ['member', romeo.jid, '', ''],
-        ['outcast', 'tybalt@example.org', '', ''], ['owner', juliet.jid, 'jul', '']]
-    assert [line.split('\t')[0] for line in server.ctl('rooms').stdout.splitlines()] == [room]
-    his = server.online(romeo)
-    his.send(f"<presence to='{room}/rom'><x xmlns='http://jabber.org/protocol/muc'>"
-             '<password>sesam</password></x></presence>')
-    his.presence(from_=f'{room}/rom')
-    past = [his.message(type='groupchat') for _ in range(3)]
+        ['outcast', 'tybalt@example.org', '', ''], ['owner', juliet.jid, nick, '']]
+
+
+def has_past(client, room):
+    client.send(f"<presence to='{room}/rom'><x xmlns='http://jabber.org/protocol/muc'>"
+                '<password>sesam</password></x></presence>')
+    client.presence(from_=f'{room}/rom')
+    past = [client.message(type='groupchat') for _ in range(3)]
     assert [(m.get('from'), find(m, 'body').text) for m in past[:2]] == [
         (f'{room}/jul', 'hello'), (f'{room}/rom', 'who is there?')]
     assert (past[2].get('from'), find(past[2], 'subject').text) == (f'{room}/jul', 'night')
@@ -131,3 +141,20 @@ def test_ejabberd_sqlite(make_server, make_peer):
     assert said.startswith('imported: 2 accounts, 3 contacts, 1 requests to subscribe, 1 vCards')
     assert '2 offline messages, 8 archived messages' in said
     check_moved(server, juliet, romeo, 'SCRAM-SHA-1')
+
+
+def test_ejabberd_rooms(make_server, make_peer):
+    """Persistent rooms of its database, with configuration, affiliations, subject and archive."""
+    server, peer = make_server(start=False), make_peer(Ejabberd, sql=True, passwords='plain')
+    juliet, romeo = people(peer.start())
+    fill_room(peer, juliet, romeo, mam=1, maxusers=100)
+    peer.export(last='romeo')
+    peer.stop()
+    words = ['import', '--from', 'ejabberd', '--host', 'example.org', str(peer.database)]
+    said = server.ctl(*words).stdout
+    assert '\n1 rooms\n' in said and '3 archived messages' in said
+    assert 'not touched: 1 rooms' in server.ctl(*words).stdout
+    server.start()
+    room = 'garden@rooms.example.org'
+    has_room(server, room, juliet, romeo, '', maxusers='100')
+    has_past(server.online(romeo), room)

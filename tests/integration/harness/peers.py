@@ -158,6 +158,7 @@ modules:
   mod_privacy: {{}}
   mod_blocking: {{}}
   mod_mam: {{ default: always }}
+  mod_muc: {{ host: "rooms.{domain}" }}
   mod_pubsub: {{ plugins: [flat, pep] }}
 '''
 
@@ -249,8 +250,8 @@ NICKNAME = ("<query xmlns='jabber:iq:register'><x xmlns='jabber:x:data' type='su
             "<field var='muc#register_roomnick'><value>{}</value></field></x></query>")
 
 
-def fill_room(peer, juliet, romeo):
-    """Makes a room of juliet's, in which both have said something."""
+def fill_room(peer, juliet, romeo, **more):
+    """Makes a room of juliet's, in which both have said something. more: of its configuration."""
     hers, his = login(peer, juliet, 'balcony'), login(peer, romeo, 'garden')
     room = f'garden@rooms.{peer.domain}'
     enter = "<presence to='{}'><x xmlns='http://jabber.org/protocol/muc'>{}</x></presence>"
@@ -258,13 +259,14 @@ def fill_room(peer, juliet, romeo):
     hers.presence(from_=f'{room}/jul')
     fields = {'persistentroom': 1, 'roomname': 'The garden', 'roomdesc': 'ü', 'publicroom': 0,
               'membersonly': 1, 'passwordprotectedroom': 1, 'roomsecret': 'sesam',
-              'whois': 'anyone', 'moderatedroom': 1, 'changesubject': 1, 'historylength': 9}
+              'whois': 'anyone', 'moderatedroom': 1, 'changesubject': 1, **more}
     hers.set(OWNER.format(''.join(f"<field var='muc#roomconfig_{name}'><value>{value}</value></field>"
                                   for name, value in fields.items())), to=room)
     for jid, affiliation in ((romeo.jid, 'member'), ('nurse@example.net', 'admin'),
                              ('tybalt@example.org', 'outcast')):
         hers.set(ADMIN.format(f"<item affiliation='{affiliation}' jid='{jid}'/>"), to=room)
-    hers.set(NICKNAME.format('jul'), to=room)
+    if peer.package == 'prosody':
+        hers.set(NICKNAME.format('jul'), to=room)
     his.send(enter.format(f'{room}/rom', '<password>sesam</password>'))
     his.presence(from_=f'{room}/rom')
     hers.send(f"<message type='groupchat' to='{room}'><subject>night</subject></message>")
