@@ -12,8 +12,9 @@
  *
  * Files: room.c (which rooms there are), room_store.c (loading, writing), room_enter.c (entering,
  * leaving, nicknames, presence), room_message.c (messages), room_archive.c (what is kept of them),
- * room_power.c (roles and affiliations), room_config.c (configuration). Bounds: here, in
- * core/room_config.h and in the settings. */
+ * room_iq.c (requests between occupants), room_invite.c (invitations), room_power.c (roles and
+ * affiliations), room_config.c (configuration). Bounds: here, in core/room_config.h,
+ * core/room_invite.h and in the settings. */
 #ifndef CORE_ROOM_H
 #define CORE_ROOM_H
 
