@@ -258,6 +258,16 @@ static bool let_in(struct room *r)
 	return true;
 }
 
+/* The store knows about how many are in rooms that may be found (XEP-0433): to a factor of two, and
+ * whether there is anybody. */
+static void note_occupants(struct room *r)
+{
+	uint32_t now = r->occupants.n, then = r->counted;
+
+	if (r->config.listed && (now > 2 * then || then > 2 * now))
+		r->row_changed = true;
+}
+
 void room_release(struct room *r)
 {
 	BUG_ON(!r->held);
@@ -270,6 +280,7 @@ void room_release(struct room *r)
 	if (!r->ended && r->ready && is_over(r))
 		room_destroy(r, &(struct room_end){ 0 }, NULL, NULL);
 	if (!r->ended && r->ready) {
+		note_occupants(r);
 		room_commit(r, NULL);
 		settle(r);
 	}

@@ -110,6 +110,7 @@ struct room {
 	uint64_t subject_us;      /* and when */
 	struct list waiting;      /* struct room_waiter: until it is loaded, or not held any more */
 	uint32_t n_waiting;
+	uint32_t counted;         /* occupants, as the store knows */
 	bool row_changed;         /* configuration or subject are to be written */
 	bool members_changed;
 	bool unsaved;             /* writing failed */
@@ -181,6 +182,10 @@ void room_destroy(struct room *r, const struct room_end *end, room_done *done, v
 /* ---- in the store (room_store.c) ---- */
 
 void room_load(struct room *r);
+
+/* Changes a configuration to what a row of the store says (struct store_room). False: it cannot be
+ * read, and *why says so. */
+bool room_read_config(struct shard *s, struct room_config *c, struct str xml, const char **why);
 
 /* Writes what changed. answer (or NULL): the IQ gets its result when that is durable, or an error.
  * Nothing changed: the result at once. The other one tells done() (or NULL) instead. */

@@ -13,20 +13,28 @@
 
 /* ---- from the store ---- */
 
-/* The stored form, as the child of an element. */
-static void read_config(struct room *r, struct str xml)
+/* The stored form is read as the child of an element. */
+bool room_read_config(struct shard *s, struct room_config *c, struct str xml, const char **why)
 {
-	struct shard *s = r->shard;
 	struct arena *turn = &s->loop.turn;
 	struct str text = str_printf(turn, "<message>%.*s</message>", STR_FMT(xml));
 	struct stanza *st = stanza_scan(&s->scratch_table, text, turn);
 	const struct xml_node *form = st ? form_find(&st->doc, stanza_root(st), STR(FORM), turn) : NULL;
-	const char *why = "it has none";
 
-	if (!form || !room_config_read(&r->config, &st->doc, form, turn, &why))
+	*why = "it has none";
+	bool ok = form && room_config_read(c, &st->doc, form, turn, why);
+	stanza_unref(&st);
+	return ok;
+}
+
+static void read_config(struct room *r, struct str xml)
+{
+	struct shard *s = r->shard;
+	const char *why;
+
+	if (!room_read_config(s, &r->config, xml, &why))
 		log_error(&s->log, "room", F_STR("room", jid_str(r->jid)),
 			F_STR("error", STR("its configuration cannot be read")), F_C("why", why));
-	stanza_unref(&st);
 }
 
 static char *own(struct str s)
@@ -104,6 +112,7 @@ static void read_room(struct room *r, struct store_room *in)
 		memcpy(r->key, in->key.p, sizeof r->key);
 	r->created_us = in->created_us;
 	r->version = in->version;
+	r->counted = in->occupants;
 	r->told = in->version;
 	r->remembers = in->version;
 	if (in->subject.n)
@@ -192,6 +201,7 @@ static struct store_room row_of(const struct room *r, struct buf *config, struct
 		.about = str_c(r->config.desc ? r->config.desc : ""),
 		.listed = r->config.listed && !r->locked,
 		.persistent = r->config.persistent,
+		.occupants = r->occupants.n,
 		.config = buf_str(config),
 		.subject = buf_str(subject),
 		.subject_us = r->subject_us,
@@ -241,6 +251,7 @@ static void write_some(struct room *r, struct store_affiliation *changes, size_t
 	/* With the members too: their version is in the row. */
 	struct store_room row = row_of(r, &config, &subject);
 	r->row_changed = false;
+	r->counted = r->occupants.n;
 	r->writing++;
 	store_room_save(s->core->store, op, jid_domain(r->jid), jid_local(r->jid), &row, changes, n,
 		NULL, 0);
