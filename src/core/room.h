@@ -36,8 +36,9 @@
 #define ROOM_NOTICES_MS  (60 * 1000)  /* ... in so long */
 #define OCCUPANT_ID_LEN  32           /* XEP-0421: hexadecimal */
 
-struct room;
+struct audience;
 struct occupant;
+struct room;
 
 /* A client in the room. Owned by the occupant. */
 struct seat {
@@ -103,6 +104,7 @@ struct room {
 	uint64_t remembers;       /* since this version all who have lost one are in `members` */
 	struct map occupants, seats;
 	struct list in_order;     /* occupants */
+	struct audience *everybody; /* all seats, or NULL: to be made */
 	struct past_message *past;/* the oldest first: as many as are given to who enters */
 	uint32_t n_past, past_cap;
 	size_t past_bytes;        /* of them, at most ROOM_PAST_BYTES */

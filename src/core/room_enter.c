@@ -4,6 +4,7 @@
 
 #include "base/bug.h"
 #include "base/digest.h"
+#include "core/audience.h"
 #include "core/route.h"
 #include "xmpp/edit.h"
 
@@ -104,6 +105,7 @@ static void seat_free(struct seat *seat)
 	struct occupant *o = seat->occupant;
 	struct room *r = o->room;
 
+	audience_unref(&r->everybody);
 	map_del(&r->seats, &seat->node);
 	list_del(&seat->link);
 	o->n_seats--;
@@ -152,6 +154,7 @@ struct seat *room_seat_new(struct room *r, struct jid full, struct str nick, enu
 	list_add(o->seats.next, &seat->link); /* in front */
 	o->n_seats++;
 	map_put(&r->seats, &seat->node);
+	audience_unref(&r->everybody);
 	count(r->shard, COUNT_OCCUPANTS);
 	forget_shown(o);
 	return seat;
@@ -469,7 +472,7 @@ static enum stanza_error nick_fault(const struct room *r, struct str nick, struc
 static enum stanza_error why_not(struct room *r, const struct stanza *st, struct str nick)
 {
 	struct jid who = jid_bare(st->from);
-	enum affiliation a = room_affiliation(r, who);
+	enum affiliation a = room_power(r, who);
 
 	if (a == OUTCAST)
 		return ERR_FORBIDDEN;

@@ -5,6 +5,7 @@
 #include "base/bug.h"
 #include "base/clock.h"
 #include "core/archive.h"
+#include "core/audience.h"
 #include "core/message.h"
 #include "core/room_archive.h"
 #include "core/route.h"
@@ -76,7 +77,7 @@ static struct str ids_of(const struct occupant *o, uint64_t archive_id)
 		OCCUPANT_ID_LEN, o->id, STR_FMT(jid_str(r->jid)), ARCHIVE_ID_LEN, id);
 }
 
-void room_spread(struct room *r, struct stanza *st)
+static struct audience *everybody(struct room *r)
 {
 	struct jid *to = arena_alloc(&r->shard->loop.turn, r->seats.n * sizeof *to);
 	size_t n = 0;
@@ -84,7 +85,14 @@ void room_spread(struct room *r, struct stanza *st)
 	list_each(o, &r->in_order, struct occupant, link)
 		list_each(seat, &o->seats, struct seat, link)
 			to[n++] = seat->full;
-	route_each(r->shard, st, to, n);
+	return audience_new(r->shard, to, n);
+}
+
+void room_spread(struct room *r, struct stanza *st)
+{
+	if (!r->everybody)
+		r->everybody = everybody(r);
+	audience_tell(r->everybody, r->shard, st);
 }
 
 /* ---- from the room itself ---- */

@@ -2,6 +2,7 @@
 
 #include "base/bug.h"
 #include "core/ask.h"
+#include "core/audience.h"
 #include "core/block.h"
 #include "core/message.h"
 #include "core/presence.h"
@@ -53,53 +54,41 @@ void bounce_at(struct shard *s, const struct stanza *st, struct jid to, enum sta
 
 /* ---- between shards ---- */
 
-/* Stanzas and addresses: one of the two alone, or one of each. */
+/* Stanzas for one address. */
 struct parcel {
 	struct mail mail;
-	uint32_t n_stanzas, n_to;
-	struct stanza **stanzas; /* counted; behind the struct, like the next one */
-	struct jid *to;          /* and their texts behind that */
+	struct jid to;             /* text behind the stanzas */
+	uint32_t n;
+	struct stanza *stanzas[];  /* counted */
 };
-
-static void deliver(struct shard *s, struct stanza *st, struct jid to);
 
 static void parcel_arrived(struct mail *m, void *receiver)
 {
 	struct parcel *p = container_of(m, struct parcel, mail);
 
-	for (uint32_t i = 0; i < p->n_stanzas; i++) {
-		for (uint32_t k = 0; k < p->n_to; k++)
-			deliver(receiver, p->stanzas[i], p->to[k]);
+	for (uint32_t i = 0; i < p->n; i++) {
+		route_home(receiver, p->stanzas[i], p->to);
 		stanza_unref(&p->stanzas[i]);
 	}
 	free(p);
 }
 
-static void send_parcel(struct shard *from, struct shard *to, struct stanza *const *stanzas,
-	size_t n_stanzas, const struct jid *j, size_t n_to)
+static void send_parcel(struct shard *from, struct shard *to, struct stanza *const *stanzas, size_t n,
+	struct jid j)
 {
-	size_t text = 0, bytes = 0;
+	struct str text = jid_str(j);
+	size_t bytes = 0;
 
-	for (size_t i = 0; i < n_to; i++)
-		text += jid_str(j[i]).n;
-	for (size_t i = 0; i < n_stanzas; i++)
+	for (size_t i = 0; i < n; i++)
 		bytes += stanzas[i]->doc.n_bytes;
-	struct parcel *p = xmalloc(sizeof *p + n_stanzas * sizeof *stanzas + n_to * sizeof *j + text);
-	p->stanzas = (struct stanza **)(p + 1);
-	p->to = (struct jid *)(p->stanzas + n_stanzas);
-	p->n_stanzas = (uint32_t)n_stanzas;
-	p->n_to = (uint32_t)n_to;
+	struct parcel *p = xmalloc(sizeof *p + n * sizeof(struct stanza *) + text.n);
 	p->mail = (struct mail){ .run = parcel_arrived,
-		.bytes = (uint32_t)(sizeof *p + text + bytes) };
-	for (size_t i = 0; i < n_stanzas; i++)
+		.bytes = (uint32_t)(sizeof *p + text.n + bytes) };
+	p->n = (uint32_t)n;
+	for (size_t i = 0; i < n; i++)
 		p->stanzas[i] = stanza_ref(stanzas[i]);
-	char *at = (char *)(p->to + n_to);
-	for (size_t i = 0; i < n_to; i++) {
-		struct str t = jid_str(j[i]);
-		p->to[i] = j[i];
-		p->to[i].p = memcpy(at, t.p, t.n);
-		at += t.n;
-	}
+	p->to = j;
+	p->to.p = memcpy(p->stanzas + n, text.p, text.n);
 	shard_post(from, to, &p->mail);
 }
 
@@ -142,53 +131,30 @@ void route_to(struct shard *s, struct stanza *st, struct jid to)
 	}
 	struct shard *owner = shard_of(s->core, to);
 	if (owner == s)
-		deliver(s, st, to);
+		route_home(s, st, to);
 	else
-		send_parcel(s, owner, &st, 1, &to, 1);
+		send_parcel(s, owner, &st, 1, to);
 }
 
-/* Whether an address belongs to a bare JID that some shard owns. */
-static bool has_owner(struct shard *s, struct jid to)
+bool route_has_owner(struct shard *s, struct jid to)
 {
 	return to.n_local && settings_host(s->settings, jid_domain(to));
 }
 
 void route_each(struct shard *s, struct stanza *st, const struct jid *to, size_t n)
 {
-	unsigned shards = s->core->n_shards;
-	struct jid *sorted = arena_alloc(&s->loop.turn, n * sizeof *sorted);
-	uint16_t *owner = arena_alloc(&s->loop.turn, n * sizeof *owner);
-	size_t at[SHARDS_MAX + 1] = { 0 };
+	struct audience *a = audience_new(s, to, n);
 
-	if (s->dead)
-		return;
-	for (size_t i = 0; i < n; i++) {
-		owner[i] = has_owner(s, to[i]) ? (uint16_t)shard_of(s->core, to[i])->index : UINT16_MAX;
-		if (owner[i] != UINT16_MAX)
-			at[owner[i] + 1]++;
-		else
-			route_to(s, st, to[i]);
-	}
-	for (unsigned k = 0; k < shards; k++)
-		at[k + 1] += at[k];
-	for (size_t i = 0; i < n; i++)
-		if (owner[i] != UINT16_MAX)
-			sorted[at[owner[i]]++] = to[i];
-	for (unsigned k = 0; k < shards; k++) { /* at[k] is now where those of k end */
-		size_t first = k ? at[k - 1] : 0;
-		if (k != s->index && at[k] > first)
-			send_parcel(s, s->core->shards[k], &st, 1, sorted + first, at[k] - first);
-	}
-	for (size_t i = s->index ? at[s->index - 1] : 0; i < at[s->index]; i++)
-		deliver(s, st, sorted[i]);
+	audience_tell(a, s, st);
+	audience_unref(&a);
 }
 
 void route_all(struct shard *s, struct stanza *const *stanzas, size_t n, struct jid to)
 {
-	struct shard *owner = has_owner(s, to) ? shard_of(s->core, to) : s;
+	struct shard *owner = route_has_owner(s, to) ? shard_of(s->core, to) : s;
 
 	if (owner != s && n && !s->dead) {
-		send_parcel(s, owner, stanzas, n, &to, 1);
+		send_parcel(s, owner, stanzas, n, to);
 		return;
 	}
 	for (size_t i = 0; i < n; i++)
@@ -285,7 +251,7 @@ static bool needs_account(const struct stanza *st)
 	       st->type != IQ_ERROR;
 }
 
-static void deliver(struct shard *s, struct stanza *st, struct jid to)
+void route_home(struct shard *s, struct stanza *st, struct jid to)
 {
 	struct host *h = settings_host(s->settings, jid_domain(to));
 	struct account *a;

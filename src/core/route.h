@@ -15,12 +15,15 @@ void route(struct shard *s, struct stanza *st);
  * before the call returns. */
 void route_to(struct shard *s, struct stanza *st, struct jid to);
 
-/* The same to many addresses: what goes to one shard goes as one mail. They are read before the
- * call returns. */
+/* The same to many addresses, once (core/audience.h). They are read before the call returns. */
 void route_each(struct shard *s, struct stanza *st, const struct jid *to, size_t n);
 
 /* Several stanzas, in this order, to one address, likewise. */
 void route_all(struct shard *s, struct stanza *const *stanzas, size_t n, struct jid to);
+
+/* Whether an address belongs to a bare JID that some shard owns; and what is for it, on its owner. */
+bool route_has_owner(struct shard *s, struct jid to);
+void route_home(struct shard *s, struct stanza *st, struct jid to);
 
 /* The text of a stanza that the server makes: scanned and routed. */
 void route_text(struct shard *s, struct str xml);

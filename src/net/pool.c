@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#define KEPT       512         /* buffers: as many as a turn has events */
+#define KEPT       2048        /* buffers: a message to a large room needs as many in one turn */
 #define KEPT_BYTES (64 * 1024) /* each; bigger ones are freed */
 #define KEPT_ALL   (2 * 1024 * 1024) /* of all together: a burst to many does not stay */
 #define FIRST      1024        /* bytes of a new one */
