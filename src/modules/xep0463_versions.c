@@ -3,9 +3,9 @@
  * Who enters may ask for the affiliations, or for what has changed in them since a version that he
  * knows. What presence and messages say of versions later is core's (core/room_power.c).
  *
- * Whoever may read the lists of members, administrators and owners may ask (section 5.2.3). Outcasts
- * are for those who may read that list; to others one who has become an outcast is told to be
- * nothing any more. Changes are told to those alone who have had their own affiliation at that
+ * Whoever may read the lists of members, administrators and owners may ask (section 5.2.3).
+ * Outcasts are for those who may read that list; to others one who has become an outcast is told to
+ * be nothing any more. Changes are told to those alone who have had their own affiliation at that
  * version already and kept it: what was before is not theirs to know (section 6), and for anybody
  * else the version is one that is not known, which is answered with the whole list (section
  * 5.2.1). So it is where the room does not remember all who were removed since then, because it was
