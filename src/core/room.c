@@ -552,4 +552,5 @@ void rooms_free(struct shard *s)
 		drop(r);
 	}
 	map_clear(&s->rooms);
+	free(s->entered);
 }

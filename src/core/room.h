@@ -29,6 +29,8 @@
 #define ROOM_LOCK_MS     (600 * 1000) /* a new room waits so long for its configuration */
 #define ROOM_KEY_LEN     32
 #define ROOM_WAITING_MAX 1000         /* stanzas that wait while a room is loaded */
+#define ROOM_ENTRIES_PER_SECOND 10    /* of one person into one room, unless room_rate is 0 */
+#define ROOM_ENTERED     8192         /* pairs of person and room that this is remembered of */
 #define ROOM_SEATS_MAX   32           /* clients of one occupant */
 #define ROOM_PAST_BYTES  (1024 * 1024) /* of the messages that who enters gets */
 #define ROOM_REASON_MAX  4096         /* bytes of a reason */

@@ -4,6 +4,7 @@
 
 #include "base/bug.h"
 #include "base/digest.h"
+#include "base/hash.h"
 #include "core/audience.h"
 #include "core/route.h"
 #include "xmpp/edit.h"
@@ -324,16 +325,16 @@ static struct stanza *shown(struct occupant *o, bool jid)
 /* ---- who is told ---- */
 
 /* All clients of the others, those who see JIDs and those who do not. */
-struct audience {
+struct others {
 	struct jid *plain, *jid;
 	size_t n_plain, n_jid;
 };
 
-static struct audience others_of(const struct occupant *o)
+static struct others others_of(const struct occupant *o)
 {
 	const struct room *r = o->room;
 	struct arena *turn = &r->shard->loop.turn;
-	struct audience a = { .plain = arena_alloc(turn, r->seats.n * sizeof *a.plain),
+	struct others a = { .plain = arena_alloc(turn, r->seats.n * sizeof *a.plain),
 		.jid = arena_alloc(turn, r->seats.n * sizeof *a.jid) };
 
 	list_each(other, &r->in_order, struct occupant, link) {
@@ -366,7 +367,7 @@ static void tell_part(struct occupant *o, const struct showing *x, bool jid, con
 
 static void tell_audience(struct occupant *o, const struct showing *x)
 {
-	struct audience a = others_of(o);
+	struct others a = others_of(o);
 
 	tell_part(o, x, false, a.plain, a.n_plain);
 	tell_part(o, x, true, a.jid, a.n_jid);
@@ -456,6 +457,19 @@ static bool is_full(const struct room *r)
 	return r->occupants.n >= max;
 }
 
+/* Who comes and goes makes everybody in the room be told each time. What is remembered outlives the
+ * stay, and is shared by the few whose hashes meet. */
+static bool comes_too_often(struct room *r, struct jid who)
+{
+	struct shard *s = r->shard;
+	uint64_t at = hash_keyed(jid_str(r->jid)) ^ hash_keyed(jid_str(who));
+
+	if (!s->entered)
+		s->entered = xcalloc(ROOM_ENTERED, sizeof *s->entered);
+	return !room_spend(&s->entered[at % ROOM_ENTERED], s->loop.now,
+		s->settings->room_rate ? ROOM_ENTRIES_PER_SECOND : 0);
+}
+
 /* Whether somebody may have a nickname; ERR_COUNT: he may. */
 static enum stanza_error nick_fault(const struct room *r, struct str nick, struct jid who)
 {
@@ -484,7 +498,8 @@ static enum stanza_error why_not(struct room *r, const struct stanza *st, struct
 		return ERR_NOT_AUTHORIZED;
 	if (is_full(r) && a < ADMIN && !room_occupant(r, nick)) /* section 7.2.9 */
 		return ERR_SERVICE_UNAVAILABLE;
-	return nick_fault(r, nick, who);
+	enum stanza_error e = nick_fault(r, nick, who);
+	return e == ERR_COUNT && comes_too_often(r, who) ? ERR_RESOURCE_CONSTRAINT : e;
 }
 
 static void tell_presences(struct room *r, struct seat *seat)

@@ -18,20 +18,25 @@
 
 /* ---- passing on ---- */
 
-bool room_may_send(struct occupant *o)
+bool room_spend(uint64_t *spent_us, uint64_t now_ms, uint32_t rate)
 {
-	struct shard *s = o->room->shard;
-	uint32_t rate = s->settings->room_rate;
-	uint64_t now = s->loop.now * 1000;
+	uint64_t now = now_ms * 1000;
 
 	if (!rate)
 		return true;
-	if (o->spent_us < now)
-		o->spent_us = now;
-	if (o->spent_us - now >= 1000000) /* what a second allows has been sent at once */
+	if (*spent_us < now)
+		*spent_us = now;
+	if (*spent_us - now >= 1000000) /* what a second allows has been sent at once */
 		return false;
-	o->spent_us += 1000000 / rate;
+	*spent_us += 1000000 / rate;
 	return true;
+}
+
+bool room_may_send(struct occupant *o)
+{
+	struct shard *s = o->room->shard;
+
+	return room_spend(&o->spent_us, s->loop.now, s->settings->room_rate);
 }
 
 /* What only the room may say in a message: who sent it, which id it has, and that it is late. */

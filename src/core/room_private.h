@@ -52,6 +52,10 @@ void room_lose(struct room *r, const struct stanza *error);
 
 /* ---- room_message.c ---- */
 
+/* Whether there is something left of what may be done `rate` times a second (0: no bound), and takes
+ * it. spent_us: until when it is spent; at first 0. */
+bool room_spend(uint64_t *spent_us, uint64_t now_ms, uint32_t rate);
+
 /* Whether an occupant may send one more stanza now (settings.room_rate), and counts it. */
 bool room_may_send(struct occupant *o);
 

@@ -80,6 +80,7 @@ struct shard {
 	struct settings *settings;
 	struct map accounts;             /* resident ones, by bare JID */
 	struct map rooms;                /* likewise (core/room.h) */
+	uint64_t *entered;               /* ROOM_ENTERED: who entered which room of late; or NULL */
 	struct list clients;             /* struct client */
 	struct xml_table table;          /* of the stanza that is being read */
 	struct xml_table scratch_table;  /* of stanzas that the server makes */
