@@ -133,6 +133,7 @@ void room_free_occupants(struct room *r)
 {
 	while (!list_empty(&r->in_order))
 		occupant_free(list_first(&r->in_order, struct occupant, link));
+	audience_unref(&r->everybody); /* it was made while nobody was in */
 	map_clear(&r->occupants);
 	map_clear(&r->seats);
 }
@@ -173,8 +174,7 @@ bool room_shows_jids(const struct room *r, const struct occupant *to)
 	return r->config.anyone_sees_jids || to->role == MODERATOR;
 }
 
-/* Whether others are told of an occupant (muc#roomconfig_presencebroadcast). */
-static bool is_shown(const struct occupant *o)
+bool room_is_shown(const struct occupant *o)
 {
 	return o->room->config.shown & 1u << o->role;
 }
@@ -373,12 +373,13 @@ static void tell_audience(struct occupant *o, const struct showing *x)
 	tell_part(o, x, true, a.jid, a.n_jid);
 }
 
-/* Somebody whose role is shown no more has left, as far as the others are told. */
+/* Somebody whose role is shown no more has left, as far as the others are told; and who leaves is
+ * one of whom they have been told. */
 static void tell_others(struct occupant *o, const struct showing *x)
 {
-	bool show = is_shown(o);
+	bool show = room_is_shown(o);
 
-	if (show || o->told)
+	if (x->unavailable ? o->told : show || o->told)
 		tell_audience(o, show ? x : &(struct showing){ .unavailable = true });
 	o->told = show && !x->unavailable;
 }
@@ -510,7 +511,7 @@ static void tell_presences(struct room *r, struct seat *seat)
 	size_t n = 0;
 
 	list_each(o, &r->in_order, struct occupant, link)
-		if (o != seat->occupant && is_shown(o))
+		if (o != seat->occupant && room_is_shown(o))
 			all[n++] = shown(o, jid);
 	route_all(s, all, n, seat->full);
 }

@@ -524,7 +524,7 @@ static void apply(struct room *r, const struct room_config *before)
 		bool again = now->moderated != before->moderated && change_voice(o);
 		if (closed && room_power(r, o->bare) < MEMBER)
 			remove_for(o, STATUS_MEMBERS_ONLY, (struct jid){ 0 }, STR_NULL);
-		else if (again || o->told != !!(now->shown & 1u << o->role))
+		else if (again || o->told != room_is_shown(o))
 			room_show_again(o, (struct jid){ 0 }, STR_NULL);
 	}
 }

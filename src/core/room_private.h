@@ -38,6 +38,9 @@ void room_tell_absent(struct shard *s, const struct stanza *presence, struct jid
 struct seat *room_seat_new(struct room *r, struct jid full, struct str nick, enum role role,
 	struct stanza *presence);
 
+/* Whether others are told of an occupant (muc#roomconfig_presencebroadcast). */
+bool room_is_shown(const struct occupant *o);
+
 /* Tells all occupants that the room is destroyed, and takes them out. */
 void room_tell_end(struct room *r, const struct room_end *end);
 
