@@ -181,6 +181,34 @@ void room_archive_read_past(struct room *r)
 	ledger_query(s->core->ledger, op, jid_str(r->jid), &q);
 }
 
+/* ---- the archive of a room that is no more ---- */
+
+static void cleaned(struct shard *s, enum store_status status, void *ctx)
+{
+	room_loaded(ctx, status == STORE_OK ? STORE_NOT_FOUND : status);
+}
+
+static void is_counted(struct ledger_op *op, void *receiver)
+{
+	struct room *r = *(struct room **)op->ctx;
+
+	if (op->status == STORE_OK && op->total)
+		archive_erase(r->shard, r->jid, cleaned, r);
+	else
+		room_loaded(r, op->status == STORE_OK ? STORE_NOT_FOUND : op->status);
+	ledger_op_free(op);
+}
+
+void room_archive_clean(struct room *r)
+{
+	struct shard *s = r->shard;
+	const struct ledger_query q = { .max = 0 };
+	struct ledger_op *op = shard_ledger_op(s, s, is_counted, sizeof r);
+
+	*(struct room **)op->ctx = r;
+	ledger_query(s->core->ledger, op, jid_str(r->jid), &q);
+}
+
 /* ---- retracting ---- */
 
 static bool is_of(const struct stanza *st, struct str occupant_id, struct arena *a)

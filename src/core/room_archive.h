@@ -43,6 +43,10 @@ bool room_archive_store(struct room *r, const struct seat *author, struct stanza
 /* Fills the history of a room that is being loaded, and calls room_loaded(). */
 void room_archive_read_past(struct room *r);
 
+/* There is no such room: erases what one of its name has left behind, if the server ended while it was
+ * being destroyed, and calls room_loaded(). */
+void room_archive_clean(struct room *r);
+
 /* Takes a message out of the history and the subject, and puts a tombstone in its place in the
  * archive. Retractions and tombstones stay as they are. */
 struct room_retraction {

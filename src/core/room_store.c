@@ -71,8 +71,10 @@ static void read_seat(struct room *r, struct str key, struct str bytes)
 		return;
 	struct stanza *st = stanza_scan(&s->scratch_table, str_skip(bytes, (size_t)end + 1),
 		&s->loop.turn);
-	if (st && jid_is_set(st->to))
-		room_seat_new(r, full, jid_resource(st->to), role, st);
+	struct seat *seat = st && jid_is_set(st->to)
+		? room_seat_new(r, full, jid_resource(st->to), role, st) : NULL;
+	if (seat)
+		seat->occupant->told = room_is_shown(seat->occupant);
 	stanza_unref(&st);
 }
 
@@ -136,6 +138,8 @@ static void loaded(struct store_op *op, void *receiver)
 	if (op->status == STORE_OK) {
 		read_room(r, &op->room);
 		room_archive_read_past(r);
+	} else if (op->status == STORE_NOT_FOUND) {
+		room_archive_clean(r);
 	} else {
 		room_loaded(r, op->status);
 	}
