@@ -1,5 +1,6 @@
 """slixmpp in rooms: making and configuring one, inviting, moderating, paging its archive."""
 import asyncio
+import sqlite3
 
 import pytest
 from slixmpp import JID
@@ -176,3 +177,36 @@ def test_a_broken_connection_stays_in_the_room(server):
         assert not left
 
     play(server, run)
+
+
+def test_a_room_does_not_come_into_what_another_left_behind(make_server):
+    """A crash between deleting a room and erasing its archive, as its database would be left."""
+    server = make_server()
+    one, two = server.two_accounts()
+    room = f'coven@rooms.{one.domain}'
+
+    async def say_something():
+        crone = await Guest(one, 'desktop').online(server)
+        await crone.enter(room, 'firstwitch')
+        await crone.muc.set_room_config(room, await crone.muc.get_room_config(room))
+        crone.say(room, 'a secret')
+        await crone.hears()
+        assert await crone.archive(jid=JID(room)) == ['a secret']
+        crone.leave()
+
+    async def look():
+        hag = await Guest(two, 'pda').online(server)
+        presence, _, _, history = await hag.enter(room, 'thirdwitch')
+        assert 201 in presence['muc']['status_codes']
+        assert not history
+        assert await hag.archive(jid=JID(room)) == []
+        hag.leave()
+
+    asyncio.run(say_something())
+    server.kill()
+    database = sqlite3.connect(server.data / 'stentor.db')
+    assert database.execute('DELETE FROM rooms').rowcount == 1
+    database.commit()
+    database.close()
+    server.start()
+    asyncio.run(look())
