@@ -434,10 +434,11 @@ static void deliver_to_none(struct shard *s, struct stanza *st, struct jid to,
 
 /* ---- what comes for it ---- */
 
-/* Sections 7.2.10 and 17.2, rule 3: before it is configured, there is no such room for others. */
+/* Sections 7.2.10 and 17.2, rule 3: before it is configured, there is no such room for others than
+ * its owners, and who came in as one of them. */
 static bool is_hidden_from(const struct room *r, struct jid who)
 {
-	return r->locked && room_affiliation(r, jid_bare(who)) != OWNER;
+	return r->locked && room_affiliation(r, jid_bare(who)) != OWNER && !room_seat(r, who);
 }
 
 static void deliver_to_room(struct room *r, struct stanza *st, struct jid to)
