@@ -200,13 +200,21 @@ uint32_t room_count(const struct room *r, enum affiliation a)
 	return n;
 }
 
+/* By his affiliation. An administrator of the host enters even as an outcast. */
+static enum role usual_role(const struct room *r, struct jid bare)
+{
+	enum affiliation a = room_affiliation(r, bare);
+
+	return role_at_entry(a == OUTCAST ? AFFILIATION_NONE : a, r->config.moderated);
+}
+
 enum role room_role_at_entry(const struct room *r, struct jid bare)
 {
 	const struct member *m = room_member(r, bare);
 
 	if (m && m->role != ROLE_NONE && r->config.moderated)
 		return m->role;
-	return role_at_entry(room_affiliation(r, bare), r->config.moderated);
+	return usual_role(r, bare);
 }
 
 /* ---- who may do what ---- */
@@ -304,7 +312,7 @@ static void remove_for(struct occupant *o, enum muc_status why, struct jid actor
 static void keep_role(const struct occupant *o)
 {
 	struct room *r = o->room;
-	bool usual = o->role == role_at_entry(room_affiliation(r, o->bare), r->config.moderated);
+	bool usual = o->role == usual_role(r, o->bare);
 	enum role kept = usual || !r->config.moderated ? ROLE_NONE : o->role;
 	struct member *m = kept == ROLE_NONE ? room_member(r, o->bare) : entry_of(r, o->bare);
 
