@@ -27,6 +27,7 @@ THREADED = ['base/mailbox', 'net/*', 'store/*', 'core/*', 'server/*']
 
 # Rounds of tests/crash/run. An acknowledgement that comes too early shows where syncs take time.
 CRASHES = [('none', 20), ('power-cut', 5), ('slow-sync', 5)]
+MONKEY_SECONDS = 25
 
 # Tests of the running server that ThreadSanitizer is to see.
 SHARDS = [f'tests/integration/test_{name}.py' for name in
@@ -174,7 +175,7 @@ def step_layers(check):
 
 def step_scripts(check):
     passed, failed = 0, []
-    for folder in ('scripts', 'tests/soak'):
+    for folder in ('scripts', 'tests/soak', 'tests/monkey'):
         code, out = check.run(sys.executable, '-m', 'unittest', 'discover', '-v', '-s', folder,
                               '-p', '*_test.py')
         result = count_unittest(out)
@@ -242,7 +243,7 @@ def step_integration(check):
 
 
 def step_crash(check):
-    """Crashes under load; and the tests of what judges them."""
+    """Crashes under load, and the tests of what judges them; mischief in rooms."""
     setup_checked(check)
     build = ROOT / 'build-check'
     env = {'STENTORD': str(build / 'src/server/stentord'),
@@ -253,12 +254,13 @@ def step_crash(check):
     if code and not result.failed:
         raise CannotRun('the tests of tests/crash cannot be run')
     passed, failed = result.passed, result.failed
-    for fault, rounds in CRASHES:
-        code, out = check.run(*steady(), 'tests/crash/run', '--fault', fault, '--rounds', rounds,
-                              env=env)
+    commands = [('tests/crash/run', '--fault', fault, '--rounds', rounds)
+                for fault, rounds in CRASHES]
+    for command in [*commands, ('tests/monkey/run', '--seconds', MONKEY_SECONDS)]:
+        code, out = check.run(*steady(), *command, env=env)
         result = count_words(out)
         if code and not result.failed:
-            raise CannotRun(f'tests/crash/run --fault {fault} failed')
+            raise CannotRun(f'{" ".join(map(str, command[:3]))} failed')
         passed, failed = passed + result.passed, failed + result.failed
     return Result(passed, failed, 0)
 
