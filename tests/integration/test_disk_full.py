@@ -2,8 +2,10 @@
 import errno
 import os
 import shutil
+import sqlite3
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -112,6 +114,52 @@ def test_database_on_a_full_disk(make_server, disk):
     server.start()
     client = server.online(account)
     assert {i.get('jid') for i in find(client.get(roster), 'roster:query')} == before
+
+
+def describe(text):
+    """Gives a room another description, as its owner does it."""
+    return ("<query xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' "
+            "type='submit'><field var='FORM_TYPE'><value>"
+            'http://jabber.org/protocol/muc#roomconfig</value></field>'
+            f"<field var='muc#roomconfig_roomdesc'><value>{text}</value></field></x></query>")
+
+
+def description(server, room):
+    """As the server has it in memory."""
+    for line in server.ctl('room', 'show', room).stdout.splitlines():
+        if line.startswith('config\troomdesc\t'):
+            return line.split('\t')[2]
+    return None
+
+
+def stored_description(server):
+    with sqlite3.connect(f'file:{server.data}/stentor.db?mode=ro', uri=True) as database:
+        return database.execute('SELECT about FROM rooms').fetchone()[0]
+
+
+def test_room_on_a_full_disk(make_server, disk):
+    """docs/rooms.md: an error for the owner whose change cannot be written; it holds in memory, and
+    is written by the server itself when there is room."""
+    server = make_server(data=disk, limits='disk_reserve_bytes = 0')
+    server.expected |= {'store_failed', 'room'}
+    room, account = 'garden@rooms.example.org', server.account()
+    server.ctl('room', 'create', room, account.jid)
+    owner = server.online(account)
+    fill(disk, 0)
+    for number in range(2000):
+        text = f'{number} {"x" * 4000}'
+        answer = owner.ask(describe(text), 'set', to=room)
+        if answer.get('type') == 'error':
+            break
+    assert condition(answer) in ('resource-constraint', 'internal-server-error')
+    assert description(server, room) == text
+    assert stored_description(server) != text
+    free(disk)
+    while stored_description(server) != text:
+        time.sleep(0.1)
+    server.kill()
+    server.start()
+    assert description(server, room) == text
 
 
 def test_start_on_a_full_disk(make_server, disk):
