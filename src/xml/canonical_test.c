@@ -14,6 +14,8 @@
 	"xmlns:stream='http://etherx.jabber.org/streams'>"
 #define PREFIX_FREE "<stream xmlns='http://etherx.jabber.org/streams'>"
 #define UNKNOWN "<s xmlns='urn:u&amp;'>"
+#define COMPONENT "<stream:stream xmlns='jabber:component:accept' xmlns:c='jabber:component:accept' " \
+	"xmlns:stream='http://etherx.jabber.org/streams'>"
 
 static const struct {
 	const char *header, *in, *out;
@@ -42,7 +44,25 @@ static const struct {
 		"<a><b xmlns='urn:v'/><b/></a>" },
 	{ UNKNOWN, "<p:a xmlns:p='urn:v'><b/></p:a>",
 		"<a xmlns='urn:v'><b xmlns='urn:u&amp;'/></a>" },
+	/* Content that counts as jabber:client (scan_content_as()). */
+	{ COMPONENT, "<iq><x xmlns='urn:1'/></iq>", "<iq><x xmlns='urn:1'/></iq>" },
+	{ COMPONENT, "<iq xmlns='jabber:component:accept'><b/></iq>", "<iq><b/></iq>" },
+	{ COMPONENT, "<iq xmlns='jabber:client'><b xmlns='jabber:component:accept'/></iq>",
+		"<iq><b/></iq>" },
+	{ COMPONENT, "<c:iq><x xmlns='urn:1'><c:b/></x></c:iq>",
+		"<iq><x xmlns='urn:1'><b xmlns='jabber:client'/></x></iq>" },
+	{ COMPONENT, "<iq><p:b xmlns:p='jabber&#58;component:accept'/></iq>", "<iq><b/></iq>" },
 };
+
+/* Elements of a namespace. */
+static unsigned count_of(const struct xml_doc *d, enum xml_ns ns)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < d->n_nodes; i++)
+		n += d->nodes[i].kind == XML_ELEMENT && d->nodes[i].ns == ns;
+	return n;
+}
 
 static void forms(void **state)
 {
@@ -59,9 +79,12 @@ static void forms(void **state)
 		BUG_ON(!buf_reserve(&in, SCAN_PAD));
 		scan_init(&s, &scan_limits_user);
 		assert_int_equal(scan_next(&s, &t, in.p, in.n, &header), SCAN_OPEN);
+		if (s.content_ns == NS_COMPONENT)
+			scan_content_as(&s, NS_CLIENT);
 		assert_int_equal(scan_next(&s, &t, in.p + header, in.n - header, &used),
 			SCAN_STANZA);
 		struct xml_doc d = xml_table_doc(&t, in.p + header, used);
+		assert_int_equal(count_of(&d, NS_COMPONENT), 0);
 		scan_canonical(&s, &d, &out);
 		if (!str_eq(buf_str(&out), str_c(cases[i].out)))
 			fail_msg("%s gives %.*s", cases[i].in, STR_FMT(buf_str(&out)));

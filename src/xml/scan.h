@@ -57,6 +57,7 @@ struct scan {
 	const struct scan_limits *limits;
 	struct scan_header *header; /* owned, or NULL */
 	uint16_t content_ns;        /* default namespace of the stream header (enum xml_ns) */
+	uint16_t content_name;      /* what the peer calls it, after scan_content_as(); else NS_OTHER */
 	uint8_t phase, state, error;
 	uint8_t mark;               /* the quote of the value it is in */
 	uint8_t tag_flags;          /* of the start tag it is in */
@@ -88,6 +89,15 @@ void scan_restart(struct scan *s);
  * One XML declaration is accepted before a header. */
 enum scan_status scan_next(struct scan *s, struct xml_table *t, const char *p, size_t n,
 	size_t *used);
+
+/* Between the stream header and the first stanza: the content namespace of the stream counts as
+ * another one, in whatever way an element says that it is in it. A stanza that names it has
+ * XML_INHERITS, so that what scan_canonical() writes is in the other one too. */
+static inline void scan_content_as(struct scan *s, enum xml_ns ns)
+{
+	s->content_name = s->content_ns;
+	s->content_ns = (uint16_t)ns;
+}
 
 /* True when some bytes of a stanza or header have been scanned and kept. */
 bool scan_in_middle(const struct scan *s);

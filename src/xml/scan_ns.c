@@ -61,6 +61,15 @@ static void move_to_front(struct xml_table *t, const struct xml_node *el)
 	*to = moved;
 }
 
+/* What a namespace counts as in this stream (scan_content_as()). */
+static uint16_t content_as(struct run *r, uint16_t ns)
+{
+	if (ns == NS_OTHER || ns != r->s->content_name)
+		return ns;
+	r->t->nodes[0].flags |= XML_INHERITS;
+	return r->s->content_ns;
+}
+
 bool scan_declare(struct run *r, struct xml_attr *attr)
 {
 	struct scan *s = r->s;
@@ -80,6 +89,7 @@ bool scan_declare(struct run *r, struct xml_attr *attr)
 		run_bad(r, error);
 		return false;
 	}
+	attr->ns = content_as(r, attr->ns);
 	el->flags |= XML_DECLARES;
 	if (!prefix.n) {
 		el->ns = attr->ns;
@@ -193,7 +203,7 @@ static bool look_up(struct run *r, const struct xml_node *el, struct str prefix,
 	const struct header_decl *outer = header_decl(r->s, prefix);
 	if (!outer)
 		return false;
-	*out = (uint16_t)outer->ns;
+	*out = content_as(r, (uint16_t)outer->ns);
 	r->t->nodes[0].flags |= XML_INHERITS;
 	return true;
 }
