@@ -10,7 +10,7 @@
 
 struct socket_client {
 	struct client client;
-	struct c2s_socket socket;
+	struct stream_socket socket;
 };
 
 static struct socket_client *of(struct client *c)
@@ -25,6 +25,7 @@ static void detach(struct client *c)
 
 static bool attach(struct client *c, struct shard *s)
 {
+	of(c)->socket.log = &s->log;
 	return conn_attach(&of(c)->socket.conn, &s->loop);
 }
 
@@ -46,7 +47,7 @@ static const struct client_kind socket_kind = {
 	.free = free_socket_client,
 };
 
-static void gone(struct c2s_socket *k)
+static void gone(struct stream_socket *k)
 {
 	struct client *c = &container_of(k, struct socket_client, socket)->client;
 
@@ -54,34 +55,22 @@ static void gone(struct c2s_socket *k)
 	client_unref(c);
 }
 
-static bool count_peer(struct client *c, const struct sockaddr_storage *peer)
-{
-	struct quota *q = c->shard->core->quota;
-
-	if (!q)
-		return true;
-	if (!quota_take(q, peer))
-		return false;
-	c->counted = true;
-	c->peer = xmalloc(sizeof *c->peer);
-	*c->peer = *peer;
-	return true;
-}
-
 static void take(struct listener *l, int fd, const struct sockaddr_storage *peer, bool direct)
 {
 	struct shard *s = l->user;
 	struct socket_client *sc = xcalloc(1, sizeof *sc);
 	struct client *c = &sc->client;
+	struct socket_start how = { .tls = s->settings->tls,
+		.ask_cert = s->settings->ask_client_cert, .direct = direct,
+		.max_out = s->settings->max_out, .log = &s->log, .gone = gone };
 
 	count(s, COUNT_CONNECTIONS);
-	sc->socket.wire.ops = &c2s_socket_wire;
+	sc->socket.wire.ops = &socket_wire;
 	client_init(c, &socket_kind, s, &sc->socket.wire);
-	bool counted = count_peer(c, peer);
+	bool counted = quota_enter(s->core->quota, peer, &c->half_open);
 	if (!counted)
 		count(s, COUNT_REFUSED);
-	if (counted && c2s_socket_start(&sc->socket, &s->loop, fd, &c->stream, s->settings->tls,
-			       s->settings->ask_client_cert, direct, s->settings->max_out, gone))
+	if (counted && socket_start_c2s(&sc->socket, &s->loop, fd, &c->stream, &how))
 		return;
 	if (counted)
 		log_warn(&s->log, "accept", F_C("error", strerror(errno)));

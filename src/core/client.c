@@ -20,16 +20,6 @@ struct client *client_ref(struct client *c)
 	return c;
 }
 
-static void give_quota(struct client *c)
-{
-	if (!c->counted)
-		return;
-	quota_give(c->shard->core->quota, c->peer);
-	c->counted = false;
-	free(c->peer);
-	c->peer = NULL;
-}
-
 static void forget(struct str *s)
 {
 	free((char *)s->p);
@@ -50,7 +40,7 @@ void client_unref(struct client *c)
 	BUG_ON(!c->refs);
 	if (--c->refs)
 		return;
-	give_quota(c);
+	quota_leave(&c->half_open);
 	c2s_clear(&c->stream);
 	forget(&c->user);
 	forget(&c->domain);
@@ -297,7 +287,7 @@ static void on_authenticated(struct c2s *s, struct str user)
 	struct shard *here = c->shard;
 
 	count(here, COUNT_LOGINS);
-	give_quota(c);
+	quota_leave(&c->half_open);
 	c->anonymous = user.n == 0;
 	c->user = own(user.n ? user : random_name(&here->loop.turn));
 	struct shard *owner = shard_of(here->core, bare_of(c));
@@ -399,25 +389,9 @@ static bool from_is_right(struct client *c, const struct xml_doc *d)
 	       (jid_eq(j, c->session->full) || jid_eq(j, c->session->account->jid));
 }
 
-/* Sections 8.2.3 and 8.3.3.1: an id, a type, and as many payloads as the type wants. */
-static const char *iq_fault(const struct stanza *iq)
-{
-	unsigned n = xml_count(&iq->doc, stanza_root(iq));
-
-	if (!iq->id.p)
-		return "an IQ needs an id";
-	if (iq->type == TYPE_INVALID)
-		return "the type of an IQ is get, set, result or error";
-	if ((iq->type == IQ_GET || iq->type == IQ_SET) && n != 1)
-		return "a get or set has exactly one payload";
-	if (iq->type == IQ_RESULT && n > 1)
-		return "a result has one payload at most";
-	return NULL;
-}
-
 static void iq_out(struct client *c, struct stanza *st)
 {
-	const char *fault = iq_fault(st);
+	const char *fault = stanza_iq_fault(st);
 
 	if (fault)
 		bounce(c->shard, st, ERR_BAD_REQUEST, str_c(fault));
@@ -516,7 +490,7 @@ static void on_guest(struct c2s *s, const struct xml_doc *d)
 	}
 	struct stanza *st = stanza_new(d, (struct jid){ 0 }, (struct jid){ 0 });
 	struct ctx ctx = { .shard = sh, .host = settings_host(sh->settings, c->domain), .guest = c };
-	const char *fault = iq_fault(st);
+	const char *fault = stanza_iq_fault(st);
 	if (fault)
 		refuse(&ctx, st, ERR_BAD_REQUEST, str_c(fault));
 	else if (ctx.host)
@@ -539,14 +513,14 @@ static bool on_nonza(struct c2s *s, const struct xml_doc *d)
 
 /* ---- the end ---- */
 
-static void on_closed(struct c2s *s, enum c2s_ending how)
+static void on_closed(struct c2s *s, enum stream_ending how)
 {
 	struct client *c = client_of(s);
 
 	timer_stop(&c->shard->loop.wheel, &c->timer);
 	if (!c->session)
 		return;
-	if (how == C2S_ENDED_LOST && c->session->sm && c->session->sm->resumable)
+	if (how == STREAM_ENDED_LOST && c->session->sm && c->session->sm->resumable)
 		sm_leave(c->session->sm);
 	else
 		session_end(c->session);

@@ -33,8 +33,7 @@ struct client {
 	struct str user;            /* localpart, owned, once authenticated */
 	unsigned refs;
 	bool anonymous;             /* SASL ANONYMOUS */
-	bool counted;               /* in core.quota */
-	struct sockaddr_storage *peer; /* owned; while counted */
+	struct quota_place *half_open; /* until authenticated */
 };
 
 /* Sets up the core's part of a connection on a shard; one reference, the connection's. */

@@ -44,4 +44,13 @@ void quota_free(struct quota **q);
 bool quota_take(struct quota *q, const struct sockaddr_storage *peer);
 void quota_give(struct quota *q, const struct sockaddr_storage *peer);
 
+/* One that is taken, with what it takes to give it back. */
+struct quota_place;
+
+/* Takes one; false at the bound. *out: to be left once; NULL where nothing is counted (q NULL). */
+bool quota_enter(struct quota *q, const struct sockaddr_storage *peer, struct quota_place **out);
+
+/* Gives it back and sets it to NULL; does nothing for NULL. */
+void quota_leave(struct quota_place **p);
+
 #endif

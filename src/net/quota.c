@@ -85,3 +85,28 @@ void quota_give(struct quota *q, const struct sockaddr_storage *peer)
 	for (int i = 0; i < 2; i++)
 		BUG_ON(atomic_fetch_sub_explicit(c[i], 1, memory_order_relaxed) == 0);
 }
+
+struct quota_place {
+	struct quota *quota;
+	struct sockaddr_storage peer;
+};
+
+bool quota_enter(struct quota *q, const struct sockaddr_storage *peer, struct quota_place **out)
+{
+	*out = NULL;
+	if (!q)
+		return true;
+	if (!quota_take(q, peer))
+		return false;
+	*out = xmalloc(sizeof **out);
+	**out = (struct quota_place){ q, *peer };
+	return true;
+}
+
+void quota_leave(struct quota_place **p)
+{
+	if (*p)
+		quota_give((*p)->quota, &(*p)->peer);
+	free(*p);
+	*p = NULL;
+}

@@ -2,22 +2,15 @@
  * What happens between header and bound resource is in c2s_login.c. */
 #include "stream/c2s_private.h"
 
-#include "base/base64.h"
 #include "base/bug.h"
 
 #include <stdlib.h>
-
-/* A stanza, and what one read may add to it or to input that is held. */
-#define KEPT_MAX (1024 * 1024)
-
-/* RFC 5646 section 4.4.1: every tag that makes sense is shorter. */
-#define LANG_MAX 35
 
 void c2s_init(struct c2s *s, struct wire *wire, const struct c2s_ops *ops, void *user,
 	struct xml_table *table, const struct log *log)
 {
 	*s = (struct c2s){ .wire = wire, .ops = ops, .user = user, .table = table, .log = log };
-	feed_init(&s->feed, &scan_limits_guest, KEPT_MAX);
+	feed_init(&s->feed, &scan_limits_guest, STREAM_KEPT_MAX);
 	s->user_limits = &scan_limits_user;
 	nego_init(&s->nego, NEGO_RECEIVING, NS_CLIENT, false);
 	s->login = xcalloc(1, sizeof *s->login);
@@ -47,7 +40,7 @@ struct writer c2s_writer(struct c2s *s)
 	return w_on(c2s_out(s));
 }
 
-static void end(struct c2s *s, enum c2s_ending how)
+static void end(struct c2s *s, enum stream_ending how)
 {
 	if (s->ended)
 		return;
@@ -60,19 +53,14 @@ static void end(struct c2s *s, enum c2s_ending how)
 /* RFC 6120 section 4.7: our header. peer: the client's `from`, or unset. */
 static void write_header(struct c2s *s, struct jid peer)
 {
-	uint8_t bits[12];
-	char text[BASE64_LEN(sizeof bits)];
-	struct buf id;
+	char id[STREAM_ID_LEN];
 	struct buf *b = c2s_out(s);
 
-	random_bytes(bits, sizeof bits);
-	buf_init(&id, sizeof text);
-	base64_encode(&id, str_from((char *)bits, sizeof bits));
+	stream_id(id);
 	buf_lit(b, "<?xml version='1.0'?><stream:stream xmlns='jabber:client' "
 		   "xmlns:stream='http://etherx.jabber.org/streams' version='1.0' xml:lang='en' "
 		   "id='");
-	buf_add(b, buf_str(&id));
-	buf_clear(&id);
+	buf_add(b, str_from(id, sizeof id));
 	buf_lit(b, "' from='");
 	xml_escape(b, s->domain);
 	if (jid_is_set(peer)) {
@@ -112,25 +100,11 @@ void c2s_close_with(struct c2s *s, enum stream_error why, struct str text, struc
 {
 	if (s->closing || s->ended)
 		return;
-	struct arena a;
-	arena_init(&a, 256);
-	log_info(s->log, "stream_error", F_STR("peer", s->wire->ops->peer(s->wire, &a)),
-		F_STR("condition", stream_error_name(why)), F_STR("text", text));
-	arena_clear(&a);
+	stream_log_error(s->log, s->wire, why, text);
 	write_header_first(s);
-	struct buf *b = c2s_out(s);
-	buf_lit(b, "<stream:error><");
-	buf_add(b, stream_error_name(why));
-	buf_lit(b, " xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>");
-	if (text.n) {
-		buf_lit(b, "<text xmlns='urn:ietf:params:xml:ns:xmpp-streams' xml:lang='en'>");
-		xml_escape(b, text);
-		buf_lit(b, "</text>");
-	}
-	buf_add(b, element);
-	buf_lit(b, "</stream:error>");
+	stream_write_error(c2s_out(s), why, text, element);
 	finish(s);
-	end(s, C2S_ENDED_HERE);
+	end(s, STREAM_ENDED_HERE);
 }
 
 void c2s_end(struct c2s *s)
@@ -139,20 +113,20 @@ void c2s_end(struct c2s *s)
 		return;
 	write_header_first(s);
 	finish(s);
-	end(s, C2S_ENDED_HERE);
+	end(s, STREAM_ENDED_HERE);
 }
 
 void c2s_abort(struct c2s *s)
 {
 	s->closing = true;
 	s->wire->ops->finish(s->wire);
-	end(s, C2S_ENDED_HERE);
+	end(s, STREAM_ENDED_HERE);
 }
 
 void c2s_lost(struct c2s *s)
 {
 	s->closing = true;
-	end(s, C2S_ENDED_LOST);
+	end(s, STREAM_ENDED_LOST);
 }
 
 static void pause_wire(struct c2s *s)
@@ -183,23 +157,6 @@ void c2s_limit(struct c2s *s, const struct scan_limits *guest, const struct scan
 }
 
 /* ---- stream header ---- */
-
-/* Section 4.7.4: the default language of what the client sends. A tag of RFC 5646 has
- * letters, digits and hyphens; what is no tag is ignored. */
-static void take_lang(struct c2s *s, struct str lang)
-{
-	free(s->lang);
-	s->lang = NULL;
-	for (size_t i = 0; i < lang.n; i++) {
-		char c = lang.p[i];
-		bool fits = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-			    (c >= '0' && c <= '9') || c == '-';
-		if (!fits || lang.n > LANG_MAX)
-			return;
-	}
-	if (lang.n)
-		s->lang = strndup(lang.p, lang.n);
-}
 
 /* The first header of a connection, and the ones after TLS and SASL. */
 static void on_header(struct c2s *s, const struct xml_doc *d)
@@ -243,29 +200,16 @@ static void on_header(struct c2s *s, const struct xml_doc *d)
 		c2s_close(s, STREAM_UNSUPPORTED_VERSION, STR("version 1.0 is spoken here"));
 		return;
 	}
-	take_lang(s, xml_lang(d, h, a));
+	stream_take_lang(&s->lang, xml_lang(d, h, a));
 	write_header(s, peer);
 	c2s_offer(s);
 }
 
 /* ---- reading ---- */
 
-static enum stream_error scan_condition(enum scan_error e)
+static void on_element(void *user, const struct xml_doc *d)
 {
-	switch (e) {
-	case SCAN_RESTRICTED: return STREAM_RESTRICTED_XML;
-	case SCAN_BAD_PREFIX: return STREAM_BAD_NAMESPACE_PREFIX;
-	case SCAN_BAD_ENCODING: return STREAM_UNSUPPORTED_ENCODING;
-	case SCAN_INVALID: return STREAM_INVALID_XML;
-	case SCAN_TOO_LARGE: return STREAM_POLICY_VIOLATION;
-	case SCAN_OK:
-	case SCAN_NOT_WELL_FORMED: break;
-	}
-	return STREAM_NOT_WELL_FORMED;
-}
-
-static void on_element(struct c2s *s, const struct xml_doc *d)
-{
+	struct c2s *s = user;
 	const struct xml_node *root = xml_root(d);
 	enum stream_error why;
 
@@ -285,35 +229,6 @@ static void on_element(struct c2s *s, const struct xml_doc *d)
 		c2s_login_element(s, d);
 }
 
-/* A stanza that leans on declarations of the header is made to stand alone first. */
-static void on_stanza(struct c2s *s, const struct xml_doc *d)
-{
-	const struct xml_node *root = xml_root(d);
-	struct xml_table table = { 0 };
-	struct buf text;
-
-	if (!(root->flags & XML_INHERITS) && !root->prefix_len) {
-		on_element(s, d);
-		return;
-	}
-	if (root->ns == NS_STREAM) { /* <stream:error/>: looked at and not passed on */
-		on_element(s, d);
-		return;
-	}
-	buf_init(&text, KEPT_MAX);
-	scan_canonical(&s->feed.scan, d, &text);
-	size_t n = text.n;
-	if (!buf_reserve(&text, SCAN_PAD) ||
-		scan_document(&table, s->feed.scan.limits, NS_CLIENT, text.p, n) != SCAN_OK) {
-		c2s_close(s, STREAM_POLICY_VIOLATION, STR("a stanza is too large"));
-	} else {
-		struct xml_doc own = xml_table_doc(&table, text.p, n);
-		on_element(s, &own);
-	}
-	xml_table_clear(&table);
-	buf_clear(&text);
-}
-
 static bool on_scanned(void *user, enum scan_status status, const struct xml_doc *d)
 {
 	struct c2s *s = user;
@@ -323,14 +238,15 @@ static bool on_scanned(void *user, enum scan_status status, const struct xml_doc
 		on_header(s, d);
 		break;
 	case SCAN_STANZA:
-		on_stanza(s, d);
+		if (!stream_alone(&s->feed, d, on_element, s))
+			c2s_close(s, STREAM_POLICY_VIOLATION, STR("a stanza is too large"));
 		break;
 	case SCAN_CLOSE:
 		finish(s);
-		end(s, C2S_ENDED_BY_PEER);
+		end(s, STREAM_ENDED_BY_PEER);
 		break;
 	case SCAN_BAD:
-		c2s_close(s, scan_condition(s->feed.scan.error), STR_NULL);
+		c2s_close(s, stream_scan_error(s->feed.scan.error), STR_NULL);
 		break;
 	case SCAN_MORE:
 		break;

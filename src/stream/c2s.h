@@ -11,11 +11,8 @@
 #ifndef STREAM_C2S_H
 #define STREAM_C2S_H
 
-#include "base/log.h"
-#include "stream/wire.h"
-#include "xml/feed.h"
+#include "stream/stream.h"
 #include "xml/writer.h"
-#include "xmpp/error.h"
 #include "xmpp/jid.h"
 #include "xmpp/negotiate.h"
 #include "xmpp/sasl.h"
@@ -37,13 +34,6 @@ struct c2s_host {
 	bool plain_in_clear;    /* PLAIN without TLS too */
 	bool guest_iq;          /* IQs before authentication are given to ops->guest, where PLAIN
 				 * could be offered too */
-};
-
-/* How a stream ended. */
-enum c2s_ending {
-	C2S_ENDED_BY_PEER, /* with the peer's end tag */
-	C2S_ENDED_HERE,    /* by c2s_close() or c2s_end() */
-	C2S_ENDED_LOST     /* the connection went away first */
 };
 
 struct c2s_ops {
@@ -79,7 +69,7 @@ struct c2s_ops {
 	bool (*nonza)(struct c2s *s, const struct xml_doc *d);
 
 	/* The stream is closed. Called once, last. */
-	void (*closed)(struct c2s *s, enum c2s_ending how);
+	void (*closed)(struct c2s *s, enum stream_ending how);
 };
 
 struct c2s_login; /* what only a negotiating stream has */

@@ -132,10 +132,10 @@ static bool on_nonza(struct c2s *s, const struct xml_doc *d)
 	return true;
 }
 
-static void on_closed(struct c2s *s, enum c2s_ending how)
+static void on_closed(struct c2s *s, enum stream_ending how)
 {
 	static const char *const words[] = {
-		[C2S_ENDED_BY_PEER] = "by peer", [C2S_ENDED_HERE] = "by us", [C2S_ENDED_LOST] = "lost",
+		[STREAM_ENDED_BY_PEER] = "by peer", [STREAM_ENDED_HERE] = "by us", [STREAM_ENDED_LOST] = "lost",
 	};
 
 	of(s)->closed++;

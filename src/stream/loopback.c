@@ -59,6 +59,12 @@ void loopback_init(struct loopback *l, struct c2s *stream, size_t max_out)
 	buf_init(&l->out, max_out);
 }
 
+void loopback_init_component(struct loopback *l, struct comp *stream, size_t max_out)
+{
+	loopback_init(l, NULL, max_out);
+	l->comp = stream;
+}
+
 void loopback_clear(struct loopback *l)
 {
 	buf_clear(&l->out);
@@ -69,6 +75,9 @@ void loopback_send(struct loopback *l, struct str bytes)
 	char *padded = xcalloc(1, bytes.n + SCAN_PAD);
 
 	memcpy(padded, bytes.p, bytes.n);
-	c2s_input(l->stream, padded, bytes.n);
+	if (l->stream)
+		c2s_input(l->stream, padded, bytes.n);
+	else
+		comp_input(l->comp, padded, bytes.n);
 	free(padded);
 }

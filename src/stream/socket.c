@@ -1,13 +1,17 @@
 #include "stream/socket.h"
 
-static struct c2s_socket *of_wire(struct wire *w)
+#include "base/log.h"
+#include "stream/c2s.h"
+#include "stream/component.h"
+
+static struct stream_socket *of_wire(struct wire *w)
 {
-	return container_of(w, struct c2s_socket, wire);
+	return container_of(w, struct stream_socket, wire);
 }
 
-static struct c2s_socket *of_conn(struct conn *c)
+static struct stream_socket *of_conn(struct conn *c)
 {
-	return container_of(c, struct c2s_socket, conn);
+	return container_of(c, struct stream_socket, conn);
 }
 
 static struct buf *wire_out(struct wire *w)
@@ -20,7 +24,7 @@ static void wire_finish(struct wire *w)
 	conn_finish(&of_wire(w)->conn);
 }
 
-static bool begin_tls(struct c2s_socket *k, unsigned flags)
+static bool begin_tls(struct stream_socket *k, unsigned flags)
 {
 	if (!k->tls)
 		return false;
@@ -61,7 +65,7 @@ static struct str wire_peer(struct wire *w, struct arena *a)
 	return conn_peer(&of_wire(w)->conn, a);
 }
 
-const struct wire_ops c2s_socket_wire = {
+const struct wire_ops socket_wire = {
 	.out = wire_out,
 	.finish = wire_finish,
 	.start_tls = wire_start_tls,
@@ -72,36 +76,38 @@ const struct wire_ops c2s_socket_wire = {
 
 static void on_data(struct conn *c, char *p, size_t n)
 {
-	c2s_input(of_conn(c)->stream, p, n);
+	struct stream_socket *k = of_conn(c);
+
+	k->user->input(k, p, n);
 }
 
 static void on_secured(struct conn *c)
 {
-	struct c2s *s = of_conn(c)->stream;
+	struct stream_socket *k = of_conn(c);
 
 	if (log_wants(LOG_DEBUG)) {
 		struct arena a;
 		arena_init(&a, 256);
-		log_debug(s->log, "tls", F_STR("peer", conn_peer(c, &a)),
+		log_debug(k->log, "tls", F_STR("peer", conn_peer(c, &a)),
 			F_STR("with", tls_describe(c->tls, &a)));
 		arena_clear(&a);
 	}
-	c2s_secured(s);
+	k->user->secured(k);
 }
 
 static void on_closed(struct conn *c, enum conn_end why)
 {
-	struct c2s_socket *k = of_conn(c);
+	struct stream_socket *k = of_conn(c);
 
 	if (why == CONN_TLS || why == CONN_SLOW) {
 		struct arena a;
 		arena_init(&a, 256);
-		log_info(k->stream->log, why == CONN_TLS ? "tls_failed" : "slow_reader",
+		log_info(k->log, why == CONN_TLS ? "tls_failed" : "slow_reader",
 			F_STR("peer", conn_peer(c, &a)),
 			F_C("error", why == CONN_TLS ? conn_tls_error(c) : "too much unsent output"));
 		arena_clear(&a);
 	}
-	c2s_lost(k->stream);
+	k->user->lost(k);
 	conn_clear(c);
 	tls_config_unref(&k->tls);
 	k->gone(k);
@@ -113,22 +119,92 @@ static const struct conn_ops socket_ops = {
 	.closed = on_closed,
 };
 
-bool c2s_socket_start(struct c2s_socket *k, struct loop *l, int fd, struct c2s *stream,
-	struct tls_config *tls, bool ask_cert, bool direct, uint32_t max_out,
-	void (*gone)(struct c2s_socket *))
+static bool start(struct stream_socket *k, struct loop *l, int fd, const struct socket_user *user,
+	const struct socket_start *how)
 {
-	k->stream = stream;
-	k->tls = tls ? tls_config_ref(tls) : NULL;
-	k->ask_cert = ask_cert;
-	k->gone = gone;
-	if (!conn_init(&k->conn, l, fd, &socket_ops, max_out)) {
+	k->user = user;
+	k->log = how->log;
+	k->tls = how->tls ? tls_config_ref(how->tls) : NULL;
+	k->ask_cert = how->ask_cert;
+	k->gone = how->gone;
+	if (!conn_init(&k->conn, l, fd, &socket_ops, how->max_out)) {
 		tls_config_unref(&k->tls);
 		return false;
 	}
-	if (!direct)
+	if (!how->direct)
 		return true;
-	c2s_expect_tls(stream);
-	if (!begin_tls(k, TLS_ALPN))
-		c2s_end(stream);
+	if (user->expect_tls)
+		user->expect_tls(k);
+	if (!begin_tls(k, user->tls_flags))
+		user->end(k);
 	return true;
+}
+
+/* ---- clients ---- */
+
+static void c2s_data(struct stream_socket *k, const char *p, size_t n)
+{
+	c2s_input(k->stream.c2s, p, n);
+}
+
+static void c2s_is_secure(struct stream_socket *k)
+{
+	c2s_secured(k->stream.c2s);
+}
+
+static void c2s_is_lost(struct stream_socket *k)
+{
+	c2s_lost(k->stream.c2s);
+}
+
+static void c2s_begins_tls(struct stream_socket *k)
+{
+	c2s_expect_tls(k->stream.c2s);
+}
+
+static void c2s_ends(struct stream_socket *k)
+{
+	c2s_end(k->stream.c2s);
+}
+
+bool socket_start_c2s(struct stream_socket *k, struct loop *l, int fd, struct c2s *stream,
+	const struct socket_start *how)
+{
+	static const struct socket_user user = { c2s_data, c2s_is_secure, c2s_is_lost,
+		c2s_begins_tls, c2s_ends, TLS_ALPN };
+
+	k->stream.c2s = stream;
+	return start(k, l, fd, &user, how);
+}
+
+/* ---- components ---- */
+
+static void comp_data(struct stream_socket *k, const char *p, size_t n)
+{
+	comp_input(k->stream.comp, p, n);
+}
+
+/* Nothing comes to its stream before that. */
+static void comp_is_secure(struct stream_socket *k)
+{
+}
+
+static void comp_is_lost(struct stream_socket *k)
+{
+	comp_lost(k->stream.comp);
+}
+
+static void comp_ends(struct stream_socket *k)
+{
+	comp_end(k->stream.comp);
+}
+
+bool socket_start_component(struct stream_socket *k, struct loop *l, int fd, struct comp *stream,
+	const struct socket_start *how)
+{
+	static const struct socket_user user = { comp_data, comp_is_secure, comp_is_lost, NULL,
+		comp_ends, 0 };
+
+	k->stream.comp = stream;
+	return start(k, l, fd, &user, how);
 }

@@ -1,27 +1,59 @@
-/* A client's stream over a socket: conn below, c2s above. */
+/* A stream over a socket: conn below, a client's (c2s) or a component's stream above. */
 #ifndef STREAM_SOCKET_H
 #define STREAM_SOCKET_H
 
 #include "net/conn.h"
-#include "stream/c2s.h"
+#include "stream/wire.h"
 
-/* Embedded in the owner of the connection, beside the c2s. */
-struct c2s_socket {
-	struct wire wire;
-	struct conn conn;
-	struct c2s *stream;
-	struct tls_config *tls;   /* until the handshake begins; NULL: no TLS to be had */
-	bool ask_cert;            /* SASL EXTERNAL is wanted: ask for a client certificate */
-	void (*gone)(struct c2s_socket *k); /* the descriptor is closed; called once, last */
+struct c2s;
+struct comp;
+struct log;
+
+struct stream_socket;
+
+/* What stands on the socket. */
+struct socket_user {
+	void (*input)(struct stream_socket *k, const char *p, size_t n);
+	void (*secured)(struct stream_socket *k);
+	void (*lost)(struct stream_socket *k);
+	void (*expect_tls)(struct stream_socket *k); /* direct TLS begins, or NULL */
+	void (*end)(struct stream_socket *k);        /* direct TLS is not to be had */
+	unsigned tls_flags;                          /* of direct TLS */
 };
 
-/* Takes over an accepted descriptor for a stream that c2s_init() has set up with &k->wire.
- * direct: TLS from the first byte (XEP-0368). False with errno when the loop refuses. */
-bool c2s_socket_start(struct c2s_socket *k, struct loop *l, int fd, struct c2s *stream,
-	struct tls_config *tls, bool ask_cert, bool direct, uint32_t max_out,
-	void (*gone)(struct c2s_socket *));
+/* Embedded in the owner of the connection, beside the stream. */
+struct stream_socket {
+	struct wire wire;
+	struct conn conn;
+	const struct socket_user *user;
+	union {
+		struct c2s *c2s;
+		struct comp *comp;
+	} stream;
+	const struct log *log;    /* of the thread it is on */
+	struct tls_config *tls;   /* until the handshake begins; NULL: no TLS to be had */
+	bool ask_cert;            /* SASL EXTERNAL is wanted: ask for a client certificate */
+	void (*gone)(struct stream_socket *k); /* the descriptor is closed; called once, last */
+};
 
-/* The wire's functions, for c2s_init() before c2s_socket_start(). */
-extern const struct wire_ops c2s_socket_wire;
+/* How a socket begins. */
+struct socket_start {
+	struct tls_config *tls;
+	bool ask_cert;
+	bool direct;              /* TLS from the first byte (XEP-0368) */
+	uint32_t max_out;
+	const struct log *log;
+	void (*gone)(struct stream_socket *k);
+};
+
+/* Takes over an accepted descriptor for a stream that was set up with &k->wire. False with errno
+ * when the loop refuses. */
+bool socket_start_c2s(struct stream_socket *k, struct loop *l, int fd, struct c2s *stream,
+	const struct socket_start *how);
+bool socket_start_component(struct stream_socket *k, struct loop *l, int fd, struct comp *stream,
+	const struct socket_start *how);
+
+/* The wire's functions, for the set-up of the stream before socket_start_...(). */
+extern const struct wire_ops socket_wire;
 
 #endif

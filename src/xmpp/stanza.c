@@ -235,6 +235,21 @@ void stanza_unref(struct stanza **s)
 	}
 }
 
+const char *stanza_iq_fault(const struct stanza *iq)
+{
+	unsigned n = xml_count(&iq->doc, stanza_root(iq));
+
+	if (!iq->id.p)
+		return "an IQ needs an id";
+	if (iq->type == TYPE_INVALID)
+		return "the type of an IQ is get, set, result or error";
+	if ((iq->type == IQ_GET || iq->type == IQ_SET) && n != 1)
+		return "a get or set has exactly one payload";
+	if (iq->type == IQ_RESULT && n > 1)
+		return "a result has one payload at most";
+	return NULL;
+}
+
 /* Appends where the room is reserved already. */
 static void add(struct buf *b, struct str s)
 {

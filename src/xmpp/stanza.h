@@ -107,6 +107,10 @@ static inline const struct xml_node *stanza_payload(const struct stanza *s)
 	return xml_first(&s->doc, s->doc.nodes);
 }
 
+/* What is wrong with an IQ, for people, or NULL (RFC 6120 sections 8.2.3 and 8.3.3.1): it has an id, a
+ * type, and as many payloads as the type wants. */
+const char *stanza_iq_fault(const struct stanza *iq);
+
 /* Opens <message>, <presence> or <iq> with its attributes: for stanzas that the server makes.
  * type NULL and an unset address leave the attribute out. id is a raw value as in struct
  * stanza. */
