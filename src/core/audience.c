@@ -17,7 +17,9 @@ struct audience {
 /* The index of the owner, or the number of shards: none. */
 static unsigned owner_of(struct shard *s, struct jid to)
 {
-	return route_has_owner(s, to) ? shard_of(s->core, to)->index : s->core->n_shards;
+	const struct shard *owner = route_owner(s, to);
+
+	return owner ? owner->index : s->core->n_shards;
 }
 
 static struct audience *alloc(unsigned shards, const struct jid *to, size_t n, char **texts)

@@ -99,7 +99,10 @@ struct module {
 	 * another, which takes the place of the reference. */
 	void (*message_sent)(struct session *s, struct stanza **message);
 
-	/* The same message, with its archive id, before it is routed. */
+	/* A message from a component (core/component.h), likewise. */
+	void (*message_entered)(struct shard *s, struct stanza **message);
+
+	/* The message of a session, with its archive id, before it is routed. */
 	void (*message_leaves)(struct session *s, const struct stanza *message);
 
 	/* What an account wants kept of a message that it sent or that is for it (enum keep);

@@ -4,6 +4,7 @@
 #include "core/ask.h"
 #include "core/audience.h"
 #include "core/block.h"
+#include "core/component.h"
 #include "core/message.h"
 #include "core/presence.h"
 #include "core/room.h"
@@ -111,34 +112,45 @@ static bool is_answer(const struct stanza *st)
 	return st->type == IQ_RESULT || st->type == IQ_ERROR;
 }
 
+/* The shard that owns what an address of a host belongs to: a bare JID, or a component. NULL: it
+ * is the host itself, which is everywhere. */
+static struct shard *owner_of(struct shard *s, const struct host *h, struct jid to)
+{
+	if (h->component)
+		return component_owner(s->core, h);
+	return to.n_local ? shard_of(s->core, to) : NULL;
+}
+
 void route_to(struct shard *s, struct stanza *st, struct jid to)
 {
+	struct host *h = settings_host(s->settings, jid_domain(to));
+	bool ours = !h || !h->component;
+
 	if (s->dead)
 		return;
-	if (is_answer(st) && jid_is_bare(to)) { /* sessions ask with full addresses */
+	if (ours && is_answer(st) && jid_is_bare(to)) { /* sessions ask with full addresses */
 		ask_answered(s, st);
 		return;
 	}
-	struct host *h = settings_host(s->settings, jid_domain(to));
 	if (!h) {
 		bounce_at(s, st, to, ERR_REMOTE_SERVER_NOT_FOUND,
 			STR("the domain is not served here"));
 		return;
 	}
-	if (!to.n_local) {
+	struct shard *owner = owner_of(s, h, to);
+	if (!owner)
 		deliver_to_host(s, h, st, to);
-		return;
-	}
-	struct shard *owner = shard_of(s->core, to);
-	if (owner == s)
+	else if (owner == s)
 		route_home(s, st, to);
 	else
 		send_parcel(s, owner, &st, 1, to);
 }
 
-bool route_has_owner(struct shard *s, struct jid to)
+struct shard *route_owner(struct shard *s, struct jid to)
 {
-	return to.n_local && settings_host(s->settings, jid_domain(to));
+	struct host *h = settings_host(s->settings, jid_domain(to));
+
+	return h ? owner_of(s, h, to) : NULL;
 }
 
 void route_each(struct shard *s, struct stanza *st, const struct jid *to, size_t n)
@@ -151,9 +163,9 @@ void route_each(struct shard *s, struct stanza *st, const struct jid *to, size_t
 
 void route_all(struct shard *s, struct stanza *const *stanzas, size_t n, struct jid to)
 {
-	struct shard *owner = route_has_owner(s, to) ? shard_of(s->core, to) : s;
+	struct shard *owner = route_owner(s, to);
 
-	if (owner != s && n && !s->dead) {
+	if (owner && owner != s && n && !s->dead) {
 		send_parcel(s, owner, stanzas, n, to);
 		return;
 	}
@@ -256,6 +268,14 @@ void route_home(struct shard *s, struct stanza *st, struct jid to)
 	struct host *h = settings_host(s->settings, jid_domain(to));
 	struct account *a;
 
+	if (h && h->component) {
+		component_deliver(s, h, st, to);
+		return;
+	}
+	if (!to.n_local || !shard_owns(s, to)) { /* it was a component's when it was sent here */
+		route_to(s, st, to);
+		return;
+	}
 	if (h && h->home) {
 		room_deliver(s, h, st, to);
 		return;

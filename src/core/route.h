@@ -21,8 +21,9 @@ void route_each(struct shard *s, struct stanza *st, const struct jid *to, size_t
 /* Several stanzas, in this order, to one address, likewise. */
 void route_all(struct shard *s, struct stanza *const *stanzas, size_t n, struct jid to);
 
-/* Whether an address belongs to a bare JID that some shard owns; and what is for it, on its owner. */
-bool route_has_owner(struct shard *s, struct jid to);
+/* The shard that owns what an address belongs to: a bare JID, or a component; NULL: none does. And
+ * what is for it, on its owner. */
+struct shard *route_owner(struct shard *s, struct jid to);
 void route_home(struct shard *s, struct stanza *st, struct jid to);
 
 /* The text of a stanza that the server makes: scanned and routed. */

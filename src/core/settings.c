@@ -10,6 +10,22 @@ static struct str host_key(const struct map_node *n)
 	return container_of(n, struct host, node)->domain;
 }
 
+/* What the domains of "*.example.org" end with. */
+static struct str end_of(struct str name)
+{
+	return str_skip(name, strlen("*."));
+}
+
+static struct str wildcard_key(const struct map_node *n)
+{
+	return end_of(host_key(n));
+}
+
+static bool is_wildcard(struct str name)
+{
+	return str_starts(name, STR("*."));
+}
+
 struct settings *settings_new(void)
 {
 	struct settings *s = xcalloc(1, sizeof *s);
@@ -17,6 +33,8 @@ struct settings *settings_new(void)
 	atomic_init(&s->refs, 1);
 	arena_init(&s->mem, 4096);
 	map_init(&s->hosts, host_key);
+	map_init(&s->wildcards, wildcard_key);
+	s->components_end = &s->components;
 	s->guest = scan_limits_guest;
 	s->user = scan_limits_user;
 	s->login_ms = 30 * 1000;
@@ -43,7 +61,7 @@ static struct host *add(struct settings *s, struct str domain)
 	struct host *h = arena_alloc(&s->mem, sizeof *h);
 
 	*h = (struct host){ .domain = str_dup(&s->mem, domain) };
-	map_put(&s->hosts, &h->node);
+	map_put(is_wildcard(domain) ? &s->wildcards : &s->hosts, &h->node);
 	return h;
 }
 
@@ -67,6 +85,27 @@ struct host *settings_add_rooms(struct settings *s, struct host *h, struct str d
 	rooms->room_makers = ROOMS_BY_ACCOUNTS;
 	h->rooms = rooms;
 	return rooms;
+}
+
+struct host *settings_add_component(struct settings *s, struct str name)
+{
+	struct host *h = add(s, name);
+
+	h->component = arena_alloc(&s->mem, sizeof *h->component);
+	*h->component = (struct component_rules){ .connections = 1, .queue_max = 1024 * 1024,
+		.queue_ms = 30 * 1000 };
+	*s->components_end = h;
+	s->components_end = &h->next_component;
+	return h;
+}
+
+struct host *settings_component(const struct settings *s, struct str name)
+{
+	struct map_node *n = is_wildcard(name) ? map_get(&s->wildcards, end_of(name))
+					       : map_get(&s->hosts, name);
+	struct host *h = n ? container_of(n, struct host, node) : NULL;
+
+	return h && h->component ? h : NULL;
 }
 
 bool host_administers(const struct host *h, struct jid who)
@@ -95,6 +134,7 @@ void settings_unref(struct settings **p)
 	if (s->tls)
 		tls_config_unref(&s->tls);
 	map_clear(&s->hosts);
+	map_clear(&s->wildcards);
 	arena_clear(&s->mem);
 	free(s);
 }
@@ -105,6 +145,13 @@ struct host *settings_host(const struct settings *s, struct str domain)
 	if (str_eq(s->first->domain, domain))
 		return s->first;
 	struct map_node *n = map_get(&s->hosts, domain);
+	ptrdiff_t label;
+
+	/* The longest end that fits. */
+	while (!n && s->wildcards.n && (label = str_find(domain, '.')) >= 0) {
+		domain = str_skip(domain, (size_t)label + 1);
+		n = map_get(&s->wildcards, domain);
+	}
 	return n ? container_of(n, struct host, node) : NULL;
 }
 
@@ -112,5 +159,17 @@ struct host *settings_account_host(const struct settings *s, struct str domain)
 {
 	struct host *h = settings_host(s, domain);
 
-	return h && !h->home ? h : NULL;
+	return h && !h->home && !h->component ? h : NULL;
+}
+
+struct host *settings_parent(const struct settings *s, struct str domain)
+{
+	struct host *h = NULL;
+	ptrdiff_t label;
+
+	while (!h && (label = str_find(domain, '.')) >= 0) {
+		domain = str_skip(domain, (size_t)label + 1);
+		h = settings_account_host(s, domain);
+	}
+	return h ? h : s->first;
 }

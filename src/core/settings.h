@@ -14,12 +14,24 @@
 /* Who may make rooms. */
 enum room_makers { ROOMS_BY_ANYBODY, ROOMS_BY_ACCOUNTS, ROOMS_BY_ADMINS };
 
+/* How a component is served (XEP-0114). */
+struct component_rules {
+	struct str secret;
+	uint32_t connections;   /* that it may have at a time */
+	uint32_t queue_max;     /* bytes of stanzas that wait for it */
+	uint32_t queue_ms;      /* how long; 0: none waits */
+};
+
 struct host {
 	struct map_node node;   /* in settings.hosts, by domain */
-	struct str domain;      /* canonical */
+	struct str domain;      /* canonical; of a component of many domains "*.", then what they
+				 * end with */
 	struct host *rooms;     /* its service of rooms (XEP-0045), or NULL */
 	struct host *home;      /* of a service: the host that it belongs to; else NULL */
 	enum room_makers room_makers; /* of a service */
+	struct component_rules *component; /* of a component; else NULL */
+	struct host *listed_by;  /* of a component: in whose disco#items it is, or NULL */
+	struct host *next_component;
 	const struct jid *admins; /* bare JIDs of who administers the host and its services */
 	unsigned n_admins;
 	bool registration;      /* XEP-0077 for everybody */
@@ -34,7 +46,10 @@ struct settings {
 	atomic_uint refs;
 	struct arena mem;
 	struct map hosts;
+	struct map wildcards;          /* components of many domains, by what these end with */
 	struct host *first;            /* the default host */
+	struct host *components;       /* all of them in the order of adding, by next_component */
+	struct host **components_end;
 	struct tls_config *tls;        /* NULL: no TLS (tests in memory) */
 	bool tls_required, plain_without_tls, ask_client_cert;
 	struct scan_limits guest, user;
@@ -65,6 +80,17 @@ struct host *settings_add_host(struct settings *s, struct str domain);
 /* Adds a service of rooms to a host, which has none yet. domain is copied. */
 struct host *settings_add_rooms(struct settings *s, struct host *h, struct str domain);
 
+/* Adds a component with the built-in bounds, and without a secret, which has yet to be set. name: a
+ * domain, or "*." and the end of many; copied. Each other host with one of these domains is found
+ * before it. */
+struct host *settings_add_component(struct settings *s, struct str name);
+
+/* The component of that name, as settings_add_component() got it, or NULL. */
+struct host *settings_component(const struct settings *s, struct str name);
+
+/* The host whose domain another is within, else the first one. */
+struct host *settings_parent(const struct settings *s, struct str domain);
+
 /* Whether somebody is one of the administrators of a host, or of the host that a service belongs
  * to. */
 bool host_administers(const struct host *h, struct jid who);
@@ -75,7 +101,7 @@ void settings_unref(struct settings **s);
 /* The host of a canonical domain, or NULL. Valid as long as the snapshot. */
 struct host *settings_host(const struct settings *s, struct str domain);
 
-/* The same, but NULL for a service: a host that may have accounts. */
+/* The same, but NULL for a service and a component: a host that may have accounts. */
 struct host *settings_account_host(const struct settings *s, struct str domain);
 
 #endif

@@ -63,6 +63,44 @@ static void test_administrators(void **state)
 	settings_unref(&s);
 }
 
+/* Domains by name, then by the longest end of a component of many (docs/components.md). */
+static void test_components(void **state)
+{
+	struct settings *s = settings_new();
+	struct host *h = settings_add_host(s, STR("a.example"));
+	struct host *other = settings_add_host(s, STR("game.b.example"));
+	struct host *irc = settings_add_component(s, STR("irc.a.example"));
+	struct host *many = settings_add_component(s, STR("*.b.example"));
+	struct host *deep = settings_add_component(s, STR("*.deep.b.example"));
+	static const struct {
+		const char *domain;
+		unsigned who; /* of the list below */
+	} cases[] = {
+		{ "a.example", 0 }, { "game.b.example", 1 }, { "irc.a.example", 2 },
+		{ "x.b.example", 3 }, { "x.y.b.example", 3 }, { "deep.b.example", 3 },
+		{ "x.game.b.example", 3 }, { "x.deep.b.example", 4 }, { "x.y.deep.b.example", 4 },
+		{ "b.example", 5 }, { "xb.example", 5 }, { "x.irc.a.example", 5 },
+		{ "*.b.example.", 5 }, { "", 5 }, { ".", 5 }, { "b.example.", 5 },
+	};
+	const struct host *const hosts[] = { h, other, irc, many, deep, NULL };
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+		if (settings_host(s, str_c(cases[i].domain)) != hosts[cases[i].who])
+			fail_msg("%s is another's", cases[i].domain);
+	assert_ptr_equal(settings_component(s, STR("irc.a.example")), irc);
+	assert_ptr_equal(settings_component(s, STR("*.b.example")), many);
+	assert_null(settings_component(s, STR("x.b.example")));
+	assert_null(settings_component(s, STR("a.example")));
+	assert_null(settings_account_host(s, STR("irc.a.example")));
+	assert_null(settings_account_host(s, STR("x.b.example")));
+	assert_ptr_equal(settings_parent(s, STR("irc.a.example")), h);
+	assert_ptr_equal(settings_parent(s, STR("x.y.game.b.example")), other);
+	assert_ptr_equal(settings_parent(s, STR("elsewhere.example")), h);
+	assert_ptr_equal(s->components, irc);
+	assert_ptr_equal(irc->next_component, many);
+	settings_unref(&s);
+}
+
 static void test_bounds_of_a_new_snapshot(void **state)
 {
 	struct settings *s = settings_new();
@@ -93,6 +131,7 @@ int main(void)
 		cmocka_unit_test(test_hosts),
 		cmocka_unit_test(test_services),
 		cmocka_unit_test(test_administrators),
+		cmocka_unit_test(test_components),
 		cmocka_unit_test(test_bounds_of_a_new_snapshot),
 		cmocka_unit_test(test_counting),
 	};

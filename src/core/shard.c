@@ -7,6 +7,7 @@
 #include "core/ask.h"
 #include "core/client.h"
 #include "core/command.h"
+#include "core/component.h"
 #include "core/room.h"
 #include "core/sm.h"
 #include "store/search.h"
@@ -45,6 +46,10 @@ const char *const counter_names[COUNTERS] = {
 	[COUNT_ROOMS] = "rooms_resident",
 	[COUNT_OCCUPANTS] = "room_occupants",
 	[COUNT_PASSED_ON] = "room_messages",
+	[COUNT_COMPONENTS] = "components",
+	[COUNT_COMPONENTS_IN] = "component_stanzas_in",
+	[COUNT_COMPONENTS_OUT] = "component_stanzas_out",
+	[COUNT_COMPONENTS_WAITING] = "component_bytes_waiting",
 };
 
 /* What core_stop() and core_reload() send to each shard. */
@@ -81,6 +86,7 @@ static void throttle(struct shard *s, bool on)
 	s->throttled = on;
 	list_each(c, &s->clients, struct client, link)
 		c2s_throttle(&c->stream, on);
+	components_throttle(s, on);
 }
 
 static void look_again(struct timer *t)
@@ -142,7 +148,7 @@ static void turn_end(struct loop *l)
 		throttle(s, true);
 		timer_set(&s->loop.wheel, &s->room, s->loop.now, THROTTLE_MS);
 	}
-	if (s->stopping && list_empty(&s->clients))
+	if (s->stopping && list_empty(&s->clients) && list_empty(&s->component_conns))
 		loop_stop(l);
 }
 
@@ -164,6 +170,7 @@ static struct shard *shard_new(struct core *c, unsigned index, struct settings *
 	ask_init(s);
 	commands_init(s);
 	list_init(&s->clients);
+	components_init(s);
 	buf_init(&s->scratch, SCRATCH_MAX);
 	s->out = xcalloc(SHARDS_MAX, sizeof *s->out);
 	if (!loop_init(&s->loop, MAILBOX_MAX, s)) {
@@ -205,6 +212,7 @@ static void shard_free(struct shard *s)
 	s->dead = true;
 	while (!list_empty(&s->clients))
 		client_drop(list_first(&s->clients, struct client, link));
+	components_free(s);
 	accounts_free(s);
 	map_clear(&s->accounts);
 	rooms_free(s);
@@ -322,6 +330,7 @@ static void run_stop(struct mail *m, void *receiver)
 			sm_leave(sm);
 		client_close(c, STREAM_SYSTEM_SHUTDOWN, "the server stops");
 	}
+	components_stop(s);
 	timer_set(&s->loop.wheel, &s->stop, s->loop.now, STOP_MS);
 }
 
@@ -343,6 +352,7 @@ static void run_reload(struct mail *m, void *receiver)
 		if (c->domain.n && !settings_account_host(s->settings, c->domain))
 			client_close(c, STREAM_HOST_GONE, "the domain is no longer served here");
 	}
+	components_reload(s);
 	settings_unref(&old);
 	free(o);
 }

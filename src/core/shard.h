@@ -49,6 +49,10 @@ enum counter_id {
 	COUNT_ROOMS,         /* resident now; goes down too */
 	COUNT_OCCUPANTS,     /* of rooms, now: one for each client; goes down too */
 	COUNT_PASSED_ON,     /* messages to rooms that were passed on */
+	COUNT_COMPONENTS,    /* connections of components now; goes down too */
+	COUNT_COMPONENTS_IN, /* stanzas from components */
+	COUNT_COMPONENTS_OUT, /* stanzas to components */
+	COUNT_COMPONENTS_WAITING, /* bytes that wait for components; goes down too */
 	COUNTERS
 };
 
@@ -82,6 +86,9 @@ struct shard {
 	struct map rooms;                /* likewise (core/room.h) */
 	uint64_t *entered;               /* ROOM_ENTERED: who entered which room of late; or NULL */
 	struct list clients;             /* struct client */
+	struct list component_conns;     /* struct component_conn (core/component.h) */
+	struct map components;           /* those that it owns and has had to do with, by name */
+	uint64_t component_numbers;      /* of their connections */
 	struct xml_table table;          /* of the stanza that is being read */
 	struct xml_table scratch_table;  /* of stanzas that the server makes */
 	struct buf scratch;              /* their text */

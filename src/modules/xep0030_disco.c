@@ -72,7 +72,20 @@ static enum outcome info(struct ctx *c, const struct stanza *iq)
 	return reply_send(c, &w, iq);
 }
 
-/* Of a host its services (XEP-0045 section 6.1). */
+static void write_components(struct ctx *c, struct writer *w)
+{
+	const struct host *h = c->shard->settings->components;
+
+	for (; h; h = h->next_component) {
+		if (h->listed_by != c->host)
+			continue;
+		w_open(w, "item");
+		w_attr(w, "jid", h->domain);
+		w_close(w);
+	}
+}
+
+/* Of a host its services (XEP-0045 section 6.1) and components. */
 static enum outcome items(struct ctx *c, const struct stanza *iq)
 {
 	bool is_host = !c->room && !c->account;
@@ -85,6 +98,8 @@ static enum outcome items(struct ctx *c, const struct stanza *iq)
 		w_attr(&w, "name", STR(ROOMS_NAME));
 		w_close(&w);
 	}
+	if (is_host)
+		write_components(c, &w);
 	w_close(&w);
 	return reply_send(c, &w, iq);
 }

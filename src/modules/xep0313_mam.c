@@ -382,7 +382,7 @@ static struct session *who_asked(struct shard *s, const struct stanza *iq)
 /* Nobody waits for the answer any more. */
 static bool is_gone(struct shard *s, const struct stanza *iq)
 {
-	return settings_host(s->settings, jid_domain(iq->from)) && !who_asked(s, iq);
+	return settings_account_host(s->settings, jid_domain(iq->from)) && !who_asked(s, iq);
 }
 
 /* Who asked gets the page, as much of it as he can take. complete: nothing is beyond it. */
