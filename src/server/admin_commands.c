@@ -7,6 +7,7 @@
 #include "core/account.h"
 #include "core/archive.h"
 #include "core/client.h"
+#include "core/component.h"
 #include "core/manage.h"
 
 #include <stdio.h>
@@ -309,6 +310,23 @@ static void cmd_sessions(struct request *r)
 		errand_send(r, c->shards[i], (struct jid){ 0 }, do_sessions);
 }
 
+/* ---- components ---- */
+
+static void do_components(struct errand *e)
+{
+	components_list(e->shard, &e->out);
+	errand_home(e);
+}
+
+static void cmd_components(struct request *r)
+{
+	struct core *c = &r->server->core;
+
+	/* All are counted before the first can come home. */
+	for (unsigned i = 0; i < c->n_shards; i++)
+		errand_send(r, c->shards[i], (struct jid){ 0 }, do_components);
+}
+
 static void do_kick(struct errand *e)
 {
 	if (!manage_kick(e->shard, e->jid))
@@ -396,6 +414,7 @@ static const struct admin_command {
 	{ "users", 1, 2, cmd_users },
 	{ "sessions", 1, 1, cmd_sessions },
 	{ "kick", 2, 2, cmd_kick },
+	{ "components", 1, 1, cmd_components },
 	{ "stats", 1, 1, cmd_stats },
 	{ "reload", 1, 1, cmd_reload },
 	{ "backup", 2, 2, backup_run },

@@ -21,6 +21,8 @@
 #define OPTIONS_MAX  64 /* in the table */
 #define PORT_C2S     5222
 #define PORT_C2S_TLS 5223
+#define PORT_COMPONENT 5347 /* by custom */
+#define LOOPBACK     STR("127.0.0.1")
 
 /* Without a file: for this machine alone. */
 static const char built_in[] =
@@ -377,6 +379,66 @@ static void build_host(struct builder *b, const struct raw_section *s)
 	c->n_hosts++;
 }
 
+/* The name of a component: a domain, or "*." and one. Canonical, in the snapshot. */
+static bool component_name(struct builder *b, struct str title, struct str *out)
+{
+	struct str star = STR("*."), domain;
+	bool many = str_starts(title, star);
+
+	if (!jid_prep_domain(many ? str_skip(title, star.n) : title, &b->scratch, &domain))
+		return false;
+	*out = str_printf(b->mem, "%s%.*s", many ? star.p : "", STR_FMT(domain));
+	return true;
+}
+
+/* Who serves a domain already, for people, or NULL. */
+static const char *use_of(const struct config *c, struct str domain)
+{
+	for (size_t i = 0; i < c->n_hosts; i++) {
+		if (str_eq(c->hosts[i].domain, domain))
+			return "is a host";
+		if (str_eq(c->hosts[i].rooms, domain))
+			return "is where a host has its rooms";
+	}
+	for (size_t i = 0; i < c->n_components; i++)
+		if (str_eq(c->components[i].domain, domain))
+			return "stands twice";
+	return NULL;
+}
+
+static void build_component(struct builder *b, const struct raw_section *s)
+{
+	struct config *c = b->c;
+	struct config_component *k = &c->components[c->n_components];
+	struct str name = fault_quote(s->title, &b->scratch);
+
+	*k = (struct config_component){ 0 };
+	fill(b, s, CONFIG_COMPONENT, k);
+	if (c->n_components == CONFIG_COMPONENTS_MAX) {
+		fault(b->faults, s->line, "more than %d components; remove some",
+			CONFIG_COMPONENTS_MAX);
+		return;
+	}
+	if (!component_name(b, s->title, &k->domain)) {
+		fault(b->faults, s->line, "component is \"%.*s\"; give a domain name, such as "
+			"irc.example.org, or *.game.example.org for all within that one",
+			STR_FMT(name));
+		return;
+	}
+	const char *use = use_of(c, k->domain);
+	if (use) {
+		fault(b->faults, s->line, "component \"%.*s\" %s; give each a domain of its own",
+			STR_FMT(name), use);
+		return;
+	}
+	if (!k->secret.n) {
+		unsigned line = line_of(b, CONFIG_COMPONENT, "secret");
+		fault(b->faults, line ? line : s->line, "component \"%.*s\" has no secret; give a "
+			"long one that nobody can guess", STR_FMT(name));
+	}
+	c->n_components++;
+}
+
 static bool is_address(struct str s)
 {
 	struct in6_addr any;
@@ -404,13 +466,21 @@ static void add_listener(struct builder *b, struct config_listener l, unsigned l
 	c->listeners[c->n_listeners++] = l;
 }
 
+static bool is_for_components(const struct config_listener *l)
+{
+	return l->kind == LISTEN_COMPONENT || l->kind == LISTEN_COMPONENT_DIRECT_TLS;
+}
+
 static void build_listener(struct builder *b, const struct raw_section *s)
 {
 	struct config_listener l = { 0 };
 
 	fill(b, s, CONFIG_LISTENER, &l);
 	if (!line_of(b, CONFIG_LISTENER, "port"))
-		l.port = l.kind == LISTEN_C2S ? PORT_C2S : PORT_C2S_TLS;
+		l.port = is_for_components(&l) ? PORT_COMPONENT
+			: l.kind == LISTEN_C2S ? PORT_C2S : PORT_C2S_TLS;
+	if (!line_of(b, CONFIG_LISTENER, "address"))
+		l.address = is_for_components(&l) ? LOOPBACK : STR("*");
 	if (is_address(l.address))
 		add_listener(b, l, s->line);
 	else
@@ -444,11 +514,19 @@ static size_t count_sections(const struct raw_section *s, enum config_section ki
 	return n;
 }
 
+static bool components_can_connect(const struct config *c)
+{
+	for (size_t i = 0; i < c->n_listeners; i++)
+		if (is_for_components(&c->listeners[i]))
+			return true;
+	return false;
+}
+
 static void build_listeners(struct builder *b, const struct raw_section *top)
 {
 	size_t n = count_sections(top, CONFIG_LISTENER);
 
-	b->c->listeners = arena_alloc(b->mem, (n + 2) * sizeof *b->c->listeners);
+	b->c->listeners = arena_alloc(b->mem, (n + 3) * sizeof *b->c->listeners);
 	for (const struct raw_section *s = top; s; s = s->next)
 		if (s->kind == CONFIG_LISTENER)
 			build_listener(b, s);
@@ -457,6 +535,19 @@ static void build_listeners(struct builder *b, const struct raw_section *top)
 		add_listener(b, (struct config_listener){ LISTEN_C2S_DIRECT_TLS, STR("*"),
 			PORT_C2S_TLS }, 0);
 	}
+	if (b->c->n_components && !components_can_connect(b->c))
+		add_listener(b, (struct config_listener){ LISTEN_COMPONENT, LOOPBACK,
+			PORT_COMPONENT }, 0);
+}
+
+static void build_components(struct builder *b, const struct raw_section *top)
+{
+	size_t n = count_sections(top, CONFIG_COMPONENT);
+
+	b->c->components = arena_alloc(b->mem, (n + 1) * sizeof *b->c->components);
+	for (const struct raw_section *s = top; s; s = s->next)
+		if (s->kind == CONFIG_COMPONENT)
+			build_component(b, s);
 }
 
 static void build_hosts(struct builder *b, const struct raw_section *top)
@@ -477,6 +568,7 @@ static void build(struct builder *b, const struct raw_section *top)
 
 	build_top(b, top);
 	build_hosts(b, top);
+	build_components(b, top);
 	build_listeners(b, top);
 	fill(b, NULL, CONFIG_LIMITS, &b->c->limits);
 	for (const struct raw_section *s = top; s; s = s->next) {

@@ -16,6 +16,7 @@
 
 #define CONFIG_FILE_MAX      (1024 * 1024) /* bytes of a file */
 #define CONFIG_HOSTS_MAX     1024
+#define CONFIG_COMPONENTS_MAX 1024
 #define CONFIG_LISTENERS_MAX 64
 #define CONFIG_SHARDS_MAX    256
 #define CONFIG_ADMINS_MAX    100 /* of one host */
@@ -47,10 +48,25 @@ struct config_host {
 	struct config_jids admins; /* of the host and its rooms */
 };
 
+/* A program of others that serves a domain (XEP-0114). */
+struct config_component {
+	struct str domain;      /* canonical; "*." and a domain: all domains within that one */
+	struct str secret;      /* never empty */
+	uint32_t connections;   /* at a time */
+	uint32_t queue_bytes;   /* that may wait for it */
+	uint32_t queue_seconds; /* how long; 0: nothing waits */
+	bool listed;            /* in the disco#items of its host */
+};
+
 enum listener_kind {
 	LISTEN_C2S,             /* STARTTLS (RFC 6120 section 5) */
-	LISTEN_C2S_DIRECT_TLS   /* TLS from the first byte (XEP-0368) */
+	LISTEN_C2S_DIRECT_TLS,  /* TLS from the first byte (XEP-0368) */
+	LISTEN_COMPONENT,       /* XEP-0114, without TLS */
+	LISTEN_COMPONENT_DIRECT_TLS
 };
+
+/* What the file calls it. */
+const char *config_listener_name(enum listener_kind kind);
 
 struct config_listener {
 	enum listener_kind kind;
@@ -87,6 +103,8 @@ struct config_limits {
 struct config {
 	struct config_host *hosts; /* in the order of the file; the first is the default of TLS */
 	size_t n_hosts;
+	struct config_component *components; /* in the order of the file */
+	size_t n_components;
 	struct config_listener *listeners;
 	size_t n_listeners;
 	struct config_limits limits;
@@ -141,7 +159,7 @@ enum config_type {
 	CONFIG_JIDS      /* a list, in braces, with commas between */
 };
 
-enum config_section { CONFIG_TOP, CONFIG_HOST, CONFIG_LISTENER, CONFIG_LIMITS };
+enum config_section { CONFIG_TOP, CONFIG_HOST, CONFIG_COMPONENT, CONFIG_LISTENER, CONFIG_LIMITS };
 
 struct config_option {
 	enum config_section section;

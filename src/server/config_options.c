@@ -11,6 +11,7 @@
 #define AT(type, member) offsetof(struct type, member), sizeof(((struct type *)0)->member)
 #define TOP(member)      AT(config, member)
 #define HOST(member)     AT(config_host, member)
+#define COMPONENT(member) AT(config_component, member)
 #define LISTENER(member) AT(config_listener, member)
 #define LIMIT(member, type, ...) \
 	{ CONFIG_LIMITS, #member, type, AT(config_limits, member), __VA_ARGS__ }
@@ -74,13 +75,28 @@ const struct config_option config_options[] = {
 	{ CONFIG_HOST, "admins", CONFIG_JIDS, HOST(admins),
 	  .help = "who administers the host and its rooms from a client (XEP-0133)" },
 
-	{ CONFIG_LISTENER, "type", CONFIG_WORD, LISTENER(kind), .words = "c2s c2s_direct_tls",
+	{ CONFIG_COMPONENT, "secret", CONFIG_TEXT, COMPONENT(secret),
+	  .help = "what the component and the server know, and nobody else" },
+	{ CONFIG_COMPONENT, "connections", CONFIG_NUMBER, COMPONENT(connections), 1, 64,
+	  .initial = "1", .help = "connections that it may have at a time" },
+	{ CONFIG_COMPONENT, "queue_bytes", CONFIG_BYTES, COMPONENT(queue_bytes), 64 * K, G,
+	  .initial = "1M", .help = "stanzas that may wait while it is not connected" },
+	{ CONFIG_COMPONENT, "queue_seconds", CONFIG_NUMBER, COMPONENT(queue_seconds), 0, 3600,
+	  .initial = "30", .help = "time that they wait, before their senders get an error; 0: "
+	  "none waits" },
+	{ CONFIG_COMPONENT, "listed", CONFIG_BOOL, COMPONENT(listed), .initial = "true",
+	  .help = "clients find it among the services of its host (XEP-0030)" },
+
+	{ CONFIG_LISTENER, "type", CONFIG_WORD, LISTENER(kind),
+	  .words = "c2s c2s_direct_tls component component_direct_tls",
 	  .initial = "c2s", .restart = true,
-	  .help = "clients with STARTTLS, or with TLS from the first byte (XEP-0368)" },
-	{ CONFIG_LISTENER, "address", CONFIG_TEXT, LISTENER(address), .initial = "*",
-	  .restart = true, .help = "numeric address; `*`: all of IPv4 and IPv6" },
+	  .help = "clients with STARTTLS, or with TLS from the first byte (XEP-0368); components "
+	  "without TLS, or with TLS from the first byte" },
+	{ CONFIG_LISTENER, "address", CONFIG_TEXT, LISTENER(address), .restart = true,
+	  .help = "numeric address; `*`: all of IPv4 and IPv6. Where not given, `*` for clients and "
+	  "127.0.0.1 for components" },
 	{ CONFIG_LISTENER, "port", CONFIG_NUMBER, LISTENER(port), 0, UINT16_MAX, .restart = true,
-	  .help = "5222, or 5223 for direct TLS, where not given; 0: any" },
+	  .help = "5222, 5223 for direct TLS, and 5347 for components, where not given; 0: any" },
 
 	LIMIT(stanza_bytes_before_login, CONFIG_BYTES, 10000, M, .initial = "16K",
 		.help = "largest stanza before login (RFC 6120 section 13.12)"),
@@ -138,8 +154,17 @@ const size_t config_options_count = sizeof config_options / sizeof config_option
 
 const char *config_section_name(enum config_section s)
 {
-	static const char *const names[] = { "", "host", "listener", "limits" };
+	static const char *const names[] = { "", "host", "component", "listener", "limits" };
 
 	BUG_ON(s > CONFIG_LIMITS);
 	return names[s];
+}
+
+const char *config_listener_name(enum listener_kind kind)
+{
+	static const char *const names[] = { "c2s", "c2s_direct_tls", "component",
+		"component_direct_tls" };
+
+	BUG_ON(kind > LISTEN_COMPONENT_DIRECT_TLS);
+	return names[kind];
 }

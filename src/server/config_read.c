@@ -10,7 +10,7 @@
 #define FAULT_BYTES_MAX (64 * 1024)
 #define QUOTE_MAX       60
 #define UNKNOWN_MAX     16 /* names that nobody knows, until reading stops */
-#define SECTIONS_MAX    (CONFIG_HOSTS_MAX + CONFIG_LISTENERS_MAX + 16)
+#define SECTIONS_MAX    (CONFIG_HOSTS_MAX + CONFIG_COMPONENTS_MAX + CONFIG_LISTENERS_MAX + 16)
 #define OPTIONS_MAX     64 /* of one section, with the unknown ones */
 #define LIST_DEPTH      2  /* braces around the values of a list, which stands in a section */
 
@@ -311,8 +311,8 @@ static const struct {
 } remedies[] = {
 	{ "missing equal sign", "; write NAME = VALUE" },
 	{ "missing opening brace", "; write SECTION { ... }" },
-	{ "missing title", "; write host \"DOMAIN\" { ... }" },
-	{ "found duplicate title", "; one section for each host is enough" },
+	{ "missing title", "; write its domain, like host \"DOMAIN\" { ... }" },
+	{ "found duplicate title", "; one section for each is enough" },
 	{ "premature end", "; write NAME = VALUE" },
 	{ "unexpected token", "; write NAME = VALUE, or SECTION { ... }" },
 	{ "attempt to append", "; write NAME = VALUE" }
@@ -461,6 +461,11 @@ static unsigned count_opts(const cfg_opt_t *opts)
 	return n;
 }
 
+static bool has_title(enum config_section s)
+{
+	return s == CONFIG_HOST || s == CONFIG_COMPONENT;
+}
+
 static bool read_once(struct reader *r, const char *text)
 {
 	cfg_opt_t opts[CONFIG_LIMITS + 1][OPTIONS_MAX];
@@ -474,7 +479,7 @@ static bool read_once(struct reader *r, const char *text)
 	n = count_opts(top);
 	for (enum config_section s = CONFIG_HOST; s <= CONFIG_LIMITS; s++)
 		top[n++] = (cfg_opt_t)CFG_SEC((char *)config_section_name(s), opts[s],
-			CFGF_MULTI | (s == CONFIG_HOST ? CFGF_TITLE | CFGF_NO_TITLE_DUPES : 0));
+			CFGF_MULTI | (has_title(s) ? CFGF_TITLE | CFGF_NO_TITLE_DUPES : 0));
 	top[n] = (cfg_opt_t)CFG_END();
 
 	r->top = r->last = arena_alloc(r->arena, sizeof *r->top);

@@ -77,17 +77,42 @@ static const struct {
 	{ "no equal sign", HOST "shards 4\n",
 	  "c:2: missing equal sign after option 'shards'; write NAME = VALUE\n" },
 	{ "a section without a title", "host { }\n",
-	  "c:1: missing title for section 'host'; write host \"DOMAIN\" { ... }\n" },
+	  "c:1: missing title for section 'host'; write its domain, like host \"DOMAIN\" { ... }\n" },
 	{ "a section without braces", "host a.example\nshards = 1\n",
 	  "c:2: missing opening brace for section 'host'; write SECTION { ... }\n" },
 	{ "the same host twice", HOST HOST,
-	  "c:2: found duplicate title 'example.org'; one section for each host is enough\n" },
+	  "c:2: found duplicate title 'example.org'; one section for each is enough\n" },
 	{ "the same host in another case", HOST "\nhost EXAMPLE.org {}\n",
 	  "c:3: host \"example.org\" stands twice; one section for each host is enough\n" },
 	{ "no domain", "host \"a b\" {}\n",
 	  "c:1: host is \"a b\"; give a domain name, such as example.org\n" },
 	{ "an empty domain", "host \"\" {}\n",
 	  "c:1: host is \"\"; give a domain name, such as example.org\n" },
+	/* Components (XEP-0114). */
+	{ "a component without a secret", HOST "component c.example {\n queue_seconds = 1\n}\n",
+	  "c:2: component \"c.example\" has no secret; give a long one that nobody can guess\n" },
+	{ "an empty secret", HOST "component c.example {\n secret = \"\"\n}\n",
+	  "c:3: component \"c.example\" has no secret; give a long one that nobody can guess\n" },
+	{ "a component that is a host", HOST "component EXAMPLE.org { secret = x }\n",
+	  "c:2: component \"EXAMPLE.org\" is a host; give each a domain of its own\n" },
+	{ "a component where rooms are", "component rooms.example.org { secret = x }\n" HOST,
+	  "c:1: component \"rooms.example.org\" is where a host has its rooms; give each a domain of "
+	  "its own\n" },
+	{ "a component twice", HOST "component c.example { secret = x }\ncomponent C.example { secret = x }\n",
+	  "c:3: component \"C.example\" stands twice; give each a domain of its own\n" },
+	{ "a component of many domains twice", HOST "component \"*.c.example\" { secret = x }\n"
+	  "component \"*.C.example\" { secret = x }\n",
+	  "c:3: component \"*.C.example\" stands twice; give each a domain of its own\n" },
+	{ "a component of all domains", HOST "component \"*\" { secret = x }\n",
+	  "c:2: component is \"*\"; give a domain name, such as irc.example.org, or "
+	  "*.game.example.org for all within that one\n" },
+	{ "a component with a star within", HOST "component \"a.*.example\" { secret = x }\n",
+	  "c:2: component is \"a.*.example\"; give a domain name, such as irc.example.org, or "
+	  "*.game.example.org for all within that one\n" },
+	{ "an option of a host", HOST "component c.example {\nsecret = x\nregistration = yes }\n",
+	  "c:4: registration does not belong here; move it into host { ... }\n" },
+	{ "no connection", HOST "component c.example { secret = x connections = 0 }\n",
+	  "c:2: connections is \"0\"; give a number from 1 to 64\n" },
 	{ "a list", HOST "shards = { 1, 2 }\n",
 	  "c:2: \",\" stands outside quotes; put the value in double quotes\n" },
 	{ "a list where one value is wanted", "host a.example { registration = { true, false } }\n",
@@ -283,6 +308,11 @@ static void every_option_arrives(void **state)
 		"listener { type = c2s_direct_tls address = \"::1\" }\n"
 		"listener { address = 127.0.0.1 port = 0 }\n"
 		"listener { address = 127.0.0.1 port = 0 }\n"
+		"listener { type = component }\n"
+		"listener { type = component_direct_tls address = \"*\" port = 9 }\n"
+		"component \"Irc.B\xc3\xbc" "cher.example\" {\n\tsecret = \"s e\" connections = 2\n"
+		"\tqueue_bytes = 70K queue_seconds = 24 listed = no }\n"
+		"component \"*.Game.example\" { secret = t }\n"
 		"limits { stanza_bytes_before_login = 12K stanza_bytes = 1M login_seconds = 5\n"
 		"half_open_per_address = 7 output_bytes = 8M sessions_per_account = 9\n"
 		"roster_items = 10 offline_messages = 11 password_checks_per_second = 12\n"
@@ -328,7 +358,25 @@ static void every_option_arrives(void **state)
 	assert_str(jid_str(c->hosts[0].admins.jids[0]), "juliet@b\xc3\xbc" "cher.example");
 	assert_str(jid_str(c->hosts[0].admins.jids[1]), "r@other.example");
 	assert_str(c->hosts[1].rooms, ""); /* rooms.[::1] is no domain */
-	assert_int_equal(c->n_listeners, 3);
+	assert_int_equal(c->n_components, 2);
+	assert_str(c->components[0].domain, "irc.b\xc3\xbc" "cher.example");
+	assert_str(c->components[0].secret, "s e");
+	assert_int_equal(c->components[0].connections, 2);
+	assert_int_equal(c->components[0].queue_bytes, 70 << 10);
+	assert_int_equal(c->components[0].queue_seconds, 24);
+	assert_false(c->components[0].listed);
+	assert_str(c->components[1].domain, "*.game.example");
+	assert_int_equal(c->components[1].connections, 1);
+	assert_int_equal(c->components[1].queue_bytes, 1 << 20);
+	assert_int_equal(c->components[1].queue_seconds, 30);
+	assert_true(c->components[1].listed);
+	assert_int_equal(c->n_listeners, 5);
+	assert_int_equal(c->listeners[3].kind, LISTEN_COMPONENT);
+	assert_str(c->listeners[3].address, "127.0.0.1");
+	assert_int_equal(c->listeners[3].port, 5347);
+	assert_int_equal(c->listeners[4].kind, LISTEN_COMPONENT_DIRECT_TLS);
+	assert_str(c->listeners[4].address, "*");
+	assert_int_equal(c->listeners[4].port, 9);
 	assert_int_equal(c->listeners[0].kind, LISTEN_C2S_DIRECT_TLS);
 	assert_str(c->listeners[0].address, "::1");
 	assert_int_equal(c->listeners[0].port, 5223);
@@ -356,6 +404,22 @@ static void every_option_arrives(void **state)
 	assert_int_equal(c->limits.room_members, 21);
 	assert_int_equal(c->limits.room_history, 22);
 	assert_int_equal(c->limits.room_stanzas_per_second, 23);
+	config_unref(&c);
+}
+
+/* Where nothing is said of listeners, components connect from this machine. */
+static void components_have_a_listener(void **state)
+{
+	struct config *c = parse(HOST "component c.example { secret = x }\n");
+
+	assert_int_equal(c->n_listeners, 3);
+	assert_int_equal(c->listeners[2].kind, LISTEN_COMPONENT);
+	assert_str(c->listeners[2].address, "127.0.0.1");
+	assert_int_equal(c->listeners[2].port, 5347);
+	config_unref(&c);
+	c = parse(HOST "component c.example { secret = x }\nlistener { port = 0 }\n");
+	assert_int_equal(c->n_listeners, 2);
+	assert_int_equal(c->listeners[1].kind, LISTEN_COMPONENT);
 	config_unref(&c);
 }
 
@@ -510,7 +574,8 @@ static void numbers_have_bounds(void **state)
 	} cases[] = {
 		{ "listener{port=0}\n", "c:66: more than 64 listeners; remove some\n", 65 },
 		{ "shards = 1\n", "c:8194: more than 8192 values; remove some\n", 8200 },
-		{ "limits {}\n", "c:1105: more than 1104 sections; remove some\n", 1200 },
+		{ "limits {}\n", "c:2129: more than 2128 sections; remove some\n", 2200 },
+		{ "component c.example {secret=x}\n", "c:3: found duplicate title 'c.example'", 3 },
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -649,6 +714,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(wrong_texts_say_what_is_wrong),
 		cmocka_unit_test(a_host_is_enough),
 		cmocka_unit_test(every_option_arrives),
+		cmocka_unit_test(components_have_a_listener),
 		cmocka_unit_test(an_empty_domain_means_no_rooms),
 		cmocka_unit_test(the_built_in_one_stays_on_this_machine),
 		cmocka_unit_test(a_reference_keeps_the_snapshot),

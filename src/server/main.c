@@ -186,7 +186,7 @@ static void say_where(const struct server *s)
 {
 	for (size_t i = 0; i < s->n_listeners; i++)
 		log_info(NULL, "listening",
-			F_C("for", s->config->listeners[i].kind == LISTEN_C2S ? "c2s" : "c2s_direct_tls"),
+			F_C("for", config_listener_name(s->config->listeners[i].kind)),
 			F_STR("address", s->config->listeners[i].address), F_INT("port", s->ports[i]));
 	log_info(NULL, "ready", F_C("version", STENTOR_VERSION), F_INT("shards", s->n_shards),
 		F_STR("data", s->config->data_dir));

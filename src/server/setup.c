@@ -5,6 +5,7 @@
 #include "base/digest.h"
 #include "core/archive.h"
 #include "core/client.h"
+#include "core/component.h"
 #include "core/sm.h"
 #include "modules/table.h"
 
@@ -114,13 +115,25 @@ bool server_listen(struct server *s)
 	return true;
 }
 
+typedef void accepted_fn(struct listener *l, int fd, const struct sockaddr_storage *peer);
+
+static accepted_fn *accepted_by(enum listener_kind kind)
+{
+	switch (kind) {
+	case LISTEN_C2S: return client_accept;
+	case LISTEN_C2S_DIRECT_TLS: return client_accept_tls;
+	case LISTEN_COMPONENT: return component_accept;
+	case LISTEN_COMPONENT_DIRECT_TLS: return component_accept_tls;
+	}
+	BUG("no such listener");
+}
+
 static bool give_listeners(struct server *s, struct shard *sh)
 {
 	sh->listeners = xcalloc(s->n_listeners, sizeof *sh->listeners);
 	for (size_t i = 0; i < s->n_listeners; i++) {
-		bool direct = s->config->listeners[i].kind == LISTEN_C2S_DIRECT_TLS;
 		if (!listener_init(&sh->listeners[i], &sh->loop, s->listeners[i][sh->index],
-			    direct ? client_accept_tls : client_accept, sh))
+			    accepted_by(s->config->listeners[i].kind), sh))
 			return failed("listener", "epoll");
 		sh->n_listeners++;
 	}
@@ -175,6 +188,20 @@ static void set_rooms(struct settings *set, struct host *h, const struct config_
 		settings_add_rooms(set, h, c->rooms)->room_makers = c->room_makers;
 }
 
+static void add_component(struct settings *set, const struct config_component *c)
+{
+	struct host *h = settings_add_component(set, c->domain);
+	struct component_rules *rules = h->component;
+	bool many = str_starts(c->domain, STR("*."));
+
+	rules->secret = str_dup(&set->mem, c->secret);
+	rules->connections = c->connections;
+	rules->queue_max = c->queue_bytes;
+	rules->queue_ms = c->queue_seconds * 1000;
+	if (c->listed && !many)
+		h->listed_by = settings_parent(set, c->domain);
+}
+
 struct settings *server_settings(struct server *s)
 {
 	const struct config *c = s->config;
@@ -196,6 +223,8 @@ struct settings *server_settings(struct server *s)
 			h->hashes = 1u << (c->hosts[i].scram - CONFIG_SCRAM_SHA1);
 		set_rooms(set, h, &c->hosts[i]);
 	}
+	for (size_t i = 0; i < c->n_components; i++)
+		add_component(set, &c->components[i]);
 	set->tls_required = c->tls_required;
 	set->plain_without_tls = c->plain_without_tls;
 	set->ask_client_cert = c->client_ca_file.n != 0;

@@ -21,6 +21,11 @@ static void check_config(const struct config *c)
 		BUG_ON(strlen(h->cert_file.p) != h->cert_file.n || h->cert_file.n == 0);
 		BUG_ON(strlen(h->key_file.p) != h->key_file.n || h->key_file.n == 0);
 	}
+	BUG_ON(c->n_components > CONFIG_COMPONENTS_MAX);
+	for (size_t i = 0; i < c->n_components; i++) {
+		BUG_ON(c->components[i].domain.n == 0 || c->components[i].secret.n == 0);
+		BUG_ON(c->components[i].connections == 0);
+	}
 }
 
 static void check_errors(struct str errors)
