@@ -2,6 +2,7 @@
 
 #include "base/base64.h"
 #include "base/bug.h"
+#include "base/digest.h"
 
 #include <stdlib.h>
 
@@ -10,9 +11,12 @@
 static const struct scan_limits limits = { .stanza_bytes = OUT_MAX, .depth = 256, .attrs = 256,
 	.name = 1024, .namespaces = 256, .nodes = 1024 * 1024 };
 
-/* The server's side of the connection: what core/accept.c makes of a socket. */
+/* The server's side of the connection: what core/accept.c and core/component_accept.c make of a
+ * socket. */
 struct endpoint {
 	struct client client;
+	struct component_conn component;
+	bool is_component;
 	struct loopback loop;
 };
 
@@ -38,6 +42,30 @@ static const struct client_kind kind = {
 	.attach = attach,
 	.drop = nothing,
 	.free = free_endpoint,
+};
+
+static void component_nothing(struct component_conn *c)
+{
+}
+
+static bool component_attach(struct component_conn *c, struct shard *s)
+{
+	return true;
+}
+
+static void free_component(struct component_conn *c)
+{
+	struct endpoint *e = container_of(c, struct endpoint, component);
+
+	loopback_clear(&e->loop);
+	free(e);
+}
+
+static const struct component_conn_kind component_kind = {
+	.detach = component_nothing,
+	.attach = component_attach,
+	.drop = component_nothing,
+	.free = free_component,
 };
 
 /* ---- connections ---- */
@@ -74,18 +102,35 @@ struct player *player_find(struct world *w, struct str name)
 	return NULL;
 }
 
-void player_connect(struct player *p)
+static struct endpoint *new_endpoint(struct player *p)
 {
-	struct core *core = &p->world->core;
-	struct shard *s = core->shards[p->world->accepted++ % core->n_shards];
-	struct endpoint *e = xcalloc(1, sizeof *e);
-
 	BUG_ON(p->end);
-	loopback_init(&e->loop, &e->client.stream, OUT_MAX);
-	client_init(&e->client, &kind, s, &e->loop.wire);
 	feed_drop(&p->feed);
 	scan_restart(&p->feed.scan);
-	p->end = e;
+	p->end = xcalloc(1, sizeof *p->end);
+	return p->end;
+}
+
+static struct shard *next_shard(struct world *w)
+{
+	return w->core.shards[w->accepted++ % w->core.n_shards];
+}
+
+void player_connect(struct player *p)
+{
+	struct endpoint *e = new_endpoint(p);
+
+	loopback_init(&e->loop, &e->client.stream, OUT_MAX);
+	client_init(&e->client, &kind, next_shard(p->world), &e->loop.wire);
+}
+
+void player_connect_component(struct player *p)
+{
+	struct endpoint *e = new_endpoint(p);
+
+	e->is_component = true;
+	loopback_init_component(&e->loop, &e->component.stream, p->world->settings->max_out);
+	component_conn_init(&e->component, &component_kind, next_shard(p->world), &e->loop.wire);
 }
 
 void player_send(struct player *p, struct str bytes)
@@ -101,7 +146,10 @@ void player_drop(struct player *p)
 	if (!e)
 		return;
 	p->end = NULL;
-	client_drop(&e->client);
+	if (e->is_component)
+		component_conn_drop(&e->component);
+	else
+		client_drop(&e->client);
 }
 
 /* ---- hearing ---- */
@@ -146,15 +194,23 @@ void player_hear(struct player *p)
 	if (!out)
 		return;
 	if (out->n) {
-		BUG_ON(!buf_reserve(out, SCAN_PAD));
-		feed_input(&p->feed, &p->table, buf_str(out), heard, p);
+		struct buf text; /* out may be full */
+		buf_init(&text, out->n + SCAN_PAD);
+		buf_add(&text, buf_str(out));
+		BUG_ON(!buf_reserve(&text, SCAN_PAD));
 		buf_reset(out);
+		feed_input(&p->feed, &p->table, buf_str(&text), heard, p);
+		buf_clear(&text);
 	}
-	if (p->end->loop.finished) {
+	if (!p->end->loop.finished)
+		return;
+	if (p->end->is_component) {
+		component_conn_free(&p->end->component);
+	} else {
 		list_del(&p->end->client.link);
 		client_unref(&p->end->client);
-		p->end = NULL;
 	}
+	p->end = NULL;
 }
 
 struct item *player_next(struct player *p)
@@ -181,6 +237,54 @@ static void say(struct player *p, struct str bytes)
 	player_send(p, bytes);
 	world_settle(p->world);
 }
+
+/* ---- components ---- */
+
+struct str player_handshake(struct str id, struct str secret, struct arena *a)
+{
+	uint8_t digest[DIGEST_MAX];
+	struct str hex = STR("");
+
+	digest_of(DIGEST_SHA1, str_printf(a, "%.*s%.*s", STR_FMT(id), STR_FMT(secret)), digest);
+	for (size_t i = 0; i < digest_len(DIGEST_SHA1); i++)
+		hex = str_printf(a, "%.*s%02x", STR_FMT(hex), digest[i]);
+	return hex;
+}
+
+/* The id in a header of the server's. */
+static struct str header_id(const struct item *header)
+{
+	const char *at = header ? memmem(header->text.p, header->text.n, " id='", 5) : NULL;
+	struct str rest = at ? str_skip(header->text, (size_t)(at - header->text.p) + 5) : STR("");
+
+	return str_head(rest, at ? (size_t)str_find(rest, '\'') : 0);
+}
+
+static bool is_accepted(const struct player *p)
+{
+	return p->end && p->end->component.stream.phase == COMP_READY;
+}
+
+bool player_join(struct player *p, struct str domain, struct str secret)
+{
+	struct arena a;
+
+	arena_init(&a, 4096);
+	player_connect_component(p);
+	say(p, str_printf(&a, "<stream:stream xmlns='jabber:component:accept' "
+			       "xmlns:stream='http://etherx.jabber.org/streams' to='%.*s'>",
+		STR_FMT(domain)));
+	say(p, str_printf(&a, "<handshake>%.*s</handshake>", STR_FMT(player_handshake(
+		header_id(list_first(&p->items, struct item, link)), secret, &a))));
+	arena_clear(&a);
+	if (!is_accepted(p))
+		return false;
+	for (unsigned i = 0; i < 2; i++) /* the header and the handshake; what waited stays */
+		free(player_next(p));
+	return true;
+}
+
+/* ---- clients ---- */
 
 void player_open(struct player *p, struct str host)
 {

@@ -1,9 +1,10 @@
-/* A client of a script: a stream in memory, and what came back over it, cut into the stream's
+/* A client or a component of a script: a stream in memory, and what came back over it, cut into the stream's
  * first-level pieces. */
 #ifndef SCRIPT_PLAYER_H
 #define SCRIPT_PLAYER_H
 
 #include "core/client.h"
+#include "core/component.h"
 #include "stream/loopback.h"
 #include "world.h"
 
@@ -41,8 +42,16 @@ void player_free(struct player *p);
 
 struct player *player_find(struct world *w, struct str name);
 
-/* Connects; no byte is sent. */
+/* Connects, as a client or as a component; no byte is sent. */
 void player_connect(struct player *p);
+void player_connect_component(struct player *p);
+
+/* The handshake (XEP-0114) for the id of a stream: what goes between its tags. In the arena. */
+struct str player_handshake(struct str id, struct str secret, struct arena *a);
+
+/* From a new connection to one over which stanzas flow, as a component. False: it did not come to
+ * that, and items has what arrived instead. */
+bool player_join(struct player *p, struct str domain, struct str secret);
 
 /* Gives bytes to the server, which has not run on when it returns. */
 void player_send(struct player *p, struct str bytes);

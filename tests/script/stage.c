@@ -150,6 +150,37 @@ static bool cmd_host(struct stage *s, struct str args)
 	return !makers.p || set_makers(s, h, makers);
 }
 
+/* component DOMAIN OPTION...: behind the hosts */
+static bool cmd_component(struct stage *s, struct str args)
+{
+	struct settings *set = s->world.settings;
+	struct host *h = settings_add_component(set, word_next(&args));
+	struct component_rules *rules = h->component;
+	struct str word;
+	uint64_t n;
+
+	rules->secret = STR(PASSWORD);
+	h->listed_by = settings_parent(set, h->domain);
+	while ((word = word_next(&args)).p) {
+		ptrdiff_t equals = str_find(word, '=');
+		struct str name = equals < 0 ? word : str_head(word, (size_t)equals);
+		struct str value = equals < 0 ? STR("") : str_skip(word, (size_t)equals + 1);
+		bool number = str_to_u64(value, UINT32_MAX, &n);
+
+		if (str_eq(word, STR("unlisted")))
+			h->listed_by = NULL;
+		else if (number && str_eq(name, STR("connections")))
+			rules->connections = (uint32_t)n;
+		else if (number && str_eq(name, STR("queue_bytes")))
+			rules->queue_max = (uint32_t)n;
+		else if (number && str_eq(name, STR("queue_seconds")))
+			rules->queue_ms = (uint32_t)n * 1000;
+		else
+			return wrong_about(s, "no such option of a component", word);
+	}
+	return true;
+}
+
 static bool cmd_limit(struct stage *s, struct str args)
 {
 	struct settings *set = s->world.settings;
@@ -429,6 +460,28 @@ static bool cmd_raw(struct stage *s, struct str args)
 	return true;
 }
 
+static bool cmd_raw_component(struct stage *s, struct str args)
+{
+	struct player *p;
+
+	if (!offstage(s, word_next(&args), &p))
+		return false;
+	player_connect_component(p);
+	return true;
+}
+
+/* join NAME DOMAIN [SECRET]: a component that is accepted */
+static bool cmd_join(struct stage *s, struct str args)
+{
+	struct player *p;
+
+	if (!offstage(s, word_next(&args), &p))
+		return false;
+	struct str domain = word_next(&args), secret = word_next(&args);
+	return player_join(p, domain, secret.p ? secret : STR(PASSWORD)) ||
+	       wrong(s, STR("the component was not accepted"));
+}
+
 /* open NAME HOST: a connection with open stream; features are there. */
 static bool cmd_open(struct stage *s, struct str args)
 {
@@ -531,6 +584,7 @@ static const struct command {
 	{ STR_INIT("apart"), cmd_apart, true },
 	{ STR_INIT("auth"), cmd_auth, false },
 	{ STR_INIT("authed"), cmd_authed, false },
+	{ STR_INIT("component"), cmd_component, true },
 	{ STR_INIT("contact"), cmd_contact, false },
 	{ STR_INIT("define"), cmd_define, false },
 	{ STR_INIT("differ"), cmd_differ, false },
@@ -540,11 +594,13 @@ static const struct command {
 	{ STR_INIT("guest"), cmd_guest, false },
 	{ STR_INIT("host"), cmd_host, true },
 	{ STR_INIT("interested"), cmd_interested, false },
+	{ STR_INIT("join"), cmd_join, false },
 	{ STR_INIT("limit"), cmd_limit, true },
 	{ STR_INIT("logout"), cmd_logout, false },
 	{ STR_INIT("online"), cmd_online, false },
 	{ STR_INIT("open"), cmd_open, false },
 	{ STR_INIT("raw"), cmd_raw, false },
+	{ STR_INIT("raw_component"), cmd_raw_component, false },
 	{ STR_INIT("restart"), cmd_restart, false },
 	{ STR_INIT("shards"), cmd_shards, true },
 	{ STR_INIT("unsearched"), cmd_unsearched, true },
@@ -743,6 +799,7 @@ static const struct {
 	{ STR_INIT("policy-violation"), STR_INIT("*") },
 	{ STR_INIT("registration-required"), STR_INIT("auth") },
 	{ STR_INIT("remote-server-not-found"), STR_INIT("cancel") },
+	{ STR_INIT("remote-server-timeout"), STR_INIT("wait") },
 	{ STR_INIT("resource-constraint"), STR_INIT("wait") },
 	{ STR_INIT("service-unavailable"), STR_INIT("cancel") },
 	{ STR_INIT("unexpected-request"), STR_INIT("*") },
@@ -804,6 +861,15 @@ static struct str last_value(struct stage *s, struct str args)
 	return str_head(value, value.p ? (size_t)str_find(value, '\'') : 0);
 }
 
+/* NAME SECRET: the handshake for the header that NAME was last expected to get. */
+static struct str handshake(struct stage *s, struct str args)
+{
+	struct str name = word_next(&args);
+	struct str id = last_value(s, str_printf(&s->mem, "%.*s id", STR_FMT(name)));
+
+	return id.p ? player_handshake(id, args, &s->mem) : STR_NULL;
+}
+
 static struct str stream_error(struct stage *s, struct str name)
 {
 	return str_printf(&s->mem, "<stream:error><%.*s "
@@ -819,6 +885,8 @@ static struct str look_up(void *user, struct str kind, struct str arg)
 		return roster_push(s, arg);
 	if (str_eq(kind, STR("last")))
 		return last_value(s, arg);
+	if (str_eq(kind, STR("handshake")))
+		return handshake(s, arg);
 	if (str_eq(kind, STR("error")))
 		return stanza_error(s, arg);
 	if (str_eq(kind, STR("stream-error")))
