@@ -44,6 +44,7 @@ ERROR_TYPES = {
     'policy-violation': 'modify',
     'registration-required': 'auth',
     'remote-server-not-found': 'cancel',
+    'remote-server-timeout': 'wait',
     'resource-constraint': 'wait',
     'service-unavailable': 'cancel',
     'unexpected-request': 'wait',
