@@ -2,6 +2,7 @@
 
 #include "base/bug.h"
 #include "base/digest.h"
+#include "core/room.h"
 #include "core/route.h"
 #include "xmpp/form.h"
 
@@ -42,12 +43,12 @@ static enum outcome bad(struct ctx *c, const struct stanza *iq, const char *cond
 
 /* An id proves itself, so that a session that is over can be told from one that never was: a nonce
  * of 16 digits, and 16 digits of a code for it and for all that the id is for. */
-static void seal(struct shard *s, char id[COMMAND_ID_LEN], struct jid asker, struct str domain,
+static void seal(struct shard *s, char id[COMMAND_ID_LEN], struct jid asker, struct str address,
 	const char *node)
 {
 	struct str who = jid_str(asker);
 	struct str what = str_printf(&s->loop.turn, "command\n%.*s\n%.*s\n%s\n%.*s", STR_FMT(who),
-		STR_FMT(domain), node, ARCHIVE_ID_LEN, id);
+		STR_FMT(address), node, ARCHIVE_ID_LEN, id);
 	uint8_t mac[DIGEST_MAX];
 	uint64_t code;
 
@@ -57,7 +58,7 @@ static void seal(struct shard *s, char id[COMMAND_ID_LEN], struct jid asker, str
 	archive_id_format(code, id + ARCHIVE_ID_LEN);
 }
 
-static bool was_ours(struct shard *s, struct str id, struct jid asker, struct str domain,
+static bool was_ours(struct shard *s, struct str id, struct jid asker, struct str address,
 	const char *node)
 {
 	char mine[COMMAND_ID_LEN];
@@ -65,7 +66,7 @@ static bool was_ours(struct shard *s, struct str id, struct jid asker, struct st
 	if (id.n != sizeof mine)
 		return false;
 	memcpy(mine, id.p, sizeof mine);
-	seal(s, mine, asker, domain, node);
+	seal(s, mine, asker, address, node);
 	return equal_secret(mine, id.p, sizeof mine);
 }
 
@@ -109,47 +110,60 @@ static void touch(struct command_session *x)
 	timer_set(&x->shard->loop.wheel, &x->timer, x->shard->loop.now, COMMAND_SESSION_MS);
 }
 
+/* What the command was sent to. */
+static struct str address_of(const struct ctx *c)
+{
+	return c->room ? jid_str(c->room->jid) : c->host->domain;
+}
+
 static struct command_session *session_begin(struct ctx *c, struct jid asker,
 	const struct command *command)
 {
-	struct str who = jid_str(asker), domain = c->host->domain;
-	struct command_session *x = xcalloc(1, sizeof *x + who.n + domain.n);
+	struct str who = jid_str(asker), address = address_of(c);
+	struct command_session *x = xcalloc(1, sizeof *x + who.n + address.n);
 	char *text = (char *)(x + 1);
 	uint64_t nonce;
 
 	memcpy(text, who.p, who.n);
-	memcpy(text + who.n, domain.p, domain.n);
+	memcpy(text + who.n, address.p, address.n);
 	x->shard = c->shard;
 	x->command = command;
 	x->asker = asker;
 	x->asker.p = text;
-	x->domain = str_from(text + who.n, domain.n);
+	x->address = str_from(text + who.n, address.n);
+	x->domain = str_skip(x->address, c->room ? jid_domain_at(c->room->jid) : 0);
 	buf_init(&x->memo, JID_MAX);
 	buf_init(&x->out, COMMAND_OUT_MAX);
 	buf_init(&x->failures, FAILURES_MAX);
 	random_bytes(&nonce, sizeof nonce);
 	archive_id_format(nonce, x->id);
-	seal(c->shard, x->id, asker, domain, command->node);
+	seal(c->shard, x->id, asker, address, command->node);
 	timer_init(&x->timer, expired);
 	list_init(&x->link);
 	touch(x);
 	return x;
 }
 
-/* Room for one more of somebody's; false when all of them are at work. */
-static bool make_room(struct shard *s, struct jid asker)
+/* Of somebody, or (NULL) at a room. */
+static bool is_of(const struct command_session *x, const struct jid *asker)
+{
+	return asker ? jid_eq_bare(x->asker, *asker) : (x->command->at & AT_ROOM) != 0;
+}
+
+/* Room for one more of these, of which there may be so many; false when all of them are at work. */
+static bool make_room(struct shard *s, const struct jid *asker, unsigned max)
 {
 	struct command_session *oldest = NULL;
 	unsigned n = 0;
 
 	list_each(x, &s->commands, struct command_session, link) {
-		if (!jid_eq_bare(x->asker, asker))
+		if (!is_of(x, asker))
 			continue;
 		n++;
 		if (!oldest && !x->request)
 			oldest = x;
 	}
-	if (n < COMMAND_SESSIONS_MAX)
+	if (n < max)
 		return true;
 	if (oldest)
 		session_free(oldest);
@@ -161,7 +175,7 @@ static struct command_session *find_session(struct ctx *c, struct str id, struct
 {
 	list_each(x, &c->shard->commands, struct command_session, link)
 		if (str_eq(str_from(x->id, sizeof x->id), id) && jid_eq(x->asker, asker) &&
-			x->command == command && str_eq(x->domain, c->host->domain))
+			x->command == command && str_eq(x->address, address_of(c)))
 			return x;
 	return NULL;
 }
@@ -416,6 +430,11 @@ bool command_jid(struct command_session *x, const char *var, struct jid *out)
 	return true;
 }
 
+struct room *command_room(const struct command_session *x)
+{
+	return room_get(x->shard, x->request->iq->to);
+}
+
 /* Section 3.5.1: what was canceled counts as filled in. */
 static const struct xml_node *find_form(struct shard *s, const struct stanza *iq)
 {
@@ -438,13 +457,29 @@ static const char *missing(const struct command_session *x)
 
 /* ---- requests ---- */
 
+static void fill_in(struct command_session *x, const struct xml_node *form)
+{
+	const char *var;
+
+	x->form = form;
+	if ((var = missing(x)))
+		command_bad_payload(x, str_printf(&x->shard->loop.turn, "%s is needed", var));
+	else
+		x->command->run(x);
+}
+
 static enum outcome begin(struct ctx *c, const struct stanza *iq, const struct command *command)
 {
-	if (!make_room(c->shard, iq->from))
+	const struct xml_node *form = command->at_once ? find_form(c->shard, iq) : NULL;
+
+	if (!make_room(c->shard, &iq->from, COMMAND_SESSIONS_MAX) ||
+		(c->room && !make_room(c->shard, NULL, COMMAND_ROOMS_MAX)))
 		return refuse(c, iq, ERR_RESOURCE_CONSTRAINT, STR("too many commands are at work"));
 	struct command_session *x = session_begin(c, iq->from, command);
 	x->request = later_new(c, iq);
-	if (command->n_forms)
+	if (form)
+		fill_in(x, form);
+	else if (command->n_forms)
 		go(x, 0);
 	else
 		command->run(x);
@@ -472,16 +507,11 @@ static enum outcome go_back(struct command_session *x, struct ctx *c, const stru
 static enum outcome go_on(struct command_session *x, struct ctx *c, const struct stanza *iq)
 {
 	const struct xml_node *form = find_form(c->shard, iq);
-	const char *var;
 
 	if (!form)
 		return bad(c, iq, "bad-payload", STR("the form that was shown is to be submitted"));
 	x->request = later_new(c, iq);
-	x->form = form;
-	if ((var = missing(x)))
-		command_bad_payload(x, str_printf(&c->shard->loop.turn, "%s is needed", var));
-	else
-		x->command->run(x);
+	fill_in(x, form);
 	return LATER;
 }
 
@@ -527,6 +557,17 @@ static bool speaks(struct shard *s, const struct stanza *iq)
 	return true;
 }
 
+static bool is_allowed(const struct ctx *c, const struct stanza *iq, const struct command *command)
+{
+	return command->allows ? command->allows(c, iq->from) : host_administers(c->host, iq->from);
+}
+
+static enum outcome refuse_user(struct ctx *c, const struct stanza *iq)
+{
+	return refuse(c, iq, ERR_FORBIDDEN, c->room ? STR("that is not for everybody")
+		: STR("that is for administrators"));
+}
+
 const struct command *command_find(const struct shard *s, struct str node, unsigned at)
 {
 	for (const struct module *const *m = s->core->modules; *m; m++)
@@ -549,8 +590,8 @@ enum outcome command_request(struct ctx *c, const struct stanza *iq, unsigned at
 		return refuse(c, iq, ERR_BAD_REQUEST, STR("a command has a node"));
 	if (!(command = command_find(c->shard, node, at)))
 		return refuse(c, iq, ERR_ITEM_NOT_FOUND, STR("there is no such command"));
-	if (!host_administers(c->host, iq->from))
-		return refuse(c, iq, ERR_FORBIDDEN, STR("that is for administrators"));
+	if (!is_allowed(c, iq, command))
+		return refuse_user(c, iq);
 	if (action == ACTIONS)
 		return bad(c, iq, "malformed-action", STR("there is no such action"));
 	if (!speaks(c->shard, iq))
@@ -562,7 +603,7 @@ enum outcome command_request(struct ctx *c, const struct stanza *iq, unsigned at
 	struct command_session *x = find_session(c, id, iq->from, command);
 	if (x)
 		return continue_with(x, c, iq, action);
-	if (was_ours(c->shard, id, iq->from, c->host->domain, command->node))
+	if (was_ours(c->shard, id, iq->from, address_of(c), command->node))
 		return refuse_command(c, iq, ERR_NOT_ALLOWED, "session-expired",
 			STR("the command was completed or canceled, or took too long"));
 	return bad(c, iq, "bad-sessionid", STR("there is no such session"));
@@ -572,17 +613,16 @@ enum outcome command_request(struct ctx *c, const struct stanza *iq, unsigned at
 
 enum outcome command_list(struct ctx *c, const struct stanza *iq, unsigned at)
 {
-	bool may = host_administers(c->host, iq->from);
 	struct writer w = reply_open(c, iq);
 
 	w_open_ns(&w, "query", NS_DISCO_ITEMS);
 	w_attr(&w, "node", STR(COMMANDS_NODE));
-	for (const struct module *const *m = c->shard->core->modules; may && *m; m++) {
+	for (const struct module *const *m = c->shard->core->modules; *m; m++) {
 		for (const struct command *k = (*m)->commands; k && k->node; k++) {
-			if (!(k->at & at))
+			if (!(k->at & at) || !is_allowed(c, iq, k))
 				continue;
 			w_open(&w, "item");
-			w_attr(&w, "jid", c->host->domain);
+			w_attr(&w, "jid", address_of(c));
 			w_attr(&w, "node", str_c(k->node));
 			w_attr(&w, "name", str_c(k->name));
 			w_close(&w);
@@ -602,8 +642,8 @@ static void write_feature(struct writer *w, struct str var)
 enum outcome command_disco(struct ctx *c, const struct stanza *iq, const struct command *command,
 	bool items)
 {
-	if (!host_administers(c->host, iq->from))
-		return refuse(c, iq, ERR_FORBIDDEN, STR("that is for administrators"));
+	if (!is_allowed(c, iq, command))
+		return refuse_user(c, iq);
 	struct writer w = reply_open(c, iq);
 	w_open_ns(&w, "query", items ? NS_DISCO_ITEMS : NS_DISCO_INFO);
 	w_attr(&w, "node", str_c(command->node));

@@ -1,10 +1,11 @@
 /* Ad-hoc commands (XEP-0050 1.3.0): what a module says of its commands, and what they call.
  *
- * A command belongs to a host or to a service of rooms, and is for its administrators
- * (host_administers()). It has forms that are filled in one after the other; without any it is
- * carried out at once. An execution is a session of the full JID that asked, on the shard where
- * that asked; it ends when the command is completed, canceled, or COMMAND_SESSION_MS after the
- * last that was heard of it.
+ * A command belongs to a host, to a service of rooms or to each room, and is for the
+ * administrators of the host (host_administers()) or for whom it allows itself. It has forms that
+ * are filled in one after the other; without any it is carried out at once. An execution is a
+ * session of the full JID that asked, on the shard where that asked, or that owns the room; it ends
+ * when the command is completed, canceled, or COMMAND_SESSION_MS after the last that was heard of
+ * it.
  *
  * What a command needs of another shard is done by errands. While a request is being worked on the
  * session stays, and takes no other. */
@@ -14,6 +15,7 @@
 #include "core/module.h"
 
 #define COMMAND_SESSIONS_MAX 8            /* of a bare JID; the oldest one ends for a new one */
+#define COMMAND_ROOMS_MAX    1000         /* at all rooms of a shard; likewise */
 #define COMMAND_SESSION_MS   (600 * 1000)
 #define COMMAND_VALUES_MAX   100          /* of one field of a form that is filled in */
 #define COMMAND_OUT_MAX      (1024 * 1024) /* bytes that errands bring home */
@@ -41,7 +43,7 @@ struct command_form {
 struct command {
 	const char *node;  /* NULL ends a module's list */
 	const char *name;  /* for people */
-	unsigned at;       /* AT_HOST, AT_ROOMS */
+	unsigned at;       /* AT_HOST, AT_ROOMS, AT_ROOM */
 	const struct command_form *forms;
 	unsigned n_forms;
 
@@ -49,6 +51,10 @@ struct command {
 	 * One of command_next(), command_done(), command_refuse() and command_bad_payload() is
 	 * called once, now or when errands have come home. */
 	void (*run)(struct command_session *x);
+
+	/* Whether somebody may use it, and know of it. NULL: the host's administrators. */
+	bool (*allows)(const struct ctx *c, struct jid who);
+	bool at_once; /* the first form may come filled in with the first request */
 };
 
 /* Owned by its shard. A command reads, and calls what stands below. */
@@ -58,7 +64,8 @@ struct command_session {
 	const struct command *command;
 	char id[COMMAND_ID_LEN];
 	struct jid asker;              /* full; text inline, behind the struct */
-	struct str domain;             /* of the host or service; inline too */
+	struct str address;            /* of the host, service or room; inline too */
+	struct str domain;             /* in it */
 	unsigned stage;                /* the form that was shown last */
 	unsigned next;                 /* the form to be shown */
 	bool shown;                    /* any was */
@@ -104,6 +111,10 @@ bool command_values(struct command_session *x, const char *var, struct str *out,
  * False: refused. */
 bool command_parse_jid(struct command_session *x, struct str text, struct jid *out);
 bool command_jid(struct command_session *x, const char *var, struct jid *out);
+
+/* The room that a command was asked of, which is held in run() and prepare(); later NULL when it is
+ * gone. */
+struct room *command_room(const struct command_session *x);
 
 /* ---- what comes of it ---- */
 
