@@ -219,21 +219,6 @@ void room_wrote(struct room *r, bool failed)
 
 /* ---- one thing after the other ---- */
 
-static void run_waiting(struct shard *s, struct list *waiting, struct jid bare,
-	enum store_status status)
-{
-	while (!list_empty(waiting)) {
-		struct room_waiter *w = list_first(waiting, struct room_waiter, link);
-		struct room *r = room_get(s, bare);
-		list_del(&w->link);
-		if (r)
-			room_hold(r);
-		w->run(w, s, r, r ? STORE_OK : status == STORE_OK ? STORE_NOT_FOUND : status);
-		if (r)
-			room_release(r);
-	}
-}
-
 void room_hold(struct room *r)
 {
 	r->held++;
@@ -245,7 +230,8 @@ static bool is_over(const struct room *r)
 	return list_empty(&r->in_order) && !r->config.persistent;
 }
 
-/* What came while it was held, one by one: each may change all. */
+/* What came while it was held, one by one: each may change all. Once it has ended, another room may
+ * get its address, but not before all is erased: that is for a load to wait for. */
 static bool let_in(struct room *r)
 {
 	struct room_waiter *w = list_first(&r->waiting, struct room_waiter, link);
@@ -254,7 +240,10 @@ static bool let_in(struct room *r)
 		return false;
 	list_del(&w->link);
 	r->n_waiting--;
-	w->run(w, r->shard, r->ended ? NULL : r, r->ended ? STORE_NOT_FOUND : STORE_OK);
+	if (r->ended)
+		room_wait(r->shard, r->jid, w);
+	else
+		w->run(w, r->shard, r, STORE_OK);
 	return true;
 }
 
@@ -314,23 +303,35 @@ void room_wait(struct shard *s, struct jid bare, struct room_waiter *w)
 	r->n_waiting++;
 }
 
+/* There is no room for them, unless one of them makes it. */
+static void refuse_waiting(struct shard *s, struct list *waiting, struct jid bare,
+	enum store_status status)
+{
+	while (!list_empty(waiting)) {
+		struct room_waiter *w = list_first(waiting, struct room_waiter, link);
+		list_del(&w->link);
+		if (find(s, bare))
+			room_wait(s, bare, w);
+		else
+			w->run(w, s, NULL, status);
+	}
+}
+
 void room_loaded(struct room *r, enum store_status status)
 {
 	struct shard *s = r->shard;
 	struct jid bare = jid_dup(&s->loop.turn, r->jid);
 	struct list waiting;
 
-	list_take(&r->waiting, &waiting);
-	r->n_waiting = 0;
 	if (status == STORE_OK) {
 		r->ready = true;
 		room_hold(r);
-		run_waiting(s, &waiting, bare, status);
-		room_release(r);
+		room_release(r); /* lets them in */
 		return;
 	}
+	list_take(&r->waiting, &waiting);
 	drop(r);
-	run_waiting(s, &waiting, bare, status);
+	refuse_waiting(s, &waiting, bare, status);
 }
 
 /* ---- refusals ---- */
@@ -406,6 +407,8 @@ static void create(struct shard *s, struct host *h, struct stanza *st, struct ji
 	r->locked = true;
 	room_hold(r);
 	room_presence(r, st, to);
+	if (list_empty(&r->in_order)) /* he was refused: nothing is stored of it */
+		take_out(r);
 	room_release(r);
 }
 
