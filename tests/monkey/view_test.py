@@ -90,6 +90,15 @@ class ViewTest(unittest.TestCase):
                 with self.assertRaises(Broken):
                     self.view(*stanzas)
 
+    def test_a_client_that_was_away(self):
+        """XEP-0352: somebody came and left meanwhile."""
+        view = self.view(*ENTERED)
+        view.slept = True
+        view.take(ET.fromstring(gone('third')))
+        self.assertEqual([*view.occupants], ['other', 'me'])
+        with self.assertRaises(Broken):
+            view.take(ET.fromstring(gone('third', 110)))
+
     def test_others_hear_the_same(self):
         hearing = Hearing()
         self.view(*ENTERED, said('1', 1), hearing=hearing)

@@ -49,6 +49,8 @@ class Monkey:
                 pass
             finally:
                 self.online = False
+                for view in self.views.values():
+                    view.slept = True
                 if self.stream:
                     self.stream.drop()
             away = RETRY_SECONDS if self.troop.quiet else self.random.uniform(*AWAY_SECONDS)

@@ -68,6 +68,7 @@ class View:
         self.last_id = ''    # of all stays: ids are a clock's
         self.stays = []
         self.entrances = 0       # that were sent since all was at rest
+        self.slept = False       # the connection was lost since then
         self.forget()
 
     def forget(self):
@@ -135,11 +136,14 @@ class View:
             self.check({SELF, ERROR} <= codes and not self.occupants,
                        'somebody leaves a room that I am not in')
             return
+        if self.slept and SELF not in codes and nick not in self.occupants:
+            return    # of others, the newest presence alone is kept for a client that is away
         self.check(nick in self.occupants, 'somebody leaves who was not there')
         self.check((SELF in codes) == (nick == self.nick), 'status 110 and my nickname differ')
         del self.occupants[nick]
         if NICK_CHANGED in codes:
-            self.check(item.get('nick') not in self.occupants, 'a nickname that is in use')
+            self.check(self.slept or item.get('nick') not in self.occupants,
+                       'a nickname that is in use')
             self.nick = item.get('nick') if nick == self.nick else self.nick
         elif SELF in codes:
             self.forget()
@@ -216,3 +220,4 @@ class View:
         for stay in self.stays:
             stay.ids = stay.ids[-1:]
         self.entrances = 1 if self.state == State.IN else 0
+        self.slept = False
