@@ -154,12 +154,13 @@ static void write_done(struct store_op *op, void *receiver)
 	struct writing *k = op->ctx;
 	struct room *r = room_get(receiver, k->later->iq->to);
 
-	vcard_stored(&k->later, op);
-	if (op->status == STORE_OK && r && r->created_us == k->created_us) {
+	if (r) /* who is answered may leave it */
 		room_hold(r);
+	vcard_stored(&k->later, op);
+	if (op->status == STORE_OK && r && r->created_us == k->created_us)
 		vcard_changed(r, k->hashes);
+	if (r)
 		room_release(r);
-	}
 	store_op_free(op);
 }
 
