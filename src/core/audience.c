@@ -41,8 +41,8 @@ static struct audience *alloc(unsigned shards, const struct jid *to, size_t n, c
 struct audience *audience_new(struct shard *s, const struct jid *to, size_t n)
 {
 	unsigned shards = s->core->n_shards;
-	uint16_t *owner = arena_alloc(&s->loop.turn, n * sizeof *owner);
-	uint32_t *next = arena_alloc(&s->loop.turn, (shards + 1) * sizeof *next);
+	uint16_t *owner = xmalloc(n * sizeof *owner); /* not the turn's, in which many are made */
+	uint32_t *next = xmalloc((shards + 1) * sizeof *next);
 	char *text;
 	struct audience *a = alloc(shards, to, n, &text);
 
@@ -61,6 +61,8 @@ struct audience *audience_new(struct shard *s, const struct jid *to, size_t n)
 		at->p = memcpy(text, t.p, t.n);
 		text += t.n;
 	}
+	free(owner);
+	free(next);
 	return a;
 }
 

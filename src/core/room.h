@@ -233,7 +233,7 @@ struct leaving {
 	struct jid actor;          /* or unset; his nickname is told (section 8.2) */
 	struct str reason;         /* null slice: none */
 	const struct room_end *end;/* the room is destroyed */
-	struct str status;         /* his own words, or a null slice */
+	struct str status;         /* XML of his own <status/>, or a null slice */
 };
 
 /* One client leaves; with its last one the occupant does. what: NULL for a plain leave. */

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "core/audience.h"
 #include "core/route.h"
+#include "xml/extract.h"
 #include "xmpp/edit.h"
 
 #include <stdlib.h>
@@ -187,7 +188,7 @@ struct showing {
 	unsigned n_codes;
 	struct jid actor;           /* or unset */
 	struct str reason, nick;    /* null slices: none. nick: a new one */
-	struct str status;          /* with unavailable */
+	struct str status;          /* with unavailable: XML */
 	const struct room_end *end; /* or NULL */
 };
 
@@ -286,8 +287,7 @@ static struct stanza *make_unavailable(const struct occupant *o, const struct sh
 	struct writer w = w_on(&s->scratch);
 	stanza_open(&w, STANZA_PRESENCE, "unavailable", room_address(o, &s->loop.turn),
 		(struct jid){ 0 }, STR_NULL);
-	if (x->status.p)
-		w_leaf(&w, "status", x->status);
+	w_raw(&w, x->status);
 	write_added(&w, o, x, jid);
 	w_close(&w);
 	return scan(s);
@@ -324,7 +324,8 @@ static struct stanza *shown(struct occupant *o, bool jid)
 
 /* ---- who is told ---- */
 
-/* All clients of the others, those who see JIDs and those who do not. */
+/* All clients of the others, those who see JIDs and those who do not. In one block, which is not the
+ * turn's: many occupants may be told of in one. */
 struct others {
 	struct jid *plain, *jid;
 	size_t n_plain, n_jid;
@@ -333,10 +334,9 @@ struct others {
 static struct others others_of(const struct occupant *o)
 {
 	const struct room *r = o->room;
-	struct arena *turn = &r->shard->loop.turn;
-	struct others a = { .plain = arena_alloc(turn, r->seats.n * sizeof *a.plain),
-		.jid = arena_alloc(turn, r->seats.n * sizeof *a.jid) };
+	struct others a = { .plain = xmalloc(2 * r->seats.n * sizeof *a.plain) };
 
+	a.jid = a.plain + r->seats.n;
 	list_each(other, &r->in_order, struct occupant, link) {
 		bool jid = room_shows_jids(r, other);
 		if (other == o)
@@ -371,6 +371,7 @@ static void tell_audience(struct occupant *o, const struct showing *x)
 
 	tell_part(o, x, false, a.plain, a.n_plain);
 	tell_part(o, x, true, a.jid, a.n_jid);
+	free(a.plain);
 }
 
 /* Somebody whose role is shown no more has left, as far as the others are told; and who leaves is
@@ -756,16 +757,26 @@ void room_tell_shutdown(struct room *r)
 	remove_all(r, &x);
 }
 
+/* His own words, as they came: written anew they could outgrow a stanza. */
+static struct str status_of(struct shard *s, const struct stanza *st)
+{
+	const struct xml_node *el = xml_child(&st->doc, stanza_root(st), NS_CLIENT, TAG_STATUS);
+
+	if (!el)
+		return STR_NULL;
+	buf_reset(&s->scratch);
+	xml_extract(&s->scratch, &st->doc, el);
+	return str_dup(&s->loop.turn, buf_str(&s->scratch));
+}
+
 static void unavailable(struct room *r, struct stanza *st)
 {
 	struct seat *seat = room_seat(r, st->from);
-	const struct xml_node *el = xml_child(&st->doc, stanza_root(st), NS_CLIENT, TAG_STATUS);
 
 	if (seat && r->locked && r->seats.n == 1) /* section 10.1.3 */
 		room_destroy(r, &(struct room_end){ 0 }, NULL, NULL);
 	else if (seat)
-		room_leave(seat, &(struct leaving){ .status = el
-			? xml_text(&st->doc, el, &r->shard->loop.turn) : STR_NULL });
+		room_leave(seat, &(struct leaving){ .status = status_of(r->shard, st) });
 }
 
 /* ---- errors (sections 11.1 and 18.1.2) ---- */

@@ -121,7 +121,7 @@ void room_tell_some(struct room *r, const char *type, struct str children,
 	bool (*wants)(const struct occupant *o))
 {
 	struct stanza *st = make(r, type, children);
-	struct jid *to = arena_alloc(&r->shard->loop.turn, r->seats.n * sizeof *to);
+	struct jid *to = xmalloc(r->seats.n * sizeof *to); /* not the turn's: it may be many */
 	size_t n = 0;
 
 	list_each(o, &r->in_order, struct occupant, link)
@@ -129,6 +129,7 @@ void room_tell_some(struct room *r, const char *type, struct str children,
 			if (wants(o))
 				to[n++] = seat->full;
 	route_each(r->shard, st, to, n);
+	free(to);
 	stanza_unref(&st);
 }
 
