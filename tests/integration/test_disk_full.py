@@ -162,6 +162,47 @@ def test_room_on_a_full_disk(make_server, disk):
     assert description(server, room) == text
 
 
+def hats(name, fields=''):
+    """A command about the hats of a room (XEP-0317)."""
+    return ("<command xmlns='http://jabber.org/protocol/commands' "
+            f"node='urn:xmpp:hats:commands:{name}'>{fields}</command>")
+
+
+def create_hat(title):
+    """Always the same one, with another title."""
+    return hats('create', "<x xmlns='jabber:x:data' type='submit'><field var='hats#title'><value>"
+                f"{title}</value></field><field var='hats#uri'><value>hat:0</value></field></x>")
+
+
+def title_of_hat(client, room):
+    answer = client.ask(hats('list'), 'set', to=room)
+    texts = [value.text for value in answer.iter('{jabber:x:data}value')]
+    return texts[0] if texts else None
+
+
+def test_hats_on_a_full_disk(make_server, disk):
+    """docs/rooms.md: an error for who changes a hat; the same command writes it when there is
+    room, though it changes nothing more."""
+    server = make_server(data=disk, limits='disk_reserve_bytes = 0')
+    server.expected |= {'store_failed', 'room'}
+    room, account = 'garden@rooms.example.org', server.account()
+    server.ctl('room', 'create', room, account.jid)
+    owner = server.online(account)
+    fill(disk, 0)
+    for number in range(20000):
+        title = f'{number} {"x" * 240}'
+        answer = owner.ask(create_hat(title), 'set', to=room)
+        if answer.get('type') == 'error':
+            break
+    assert condition(answer) in ('resource-constraint', 'internal-server-error')
+    assert title_of_hat(owner, room) == title
+    free(disk)
+    assert owner.ask(create_hat(title), 'set', to=room).get('type') == 'result'
+    server.kill()
+    server.start()
+    assert title_of_hat(server.online(account), room) == title
+
+
 def test_start_on_a_full_disk(make_server, disk):
     """It says what is wrong and ends with 1, or starts and works as far as it can."""
     server = make_server(start=False, data=disk)
