@@ -224,13 +224,18 @@ static void came_home(struct mail *m, void *receiver)
 	op->done(op, receiver);
 }
 
-void ledger_op_leave(struct ledger *l, struct ledger_op *op)
+uint64_t ledger_op_leave(struct ledger *l, struct ledger_op *op)
 {
 	if (op->status == STORE_FAILED)
 		atomic_fetch_add_explicit(&l->failures, 1, memory_order_relaxed);
-	atomic_fetch_sub_explicit(&l->ops, 1, memory_order_relaxed);
-	atomic_fetch_sub_explicit(&l->op_bytes, op->mail.bytes, memory_order_relaxed);
 	op->mail.run = came_home;
+	return op->mail.bytes;
+}
+
+void ledger_ops_left(struct ledger *l, uint64_t n, uint64_t bytes)
+{
+	atomic_fetch_sub_explicit(&l->op_bytes, bytes, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&l->ops, (unsigned)n, memory_order_release);
 }
 
 /* Sends it home at once. */
@@ -469,5 +474,5 @@ void ledger_stats(struct ledger *l, struct ledger_stats *out)
 	*out = (struct ledger_stats){ counter_read(&l->records), counter_read(&l->groups),
 		counter_read(&l->bytes), counter_read(&l->segments), counter_read(&l->archives),
 		counter_read(&l->waiting), counter_read(&l->memory), counter_read(&l->failures),
-		atomic_load_explicit(&l->ops, memory_order_relaxed) };
+		atomic_load_explicit(&l->ops, memory_order_acquire) };
 }

@@ -335,9 +335,11 @@ static void all_read(struct mail *mail, void *ledger)
 /* An operation goes home from here. A writer that closes may wait for that. */
 static void leave(struct ledger *l, struct ledger_op *op)
 {
-	ledger_op_leave(l, op);
+	uint64_t bytes = ledger_op_leave(l, op);
+
 	op->mail.bytes += (uint32_t)op->part.read->bytes_read;
 	mailbox_post_one(op->home, &op->mail);
+	ledger_ops_left(l, 1, bytes);
 	if (atomic_fetch_sub(&l->reading, 1) != 1 || !atomic_load(&l->closing))
 		return;
 	if (atomic_exchange(&l->last_read_out, true))

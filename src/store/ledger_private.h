@@ -323,8 +323,13 @@ void reader_clear(struct ledger *l);
 void reader_run(struct mail *op, void *ledger);
 
 /* ledger.c */
-/* Ends the ledger's part in an operation: the mail may be posted then. */
-void ledger_op_leave(struct ledger *l, struct ledger_op *op);
+/* Ends the ledger's part in an operation: the mail may be posted then. Returns the bytes that it
+ * counts for. */
+uint64_t ledger_op_leave(struct ledger *l, struct ledger_op *op);
+
+/* So many operations have been posted home. Not before that: who sees that none is under way finds
+ * them all at home. */
+void ledger_ops_left(struct ledger *l, uint64_t n, uint64_t bytes);
 struct index_reach ledger_reach(const struct ledger *l);
 
 /* The segment that is written to; there is one while w.fd is not -1. */

@@ -46,15 +46,18 @@ static struct batch *home_batch(struct homes *h, struct mailbox *box)
 void writer_home(struct ledger *l, struct op_queue *q, enum store_status status)
 {
 	struct homes *h = &l->w.homes;
+	uint64_t left = 0, bytes = 0;
 
 	for (struct ledger_op *op; (op = op_queue_take(q));) {
 		if (status != STORE_OK)
 			op->status = status;
-		ledger_op_leave(l, op);
+		bytes += ledger_op_leave(l, op);
+		left++;
 		batch_add(home_batch(h, op->home), &op->mail);
 	}
 	for (size_t i = 0; i < h->n; i++)
 		mailbox_post(h->v[i].box, &h->v[i].batch);
+	ledger_ops_left(l, left, bytes);
 	h->n = 0;
 }
 
