@@ -151,8 +151,8 @@ static void turn(struct world *w, uint64_t wait)
 	} while (mails_run(w) != before);
 }
 
-/* Fences: one question to each thread behind the core. Each answers in order, so when the
- * fence is home, all that was asked before it is. */
+/* Fences: one question of each shard to each thread behind the core. What comes home to one shard
+ * comes in order, so when its fences are home, all that it asked before is. */
 
 struct fence_job {
 	struct job job;
@@ -183,19 +183,17 @@ static void ledger_home(struct ledger_op *op, void *receiver)
 	ledger_op_free(op);
 }
 
-static struct store_op *fence_op(struct world *w)
+static struct store_op *fence_op(struct world *w, struct mailbox *home)
 {
-	struct store_op *op = store_op_new(&w->core.shards[0]->loop.inbox, store_home, sizeof w);
+	struct store_op *op = store_op_new(home, store_home, sizeof w);
 
 	*(struct world **)op->ctx = w;
 	return op;
 }
 
-/* How many mails it brings home. */
-static unsigned send_fences(struct world *w)
+static void send_shard_fences(struct world *w, struct mailbox *home)
 {
 	static const struct str nobody = STR_INIT("nobody.invalid");
-	struct mailbox *home = &w->core.shards[0]->loop.inbox;
 	struct fence_job *f = xcalloc(1, sizeof *f);
 	struct ledger_op *op = ledger_op_new(home, ledger_home, sizeof w);
 
@@ -204,9 +202,17 @@ static unsigned send_fences(struct world *w)
 	BUG_ON(!jobs_submit(w->core.jobs, &f->job));
 	*(struct world **)op->ctx = w;
 	ledger_read_waiting(w->core.ledger, op, nobody, 0, 1);
-	store_set_last(w->core.store, fence_op(w), nobody, nobody, 1, STR(""));
-	store_keys(w->core.store, fence_op(w), nobody, nobody);
-	return w->away = 4;
+	store_set_last(w->core.store, fence_op(w, home), nobody, nobody, 1, STR(""));
+	store_keys(w->core.store, fence_op(w, home), nobody, nobody);
+	w->away += 4;
+}
+
+/* How many mails it brings home. */
+static unsigned send_fences(struct world *w)
+{
+	for (unsigned i = 0; i < w->core.n_shards; i++)
+		send_shard_fences(w, &w->core.shards[i]->loop.inbox);
+	return w->away;
 }
 
 /* A chain of questions needs a fence for each link. */
@@ -222,8 +228,10 @@ static bool is_quiet(struct world *w)
 		turn(w, 1);
 	store_stats(w->core.store, &st);
 	ledger_stats(w->core.ledger, &le);
-	return mails_run(w) == before + fences && !st.waiting && !le.ops &&
-	       !(w->core.search && search_ops(w->core.search));
+	if (st.waiting || le.ops || (w->core.search && search_ops(w->core.search)))
+		return false;
+	turn(w, 0); /* what came home between the last turn and these numbers */
+	return mails_run(w) == before + fences;
 }
 
 void world_settle(struct world *w)
