@@ -471,11 +471,18 @@ struct waiting_stanza {
 	struct jid to; /* text inline */
 };
 
+static bool is_served(const struct room *r, const struct settings *settings)
+{
+	const struct host *h = settings_host(settings, jid_domain(r->jid));
+
+	return h && h->home;
+}
+
 static void waited(struct room_waiter *w, struct shard *s, struct room *r, enum store_status status)
 {
 	struct waiting_stanza *ws = container_of(w, struct waiting_stanza, waiter);
 
-	if (r)
+	if (r && is_served(r, s->settings)) /* a reload may have come while it waited */
 		deliver_to_room(r, ws->stanza, ws->to);
 	else
 		deliver_to_none(s, ws->stanza, ws->to, status);
@@ -512,13 +519,6 @@ void room_deliver(struct shard *s, struct host *h, struct stanza *st, struct jid
 	} else if (r || needs_room(st)) {
 		room_wait(s, to, &waiting_new(st, to)->waiter);
 	}
-}
-
-static bool is_served(const struct room *r, const struct settings *settings)
-{
-	const struct host *h = settings_host(settings, jid_domain(r->jid));
-
-	return h && h->home;
 }
 
 void rooms_shut(struct shard *s, const struct settings *fresh)

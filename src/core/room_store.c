@@ -282,6 +282,10 @@ static void write_changes(struct room *r, room_done *done, void *ctx)
 
 void room_commit_then(struct room *r, room_done *done, void *ctx)
 {
+	if (done && r->unsaved)
+		room_write_all(r);
+	else if (done && r->writing) /* behind what is on its way, which may be the same change */
+		r->row_changed = true;
 	if (r->row_changed || r->members_changed)
 		write_changes(r, done, ctx);
 	else if (done)
@@ -297,6 +301,7 @@ void room_write_all(struct room *r)
 {
 	for (struct map_node *n = map_next(&r->members, NULL); n; n = map_next(&r->members, n))
 		container_of(n, struct member, node)->changed = true;
+	timer_stop(&r->shard->loop.wheel, &r->timer);
 	r->unsaved = false;
 	r->row_changed = true;
 	r->members_changed = true;
