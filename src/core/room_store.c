@@ -282,10 +282,6 @@ static void write_changes(struct room *r, room_done *done, void *ctx)
 
 void room_commit_then(struct room *r, room_done *done, void *ctx)
 {
-	if (done && r->unsaved)
-		room_write_all(r);
-	else if (done && r->writing) /* behind what is on its way, which may be the same change */
-		r->row_changed = true;
 	if (r->row_changed || r->members_changed)
 		write_changes(r, done, ctx);
 	else if (done)
@@ -294,6 +290,10 @@ void room_commit_then(struct room *r, room_done *done, void *ctx)
 
 void room_commit(struct room *r, struct later *later)
 {
+	if (later && r->unsaved)
+		room_write_all(r);
+	else if (later && r->writing) /* behind what is on its way, which may be the same change */
+		r->row_changed = true;
 	room_commit_then(r, later ? answer : NULL, later);
 }
 
