@@ -292,9 +292,10 @@ static bool has_room(struct component_conn *conn, const struct stanza *st)
 /* Writes what waits, in order, as far as connections have room. */
 static void flush_queue(struct component *c, uint32_t queue_ms)
 {
-	while (c->n_conns && !list_empty(&c->queue)) {
+	while (!list_empty(&c->queue)) {
 		struct queued *q = list_first(&c->queue, struct queued, link);
-		if (!has_room(pick(c, q->to), q->stanza) || !send_now(c, q->stanza, q->to))
+		struct component_conn *conn = pick(c, q->to);
+		if (!conn || !has_room(conn, q->stanza) || !send_now(c, q->stanza, q->to))
 			break;
 		queue_drop(c, q);
 	}
