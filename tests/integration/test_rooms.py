@@ -3,7 +3,6 @@ memory, and of crashes."""
 import itertools
 import random
 import re
-import threading
 from pathlib import Path
 
 import pytest
@@ -114,12 +113,10 @@ def test_flood_without_a_bound(make_server):
     make_room(server)
     flooder, *others = people(server, 4)
     wanted = [str(i) for i in range(3000)]
-    thread = threading.Thread(target=flooder.send, args=[''.join(map(groupchat, wanted))])
-    thread.start()
+    flooder.send(''.join(map(groupchat, wanted)))
     for place in range(0, 3000, 100):
         for client in (flooder, *others):
             assert hear(client, 100) == wanted[place:place + 100]
-    thread.join()
     for client in others:
         client.send(groupchat('end'))
         assert [hear(each, 1) for each in (flooder, *others)] == [['end']] * 4
