@@ -2,10 +2,9 @@
 
 #include "base/bug.h"
 #include "base/digest.h"
+#include "xmpp/handshake.h"
 
 #include <stdlib.h>
-
-#define SHA1_LEN 20
 
 void comp_init(struct comp *s, struct wire *wire, const struct comp_ops *ops, void *user)
 {
@@ -168,31 +167,14 @@ static void on_header(struct comp *s, const struct xml_doc *d)
 
 /* ---- the handshake ---- */
 
-static void hex(const uint8_t *bytes, size_t n, char *out)
-{
-	for (size_t i = 0; i < n; i++) {
-		*out++ = "0123456789abcdef"[bytes[i] >> 4];
-		*out++ = "0123456789abcdef"[bytes[i] & 15];
-	}
-}
-
-/* Section 3: the stream's id and the secret, hashed with SHA-1, in lower-case hexadecimal. */
 static bool is_right(struct comp *s, struct str said)
 {
 	struct str secret = s->ops->secret(s);
-	uint8_t digest[DIGEST_MAX];
-	char want[2 * SHA1_LEN];
-	struct buf both;
+	char want[HANDSHAKE_LEN];
 
 	if (!secret.n)
 		return false;
-	buf_init(&both, sizeof s->id + secret.n);
-	buf_add(&both, str_from(s->id, sizeof s->id));
-	buf_add(&both, secret);
-	digest_of(DIGEST_SHA1, buf_str(&both), digest);
-	wipe(both.p, both.n);
-	buf_clear(&both);
-	hex(digest, SHA1_LEN, want);
+	handshake_digest(str_from(s->id, sizeof s->id), secret, want);
 	return said.n == sizeof want && equal_secret(said.p, want, sizeof want);
 }
 

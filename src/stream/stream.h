@@ -24,24 +24,15 @@ enum stream_ending {
 /* A new id (RFC 6120 section 4.7.3), unpredictable; needs no escaping. */
 void stream_id(char out[STREAM_ID_LEN]);
 
-/* Writes <stream:error/>. text: words for people, or empty; element: an application-specific
- * condition, or empty. */
-void stream_write_error(struct buf *b, enum stream_error why, struct str text, struct str element);
-
 /* Logs a stream error that this side closes with. */
 void stream_log_error(const struct log *log, struct wire *w, enum stream_error why,
 	struct str text);
-
-/* The stream error for what the scanner found wrong. */
-enum stream_error stream_scan_error(enum scan_error e);
 
 /* Replaces *lang (owned, or NULL) by the language of a header (RFC 6120 section 4.7.4). What is no
  * tag of RFC 5646 is ignored. */
 void stream_take_lang(char **lang, struct str tag);
 
-/* Gives a child of the stream to fn, made to stand alone first where it leans on declarations of
- * the header. What is in the namespace of streams itself is given as it is. False: it became too
- * large, and was not given. */
+/* feed_alone() in the namespace that stanzas have here. */
 bool stream_alone(struct feed *f, const struct xml_doc *d,
 	void (*fn)(void *user, const struct xml_doc *d), void *user);
 

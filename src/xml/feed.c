@@ -95,3 +95,28 @@ void feed_go_on(struct feed *f, struct xml_table *table, feed_fn *fn, void *user
 	if (!f->kept.n)
 		buf_clear(&f->kept);
 }
+
+bool feed_alone(struct feed *f, const struct xml_doc *d, enum xml_ns content,
+	void (*fn)(void *user, const struct xml_doc *d), void *user)
+{
+	const struct xml_node *root = xml_root(d);
+	struct xml_table table = { 0 };
+	struct buf text;
+
+	if ((!(root->flags & XML_INHERITS) && !root->prefix_len) || root->ns == NS_STREAM) {
+		fn(user, d);
+		return true;
+	}
+	buf_init(&text, f->kept.max);
+	scan_canonical(&f->scan, d, &text);
+	size_t n = text.n;
+	bool fits = buf_reserve(&text, SCAN_PAD) &&
+		scan_document(&table, f->scan.limits, content, text.p, n) == SCAN_OK;
+	if (fits) {
+		struct xml_doc own = xml_table_doc(&table, text.p, n);
+		fn(user, &own);
+	}
+	xml_table_clear(&table);
+	buf_clear(&text);
+	return fits;
+}

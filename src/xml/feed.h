@@ -31,6 +31,12 @@ bool feed_keep(struct feed *f, struct str bytes);
 /* Goes on with what is kept. */
 void feed_go_on(struct feed *f, struct xml_table *table, feed_fn *fn, void *user);
 
+/* Gives a child of the stream to fn, made to stand alone first where it leans on declarations of
+ * the header or has a prefix; content is the default namespace around it then. What is in the
+ * namespace of streams itself is given as it is. False: it became too large, and was not given. */
+bool feed_alone(struct feed *f, const struct xml_doc *d, enum xml_ns content,
+	void (*fn)(void *user, const struct xml_doc *d), void *user);
+
 /* Forgets what is kept. */
 void feed_drop(struct feed *f);
 

@@ -1,6 +1,7 @@
 #include "xmpp/error.h"
 
 #include "base/bug.h"
+#include "xml/writer.h"
 
 static const struct {
 	struct str name, type;
@@ -74,4 +75,32 @@ struct str stream_error_name(enum stream_error e)
 {
 	BUG_ON(e >= STREAM_ERROR_COUNT);
 	return stream_errors[e];
+}
+
+void stream_write_error(struct buf *b, enum stream_error why, struct str text, struct str element)
+{
+	buf_lit(b, "<stream:error><");
+	buf_add(b, stream_error_name(why));
+	buf_lit(b, " xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>");
+	if (text.n) {
+		buf_lit(b, "<text xmlns='urn:ietf:params:xml:ns:xmpp-streams' xml:lang='en'>");
+		xml_escape(b, text);
+		buf_lit(b, "</text>");
+	}
+	buf_add(b, element);
+	buf_lit(b, "</stream:error>");
+}
+
+enum stream_error stream_scan_error(enum scan_error e)
+{
+	switch (e) {
+	case SCAN_RESTRICTED: return STREAM_RESTRICTED_XML;
+	case SCAN_BAD_PREFIX: return STREAM_BAD_NAMESPACE_PREFIX;
+	case SCAN_BAD_ENCODING: return STREAM_UNSUPPORTED_ENCODING;
+	case SCAN_INVALID: return STREAM_INVALID_XML;
+	case SCAN_TOO_LARGE: return STREAM_POLICY_VIOLATION;
+	case SCAN_OK:
+	case SCAN_NOT_WELL_FORMED: break;
+	}
+	return STREAM_NOT_WELL_FORMED;
 }

@@ -2,7 +2,7 @@
 #ifndef XMPP_ERROR_H
 #define XMPP_ERROR_H
 
-#include "base/str.h"
+#include "xml/scan.h"
 
 enum stanza_error {
 	ERR_BAD_REQUEST,
@@ -64,5 +64,12 @@ enum stream_error {
 };
 
 struct str stream_error_name(enum stream_error e);
+
+/* Writes <stream:error/>. text: words for people, or empty; element: an application-specific
+ * condition, or empty. */
+void stream_write_error(struct buf *b, enum stream_error why, struct str text, struct str element);
+
+/* The stream error for what the scanner found wrong. */
+enum stream_error stream_scan_error(enum scan_error e);
 
 #endif

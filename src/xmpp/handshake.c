@@ -1,0 +1,19 @@
+#include "xmpp/handshake.h"
+
+#include "base/buf.h"
+#include "base/digest.h"
+
+void handshake_digest(struct str id, struct str secret, char out[HANDSHAKE_LEN])
+{
+	uint8_t digest[DIGEST_MAX];
+	struct buf both;
+
+	buf_init(&both, id.n + secret.n);
+	buf_add(&both, id);
+	buf_add(&both, secret);
+	digest_of(DIGEST_SHA1, buf_str(&both), digest);
+	wipe(both.p, both.n);
+	buf_clear(&both);
+	for (size_t i = 0; i < HANDSHAKE_LEN; i++)
+		out[i] = "0123456789abcdef"[i % 2 ? digest[i / 2] & 15 : digest[i / 2] >> 4];
+}
