@@ -26,6 +26,97 @@ static bool is_wildcard(struct str name)
 	return str_starts(name, STR("*."));
 }
 
+/* ---- remote domains ---- */
+
+/* A name on the list of allowed or blocked domains. */
+struct listed {
+	struct map_node node;
+	struct str domain; /* as in struct peer_rules */
+};
+
+static struct str rules_key(const struct map_node *n)
+{
+	return container_of(n, struct peer_rules, node)->domain;
+}
+
+static struct str listed_key(const struct map_node *n)
+{
+	return container_of(n, struct listed, node)->domain;
+}
+
+/* "*.example.org" is kept as ".example.org", which is no domain and so in nobody's way. */
+static struct str kept_name(struct settings *s, struct str name)
+{
+	return str_dup(&s->mem, is_wildcard(name) ? str_skip(name, strlen("*")) : name);
+}
+
+/* The entry of a domain, else of the closest one that it is within, else NULL. */
+static const struct map_node *find_remote(const struct map *m, struct str domain)
+{
+	const struct map_node *n;
+	ptrdiff_t label;
+
+	if (!m->n)
+		return NULL;
+	n = map_get(m, domain);
+	while (!n && (label = str_find(domain, '.')) >= 0) {
+		n = map_get(m, str_skip(domain, (size_t)label));
+		domain = str_skip(domain, (size_t)label + 1);
+	}
+	return n;
+}
+
+struct peer_rules *settings_add_peer(struct settings *s, struct str name)
+{
+	struct peer_rules *r = arena_alloc(&s->mem, sizeof *r);
+
+	*r = s->peer_default;
+	r->domain = kept_name(s, name);
+	map_put(&s->peers, &r->node);
+	return r;
+}
+
+static void list_peer(struct settings *s, struct map *m, struct str name)
+{
+	struct str kept = kept_name(s, name);
+
+	if (map_get(m, kept))
+		return;
+	struct listed *l = arena_alloc(&s->mem, sizeof *l);
+	*l = (struct listed){ .domain = kept };
+	map_put(m, &l->node);
+}
+
+void settings_allow_peer(struct settings *s, struct str name)
+{
+	list_peer(s, &s->peers_allowed, name);
+}
+
+void settings_block_peer(struct settings *s, struct str name)
+{
+	list_peer(s, &s->peers_blocked, name);
+}
+
+const struct peer_rules *settings_peer(const struct settings *s, struct str domain)
+{
+	const struct map_node *n = find_remote(&s->peers, domain);
+
+	return n ? container_of(n, struct peer_rules, node) : &s->peer_default;
+}
+
+bool settings_federates(const struct settings *s, const struct host *h, struct str domain)
+{
+	const struct host *home = h->home ? h->home : h;
+
+	if (!s->federation || !home->federation)
+		return false;
+	if (s->peers_allowed.n && !find_remote(&s->peers_allowed, domain))
+		return false;
+	return !find_remote(&s->peers_blocked, domain);
+}
+
+/* ---- the snapshot ---- */
+
 struct settings *settings_new(void)
 {
 	struct settings *s = xcalloc(1, sizeof *s);
@@ -34,6 +125,9 @@ struct settings *settings_new(void)
 	arena_init(&s->mem, 4096);
 	map_init(&s->hosts, host_key);
 	map_init(&s->wildcards, wildcard_key);
+	map_init(&s->peers, rules_key);
+	map_init(&s->peers_allowed, listed_key);
+	map_init(&s->peers_blocked, listed_key);
 	s->components_end = &s->components;
 	s->guest = scan_limits_guest;
 	s->user = scan_limits_user;
@@ -53,6 +147,13 @@ struct settings *settings_new(void)
 	s->room_members_max = 20000;
 	s->room_history_max = 100;
 	s->room_rate = 50;
+	s->bidi = true;
+	s->peer_idle_ms = 600 * 1000;
+	s->peer_connect_ms = 30 * 1000;
+	s->peer_queue_max = 1024 * 1024;
+	s->peer_queue_ms = 60 * 1000;
+	s->peer_streams_max = 8;
+	s->peer_unacked_max = 1024 * 1024;
 	return s;
 }
 
@@ -60,7 +161,7 @@ static struct host *add(struct settings *s, struct str domain)
 {
 	struct host *h = arena_alloc(&s->mem, sizeof *h);
 
-	*h = (struct host){ .domain = str_dup(&s->mem, domain) };
+	*h = (struct host){ .domain = str_dup(&s->mem, domain), .federation = true };
 	map_put(is_wildcard(domain) ? &s->wildcards : &s->hosts, &h->node);
 	return h;
 }
@@ -135,6 +236,9 @@ void settings_unref(struct settings **p)
 		tls_config_unref(&s->tls);
 	map_clear(&s->hosts);
 	map_clear(&s->wildcards);
+	map_clear(&s->peers);
+	map_clear(&s->peers_allowed);
+	map_clear(&s->peers_blocked);
 	arena_clear(&s->mem);
 	free(s);
 }

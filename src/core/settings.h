@@ -22,6 +22,25 @@ struct component_rules {
 	uint32_t queue_ms;      /* how long; 0: none waits */
 };
 
+/* What a stream with a remote domain must be like. */
+enum peer_security {
+	PEERS_BY_CERTIFICATE, /* TLS, and a certificate that proves the domain */
+	PEERS_BY_DIALBACK,    /* TLS, and dialback where the certificate proves nothing */
+	PEERS_IN_CLEAR        /* dialback, without TLS too where the peer has none */
+};
+
+/* How we deal with a remote domain. */
+struct peer_rules {
+	struct map_node node;   /* in settings.peers, by domain */
+	struct str domain;      /* canonical; of all within a domain ".", then that one; empty: of
+				 * everybody else */
+	enum peer_security security;
+	struct str route;       /* "host:port" in place of what DNS says; empty: none */
+	bool direct;            /* with a route: TLS from the first byte (XEP-0368) */
+	const struct tls_pin *pins; /* of its certificate's key: one has to fit, and suffices */
+	size_t n_pins;          /* 0: any key */
+};
+
 struct host {
 	struct map_node node;   /* in settings.hosts, by domain */
 	struct str domain;      /* canonical; of a component of many domains "*.", then what they
@@ -38,6 +57,7 @@ struct host {
 	bool anonymous;         /* SASL ANONYMOUS */
 	bool push_count, push_sender, push_body; /* XEP-0357: what push services are told */
 	bool archive;           /* XEP-0313: accounts have archives */
+	bool federation;        /* talks to domains that are not served here */
 	struct str resume_location; /* XEP-0198: where clients come back to, or empty */
 	unsigned hashes;        /* of SCRAM that are offered: a bit for each enum digest */
 };
@@ -69,6 +89,18 @@ struct settings {
 	uint32_t room_members_max;     /* affiliations of one room, of all kinds together */
 	uint32_t room_history_max;     /* messages that who enters a room gets */
 	uint32_t room_rate;            /* stanzas of one occupant a second; 0: no bound */
+	bool federation;               /* false: no stream with another server */
+	bool bidi;                     /* one stream for both directions (XEP-0288) */
+	struct map peers;              /* struct peer_rules */
+	struct peer_rules peer_default; /* of each domain that has none of its own */
+	struct map peers_allowed;      /* empty: all are */
+	struct map peers_blocked;      /* though they are allowed */
+	uint32_t peer_idle_ms;         /* a stream without stanzas is closed after that */
+	uint32_t peer_connect_ms;      /* from the first look-up to a stream that takes stanzas */
+	uint32_t peer_queue_max;       /* bytes of stanzas that wait for one remote domain */
+	uint32_t peer_queue_ms;        /* how long they wait */
+	uint32_t peer_streams_max;     /* incoming ones of one remote domain */
+	uint32_t peer_unacked_max;     /* bytes that a peer has not acknowledged (XEP-0198) */
 };
 
 /* An empty snapshot with the built-in bounds and one reference. */
@@ -94,6 +126,23 @@ struct host *settings_parent(const struct settings *s, struct str domain);
 /* Whether somebody is one of the administrators of a host, or of the host that a service belongs
  * to. */
 bool host_administers(const struct host *h, struct jid who);
+
+/* Adds the rules of a remote domain, or of all within one: "*." and that domain. They are those of
+ * peer_default until they are changed. There are none of that name yet, which is copied. */
+struct peer_rules *settings_add_peer(struct settings *s, struct str name);
+
+/* Puts a remote domain, or all within one ("*." and that domain), on the list of those that are
+ * allowed, or of those that are not. The name is copied; again does nothing. */
+void settings_allow_peer(struct settings *s, struct str name);
+void settings_block_peer(struct settings *s, struct str name);
+
+/* The rules of a canonical remote domain: its own, else those of the closest domain that it is
+ * within, else peer_default. Never NULL; valid as long as the snapshot. */
+const struct peer_rules *settings_peer(const struct settings *s, struct str domain);
+
+/* Whether a host of ours (a service of rooms: what its host may) and a canonical remote domain may
+ * talk to each other. */
+bool settings_federates(const struct settings *s, const struct host *h, struct str domain);
 
 struct settings *settings_ref(struct settings *s);
 void settings_unref(struct settings **s);

@@ -101,6 +101,100 @@ static void test_components(void **state)
 	settings_unref(&s);
 }
 
+/* The rules of a remote domain: its own, then those of the closest domain around it. */
+static void test_rules_of_remote_domains(void **state)
+{
+	struct settings *s = settings_new();
+	static const struct {
+		const char *domain;
+		unsigned who; /* of the list below */
+	} cases[] = {
+		{ "a.example", 1 }, { "x.a.example", 0 }, { "b.example", 0 }, { "x.b.example", 2 },
+		{ "x.y.b.example", 2 }, { "y.b.example", 3 }, { "xb.example", 0 },
+		{ "x.z.b.example", 4 }, { "z.b.example", 2 }, { "", 0 }, { ".", 0 },
+		{ "A.example", 0 }, { "a.example.", 0 },
+	};
+	char text[] = "a.example";
+
+	s->peer_default.security = PEERS_BY_DIALBACK;
+	const struct peer_rules *const rules[] = {
+		&s->peer_default, settings_add_peer(s, str_c(text)),
+		settings_add_peer(s, STR("*.b.example")), settings_add_peer(s, STR("y.b.example")),
+		settings_add_peer(s, STR("*.z.b.example")),
+	};
+	memset(text, 0, sizeof text); /* it has a copy */
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+		if (settings_peer(s, str_c(cases[i].domain)) != rules[cases[i].who])
+			fail_msg("%s has another's", cases[i].domain);
+	assert_int_equal(rules[1]->security, PEERS_BY_DIALBACK); /* the default at the start */
+	assert_true(str_eq(rules[1]->domain, STR("a.example")));
+	assert_int_equal(rules[1]->route.n + rules[1]->n_pins, 0);
+	settings_unref(&s);
+}
+
+/* Who is neither allowed nor blocked may talk where nobody is named as allowed. */
+static void test_who_federates(void **state)
+{
+	static const struct {
+		const char *name, *allow[2], *block[2], *domain;
+		bool may;
+	} cases[] = {
+		{ "no list", { 0 }, { 0 }, "x.example", true },
+		{ "allowed", { "y.example", "x.example" }, { 0 }, "x.example", true },
+		{ "another is allowed", { "x.example" }, { 0 }, "y.example", false },
+		{ "within an allowed one", { "x.example" }, { 0 }, "y.x.example", false },
+		{ "all within", { "*.x.example" }, { 0 }, "z.y.x.example", true },
+		{ "around all within", { "*.x.example" }, { 0 }, "x.example", false },
+		{ "blocked", { 0 }, { "y.example", "x.example" }, "x.example", false },
+		{ "another is blocked", { 0 }, { "x.example" }, "y.example", true },
+		{ "blocked with all within", { 0 }, { "*.x.example" }, "y.x.example", false },
+		{ "around the blocked", { 0 }, { "*.x.example" }, "x.example", true },
+		{ "both", { "x.example" }, { "x.example" }, "x.example", false },
+		{ "all but one", { "*.x.example" }, { "y.x.example" }, "y.x.example", false },
+		{ "one of the blocked", { "y.x.example" }, { "*.x.example" }, "y.x.example", false },
+		{ "named twice", { "x.example", "x.example" }, { 0 }, "x.example", true },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct settings *s = settings_new();
+		struct host *h = settings_add_host(s, STR("a.example"));
+
+		s->federation = true;
+		for (size_t k = 0; k < 2; k++) {
+			if (cases[i].allow[k])
+				settings_allow_peer(s, str_c(cases[i].allow[k]));
+			if (cases[i].block[k])
+				settings_block_peer(s, str_c(cases[i].block[k]));
+		}
+		if (settings_federates(s, h, str_c(cases[i].domain)) != cases[i].may)
+			fail_msg("%s", cases[i].name);
+		settings_unref(&s);
+	}
+}
+
+/* The switches: of the server, of a host, whose service goes with it; a component has none. */
+static void test_switches_of_federation(void **state)
+{
+	struct settings *s = settings_new();
+	struct host *h = settings_add_host(s, STR("a.example"));
+	struct host *rooms = settings_add_rooms(s, h, STR("rooms.a.example"));
+	struct host *component = settings_add_component(s, STR("irc.a.example"));
+	const struct str remote = STR("x.example");
+
+	assert_false(s->federation); /* who makes settings says it */
+	assert_false(settings_federates(s, h, remote));
+	assert_false(settings_federates(s, component, remote));
+	s->federation = true;
+	assert_true(settings_federates(s, h, remote));
+	assert_true(settings_federates(s, rooms, remote));
+	assert_true(settings_federates(s, component, remote));
+	h->federation = false;
+	assert_false(settings_federates(s, h, remote));
+	assert_false(settings_federates(s, rooms, remote));
+	assert_true(settings_federates(s, component, remote));
+	settings_unref(&s);
+}
+
 static void test_bounds_of_a_new_snapshot(void **state)
 {
 	struct settings *s = settings_new();
@@ -110,6 +204,10 @@ static void test_bounds_of_a_new_snapshot(void **state)
 	assert_true(s->max_out > s->user.stanza_bytes); /* one stanza at least can wait */
 	assert_true(s->checks_per_second);
 	assert_false(s->plain_without_tls);
+	assert_true(s->peer_idle_ms && s->peer_connect_ms && s->peer_queue_ms);
+	assert_true(s->peer_streams_max && s->peer_unacked_max);
+	assert_true(s->peer_queue_max >= s->user.stanza_bytes); /* one stanza at least can wait */
+	assert_int_equal(s->peer_default.security, PEERS_BY_CERTIFICATE);
 	settings_unref(&s);
 }
 
@@ -132,6 +230,9 @@ int main(void)
 		cmocka_unit_test(test_services),
 		cmocka_unit_test(test_administrators),
 		cmocka_unit_test(test_components),
+		cmocka_unit_test(test_rules_of_remote_domains),
+		cmocka_unit_test(test_who_federates),
+		cmocka_unit_test(test_switches_of_federation),
 		cmocka_unit_test(test_bounds_of_a_new_snapshot),
 		cmocka_unit_test(test_counting),
 	};
