@@ -39,7 +39,8 @@ enum tls_flags {
 			     * that offers ALPN without it is refused, one that offers none is
 			     * served. Client: offer it */
 	TLS_NO_VERIFY = 4,  /* client: any certificate; for tests and the bench */
-	TLS_ONLY_12 = 8     /* client: no TLS 1.3; for tests and the bench */
+	TLS_ONLY_12 = 8,    /* client: no TLS 1.3; for tests and the bench */
+	TLS_ALPN_SERVER = 16 /* as TLS_ALPN, with "xmpp-server" */
 };
 
 /* A new server or client side. host (client): SNI and the name that the certificate must
@@ -91,6 +92,68 @@ struct str tls_binding(struct tls *t, enum tls_binding kind, struct arena *a);
  * valid under the configured authorities (RFC 6120 section 13.7.1.4), at most max, in the
  * arena. Returns how many. */
 size_t tls_client_addresses(struct tls *t, struct str *out, size_t max, struct arena *a);
+
+/* ---- between servers (net/tls_peer.c) ---- */
+
+/* A server of ours that calls another one. It shows the certificate of our host `own` (canonical;
+ * TLS_ALPN_SERVER in flags: with direct TLS) when it is asked for one, and names the canonical
+ * domain `host` (SNI). The handshake takes any certificate; tls_check_peer() tells what it is
+ * worth. No session is resumed. The other side is tls_server_new() with TLS_ASK_CERT. */
+struct tls *tls_peer_new(struct tls_config *c, struct str own, struct str host, unsigned flags);
+
+/* Authorities that certificates of servers are checked against, in both roles; where it was not
+ * called, the system's. ca_file: PEM, which may have revocation lists of them too; NULL: the
+ * system's. Before the configuration is shared. False with a message for people in *error (in the
+ * arena) that names the file. */
+bool tls_config_trust_servers(struct tls_config *c, const char *ca_file, struct arena *a,
+	struct str *error);
+
+/* What DNS says of a certificate, RFC 6698 section 2.1. */
+struct tls_tlsa {
+	uint8_t usage, selector, matching;
+	struct str data;
+};
+
+/* SHA-256 of a certificate's SubjectPublicKeyInfo. */
+struct tls_pin {
+	uint8_t sha256[32];
+};
+
+/* How a certificate is judged beyond the authorities. */
+struct tls_peer_rules {
+	const struct tls_pin *pins; /* if there are any, one has to fit, and suffices */
+	size_t n_pins;
+	const struct tls_tlsa *tlsa; /* from DNS by way of DNSSEC; if one is usable, one has to fit
+				      * (RFC 7673 section 4); those that are not usable count as none */
+	size_t n_tlsa;
+	struct str target; /* host that DNS names for the domain by way of DNSSEC, A-labels: the
+			    * certificate may be for it as well (RFC 7673 section 4.1); else empty */
+};
+
+enum tls_peer {
+	TLS_PEER_OK,
+	TLS_PEER_NO_CERT,
+	TLS_PEER_UNTRUSTED,   /* no authority of ours, a bad signature, or no certificate at all */
+	TLS_PEER_OUT_OF_TIME, /* expired or not valid yet, it or one that signed it */
+	TLS_PEER_REVOKED,
+	TLS_PEER_WRONG_NAME,
+	TLS_PEER_WRONG_PIN,
+	TLS_PEER_WRONG_TLSA
+};
+
+/* What the peer's certificate is worth for a canonical domain after the handshake, in both roles
+ * and for a resumed session too. Names by RFC 6120 section 13.7.1.2 and RFC 6125: SRVName
+ * "_xmpp-server." and the domain, dNSName (also with "*" as its whole first label), xmppAddr, and
+ * the common name where there are none of these. Extended key usage is not looked at, as public
+ * authorities issue no certificates for clients any more. NULL for rules: none. */
+enum tls_peer tls_check_peer(struct tls *t, struct str domain, const struct tls_peer_rules *r);
+
+/* For people: "is for another domain" and the like, to be read behind "the certificate". */
+struct str tls_peer_words(enum tls_peer p);
+
+/* When the peer's certificate, or one of those it sent with it, ends, in seconds of 1970; 0: it
+ * showed none (RFC 6120 section 13.7.2.3: streams do not outlive it). */
+uint64_t tls_peer_expires(struct tls *t);
 
 /* Version, cipher and group for people, "TLS1.3 AES-128-GCM X25519"; in the arena. */
 struct str tls_describe(struct tls *t, struct arena *a);
