@@ -2,6 +2,8 @@
 
 #include "base/bug.h"
 #include "base/hash.h"
+#include "core/backlog.h"
+#include "core/foreign.h"
 #include "core/message.h"
 #include "core/module.h"
 #include "core/route.h"
@@ -11,14 +13,6 @@
 /* While something waits for a connection that is there, it gets more as often as this. */
 #define FLUSH_MS 20
 
-/* Something for a component, until it is written to a connection or refused. */
-struct queued {
-	struct list link;      /* component.queue */
-	struct stanza *stanza; /* counted */
-	struct jid to;         /* text inline, behind the struct */
-	uint64_t since;        /* monotonic ms */
-};
-
 /* On its owner; made when something comes to it or from it. */
 struct component {
 	struct map_node node;  /* shard.components */
@@ -26,8 +20,7 @@ struct component {
 	struct str name;       /* as in the settings; inline, behind the struct */
 	struct list conns;     /* struct component_conn */
 	unsigned n_conns;
-	struct list queue;     /* in the order in which they came */
-	size_t queue_bytes;
+	struct backlog queue;
 	struct timer timer;    /* while something is queued: until it may be sent, or is late */
 };
 
@@ -47,59 +40,6 @@ void components_init(struct shard *s)
 struct shard *component_owner(const struct core *c, const struct host *h)
 {
 	return c->shards[c->place[hash_fixed(h->domain) % VIRTUAL_SHARDS]];
-}
-
-/* ---- the queue ---- */
-
-/* The memory that it takes. */
-static size_t weight_of(const struct stanza *st)
-{
-	return sizeof(struct queued) + sizeof *st + st->doc.n_bytes +
-	       st->doc.n_nodes * sizeof *st->doc.nodes + st->doc.n_attrs * sizeof *st->doc.attrs;
-}
-
-static void queue_weighs(struct component *c, size_t more, size_t less)
-{
-	c->queue_bytes += more - less;
-	counter_add(&c->shard->counters[COUNT_COMPONENTS_WAITING], (uint64_t)more - less);
-}
-
-static void queue_add(struct component *c, struct stanza *st, struct jid to)
-{
-	struct str text = jid_str(to);
-	struct queued *q = xcalloc(1, sizeof *q + text.n);
-
-	memcpy(q + 1, text.p, text.n);
-	q->stanza = stanza_ref(st);
-	q->to = to;
-	q->to.p = (char *)(q + 1);
-	q->since = c->shard->loop.now;
-	list_add(&c->queue, &q->link);
-	queue_weighs(c, weight_of(st), 0);
-}
-
-static void queue_drop(struct component *c, struct queued *q)
-{
-	list_del(&q->link);
-	queue_weighs(c, 0, weight_of(q->stanza));
-	stanza_unref(&q->stanza);
-	free(q);
-}
-
-static void time_out(struct shard *s, const struct stanza *st, struct jid to, const char *why)
-{
-	bounce_at(s, st, to, ERR_REMOTE_SERVER_TIMEOUT, str_c(why));
-}
-
-/* Refuses and forgets all of a list, which was the component's queue. */
-static void refuse_list(struct component *c, struct list *gone, enum stanza_error e,
-	const char *why)
-{
-	while (!list_empty(gone)) {
-		struct queued *q = list_first(gone, struct queued, link);
-		bounce_at(c->shard, q->stanza, q->to, e, str_c(why));
-		queue_drop(c, q);
-	}
 }
 
 /* ---- components ---- */
@@ -122,7 +62,7 @@ static struct component *find_or_make(struct shard *s, struct str name)
 	c->name = str_from((char *)(c + 1), name.n);
 	c->shard = s;
 	list_init(&c->conns);
-	list_init(&c->queue);
+	backlog_init(&c->queue, s, COUNT_COMPONENTS_WAITING);
 	timer_init(&c->timer, queue_fired);
 	map_put(&s->components, &c->node);
 	return c;
@@ -131,8 +71,7 @@ static struct component *find_or_make(struct shard *s, struct str name)
 static void component_free(struct component *c)
 {
 	BUG_ON(c->n_conns);
-	while (!list_empty(&c->queue))
-		queue_drop(c, list_first(&c->queue, struct queued, link));
+	backlog_clear(&c->queue);
 	timer_stop(&c->shard->loop.wheel, &c->timer);
 	map_del(&c->shard->components, &c->node);
 	free(c);
@@ -171,53 +110,12 @@ static void leave(struct component_conn *conn)
 		F_INT("connections", c->n_conns));
 }
 
-/* Elements that say themselves that they are in jabber:client would be in another namespace than
- * the rest of their stanza. */
-static bool names_its_content(const struct stanza *st)
-{
-	const struct xml_node *nodes = st->doc.nodes;
-
-	for (uint32_t i = 1; i < st->doc.n_nodes; i++)
-		if (nodes[i].kind == XML_ELEMENT && nodes[i].ns == NS_CLIENT &&
-			nodes[nodes[i].parent].ns == NS_CLIENT &&
-			(nodes[i].prefix_len || nodes[i].flags & XML_DECLARES))
-			return true;
-	return false;
-}
-
-/* The same stanza without that, and without addresses; NULL where it became too large. The caller's
- * to unref. */
-static struct stanza *without_names(struct shard *s, const struct stanza *st)
-{
-	const struct scan content = { .content_ns = NS_CLIENT };
-	const struct jid nobody = { 0 };
-
-	buf_reset(&s->scratch);
-	scan_canonical(&content, &st->doc, &s->scratch);
-	if (!buf_ok(&s->scratch))
-		return NULL;
-	struct stanza *scanned = stanza_scan(&s->scratch_table, buf_str(&s->scratch), &s->loop.turn);
-	if (!scanned)
-		return NULL;
-	struct stanza *plain = stanza_new_lang(&scanned->doc, nobody, nobody, st->lang);
-	stanza_unref(&scanned);
-	return plain;
-}
-
-static void write_stanza(struct shard *s, struct buf *out, const struct stanza *st, struct jid to)
-{
-	struct stanza *plain = names_its_content(st) ? without_names(s, st) : NULL;
-
-	stanza_write(out, plain ? plain : st, st->from, to, NS_NONE);
-	stanza_unref(&plain);
-}
-
 /* False: the connection has no room for it, and is lost; nothing was written. */
 static bool write_to(struct component_conn *conn, const struct stanza *st, struct jid to)
 {
 	struct buf *out = comp_out(&conn->stream);
 
-	write_stanza(conn->shard, out, st, to);
+	foreign_write(conn->shard, out, st, to);
 	if (!buf_ok(out))
 		return false;
 	count(conn->shard, COUNT_COMPONENTS_OUT);
@@ -243,7 +141,7 @@ static bool send_now(struct component *c, const struct stanza *st, struct jid to
 /* The next time to look at the queue. */
 static void set_timer(struct component *c, uint32_t queue_ms)
 {
-	const struct queued *first = list_first(&c->queue, struct queued, link);
+	const struct waiting *first = backlog_first(&c->queue);
 	struct loop *l = &c->shard->loop;
 
 	if (!first) {
@@ -255,15 +153,20 @@ static void set_timer(struct component *c, uint32_t queue_ms)
 	timer_set(&l->wheel, &c->timer, l->now, c->n_conns && wait > FLUSH_MS ? FLUSH_MS : wait);
 }
 
+static void time_out(struct shard *s, const struct stanza *st, struct jid to, const char *why)
+{
+	bounce_at(s, st, to, ERR_REMOTE_SERVER_TIMEOUT, str_c(why));
+}
+
 static void enqueue(struct component *c, const struct component_rules *rules, struct stanza *st,
 	struct jid to)
 {
 	if (!rules->queue_ms)
 		time_out(c->shard, st, to, "the component is not there");
-	else if (c->queue_bytes + weight_of(st) > rules->queue_max)
+	else if (c->queue.bytes + backlog_weight(st) > rules->queue_max)
 		time_out(c->shard, st, to, "too much waits for the component");
 	else
-		queue_add(c, st, to);
+		backlog_add(&c->queue, st, to);
 	if (!timer_is_set(&c->timer))
 		set_timer(c, rules->queue_ms);
 }
@@ -276,7 +179,7 @@ void component_deliver(struct shard *s, const struct host *h, struct stanza *st,
 	}
 	struct component *c = find_or_make(s, h->domain);
 	/* What waits comes first, also while it is being written. */
-	if (!list_empty(&c->queue) || !send_now(c, st, to))
+	if (!backlog_is_empty(&c->queue) || !send_now(c, st, to))
 		enqueue(c, h->component, st, to);
 }
 
@@ -286,37 +189,20 @@ static bool has_room(struct component_conn *conn, const struct stanza *st)
 {
 	const struct buf *out = comp_out(&conn->stream);
 
-	return !out->n || out->n + weight_of(st) <= out->max / 2;
+	return !out->n || out->n + backlog_weight(st) <= out->max / 2;
 }
 
 /* Writes what waits, in order, as far as connections have room. */
 static void flush_queue(struct component *c, uint32_t queue_ms)
 {
-	while (!list_empty(&c->queue)) {
-		struct queued *q = list_first(&c->queue, struct queued, link);
+	while (!backlog_is_empty(&c->queue)) {
+		struct waiting *q = backlog_first(&c->queue);
 		struct component_conn *conn = pick(c, q->to);
 		if (!conn || !has_room(conn, q->stanza) || !send_now(c, q->stanza, q->to))
 			break;
-		queue_drop(c, q);
+		backlog_drop(&c->queue, q);
 	}
 	set_timer(c, queue_ms);
-}
-
-/* What has waited for its time is refused. The errors may come back here: for other components, or
- * for this one's own users. */
-static void refuse_late(struct component *c, uint32_t queue_ms)
-{
-	uint64_t now = c->shard->loop.now;
-	struct list late;
-
-	list_init(&late);
-	list_each_safe(q, &c->queue, struct queued, link) {
-		if (q->since + queue_ms > now)
-			break;
-		list_del(&q->link);
-		list_add(&late, &q->link);
-	}
-	refuse_list(c, &late, ERR_REMOTE_SERVER_TIMEOUT, "the component does not answer");
 }
 
 static void queue_fired(struct timer *t)
@@ -325,7 +211,10 @@ static void queue_fired(struct timer *t)
 	const struct host *h = settings_component(c->shard->settings, c->name);
 	uint32_t queue_ms = h ? h->component->queue_ms : 0;
 
-	refuse_late(c, queue_ms);
+	uint64_t now = c->shard->loop.now;
+
+	backlog_refuse(&c->queue, now >= queue_ms ? now - queue_ms + 1 : 0,
+		ERR_REMOTE_SERVER_TIMEOUT, STR("the component does not answer"));
 	flush_queue(c, queue_ms);
 }
 
@@ -350,57 +239,12 @@ static bool on_owns(struct comp *s, struct jid from)
 	return h && h == host_of(conn);
 }
 
-static void message_in(struct shard *s, struct stanza *st)
-{
-	stanza_ref(st);
-	for (const struct module *const *m = s->core->modules; *m; m++)
-		if ((*m)->message_entered)
-			(*m)->message_entered(s, &st);
-	st->archive_id = message_new_id(s);
-	route(s, st);
-	stanza_unref(&st);
-}
-
-static void stanza_in(struct shard *s, struct stanza *st)
-{
-	const char *fault = st->kind == STANZA_IQ ? stanza_iq_fault(st) : NULL;
-
-	if (fault)
-		bounce(s, st, ERR_BAD_REQUEST, str_c(fault));
-	else if (st->type == TYPE_INVALID)
-		bounce(s, st, ERR_BAD_REQUEST, STR("unknown type of presence"));
-	else if (st->kind == STANZA_MESSAGE)
-		message_in(s, st);
-	else
-		route(s, st);
-}
-
-/* RFC 6121 section 3.1.2: requests go from bare JID to bare JID. */
-static bool is_subscription(const struct stanza *st)
-{
-	return st->type == PRESENCE_SUBSCRIBE || st->type == PRESENCE_SUBSCRIBED ||
-	       st->type == PRESENCE_UNSUBSCRIBE || st->type == PRESENCE_UNSUBSCRIBED;
-}
-
 static void on_stanza(struct comp *stream, const struct xml_doc *d, struct jid from, struct jid to)
 {
 	struct shard *s = conn_of(stream)->shard;
-	struct str lang = stream->lang ? str_c(stream->lang) : STR_NULL;
-	bool malformed = !jid_is_set(to);
 
 	count(s, COUNT_COMPONENTS_IN);
-	if (malformed) /* our own name, for the error to come from */
-		to = jid_make(&s->loop.turn, STR(""), s->settings->first->domain, STR(""));
-	struct stanza *st = stanza_new_lang(d, from, to, lang);
-	if (is_subscription(st)) {
-		stanza_unref(&st);
-		st = stanza_new_lang(d, jid_bare(from), jid_bare(to), lang);
-	}
-	if (malformed)
-		bounce(s, st, ERR_JID_MALFORMED, STR("the 'to' is no address"));
-	else
-		stanza_in(s, st);
-	stanza_unref(&st);
+	foreign_in(s, d, from, to, stream->lang ? str_c(stream->lang) : STR_NULL);
 }
 
 /* ---- connections ---- */
@@ -591,12 +435,10 @@ static struct component *find_gone(struct shard *s)
 static void drop_gone(struct shard *s)
 {
 	struct component *c;
-	struct list gone;
 
 	while ((c = find_gone(s))) {
-		list_take(&c->queue, &gone);
-		refuse_list(c, &gone, ERR_REMOTE_SERVER_NOT_FOUND,
-			"the domain is no longer served here");
+		backlog_refuse(&c->queue, UINT64_MAX, ERR_REMOTE_SERVER_NOT_FOUND,
+			STR("the domain is no longer served here"));
 		component_free(c);
 	}
 }
@@ -636,6 +478,6 @@ void components_list(struct shard *s, struct buf *out)
 			continue;
 		const struct component *c = find(s, h->domain);
 		buf_printf(out, "%.*s\t%u\t%zu\n", STR_FMT(h->domain), c ? c->n_conns : 0,
-			c ? c->queue_bytes : 0);
+			c ? c->queue.bytes : 0);
 	}
 }
