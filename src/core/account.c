@@ -27,9 +27,8 @@ struct account *account_get(struct shard *s, struct jid j)
 
 static void unload_modules(struct account *a)
 {
-	for (const struct module *const *m = a->shard->core->modules; *m; m++)
-		if ((*m)->unload)
-			(*m)->unload(a);
+	module_each(m, a->shard->core, unload)
+		m->unload(a);
 }
 
 static void account_free(struct account *a)
@@ -147,7 +146,7 @@ static void load_failed(struct account *a, enum store_status status)
 static void load_module(struct account *a, const struct module *m,
 	const struct store_account *stored)
 {
-	for (size_t i = 0; m->space && i < stored->n_data; i++)
+	for (size_t i = 0; i < stored->n_data; i++)
 		if (str_eq(stored->data[i].space, str_c(m->space)))
 			m->load(a, stored->data[i].key, stored->data[i].bytes);
 }
@@ -155,8 +154,8 @@ static void load_module(struct account *a, const struct module *m,
 static void fill(struct account *a, const struct store_account *stored)
 {
 	unload_modules(a);
-	for (const struct module *const *m = a->shard->core->modules; *m; m++)
-		load_module(a, *m, stored);
+	module_each(m, a->shard->core, space)
+		load_module(a, m, stored);
 	roster_clear(&a->roster);
 	roster_load(a, stored);
 	a->last_us = stored->last_us;
@@ -237,9 +236,8 @@ void account_gone(struct account *a)
 	a->guest = true; /* nothing more of it is stored */
 	while (a->roster.n)
 		subscription_remove(a, a->roster.items[0], NULL);
-	for (const struct module *const *m = a->shard->core->modules; *m; m++)
-		if ((*m)->deleted)
-			(*m)->deleted(a);
+	module_each(m, a->shard->core, deleted)
+		m->deleted(a);
 	while (!list_empty(&a->sessions))
 		session_close(list_first(&a->sessions, struct session, link),
 			STREAM_NOT_AUTHORIZED, "the account was deleted");

@@ -104,9 +104,10 @@ static void on_features(struct c2s *s, struct writer *w, bool authed)
 	struct shard *sh = client_of(s)->shard;
 	struct host *h = settings_host(sh->settings, s->domain);
 
-	for (const struct module *const *m = sh->core->modules; h && *m; m++)
-		if ((*m)->stream_features)
-			(*m)->stream_features(sh, h, w, authed);
+	if (!h)
+		return;
+	module_each(m, sh->core, stream_features)
+		m->stream_features(sh, h, w, authed);
 }
 
 /* The keys of an account, or those of one that could be. */
@@ -502,8 +503,8 @@ static bool on_nonza(struct c2s *s, const struct xml_doc *d)
 {
 	struct client *c = client_of(s);
 
-	for (const struct module *const *m = c->shard->core->modules; *m; m++)
-		for (const struct nonza_rule *r = (*m)->nonzas; r && r->ns != NS_NONE; r++)
+	module_each(m, c->shard->core, nonzas)
+		for (const struct nonza_rule *r = m->nonzas; r->ns != NS_NONE; r++)
 			if (r->ns == xml_root(d)->ns) {
 				r->run(c, d);
 				return true;

@@ -570,8 +570,8 @@ static enum outcome refuse_user(struct ctx *c, const struct stanza *iq)
 
 const struct command *command_find(const struct shard *s, struct str node, unsigned at)
 {
-	for (const struct module *const *m = s->core->modules; *m; m++)
-		for (const struct command *k = (*m)->commands; k && k->node; k++)
+	module_each(m, s->core, commands)
+		for (const struct command *k = m->commands; k->node; k++)
 			if ((k->at & at) && str_eq(str_c(k->node), node))
 				return k;
 	return NULL;
@@ -617,8 +617,8 @@ enum outcome command_list(struct ctx *c, const struct stanza *iq, unsigned at)
 
 	w_open_ns(&w, "query", NS_DISCO_ITEMS);
 	w_attr(&w, "node", STR(COMMANDS_NODE));
-	for (const struct module *const *m = c->shard->core->modules; *m; m++) {
-		for (const struct command *k = (*m)->commands; k && k->node; k++) {
+	module_each(m, c->shard->core, commands) {
+		for (const struct command *k = m->commands; k->node; k++) {
 			if (!(k->at & at) || !is_allowed(c, iq, k))
 				continue;
 			w_open(&w, "item");

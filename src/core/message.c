@@ -69,9 +69,8 @@ unsigned account_keeps(struct account *a, const struct stanza *st, struct jid pa
 {
 	unsigned bits = 0;
 
-	for (const struct module *const *m = a->shard->core->modules; *m; m++)
-		if ((*m)->keeps)
-			bits |= (*m)->keeps(a, st, partner, sent);
+	module_each(m, a->shard->core, keeps)
+		bits |= m->keeps(a, st, partner, sent);
 	return bits;
 }
 
@@ -192,8 +191,8 @@ bool delivery_is_copied(const struct delivery *d, const struct session *s)
 
 static bool is_copied(const struct delivery *d)
 {
-	for (const struct module *const *m = d->account->shard->core->modules; *m; m++)
-		if ((*m)->copies && (*m)->copies(d))
+	module_each(m, d->account->shard->core, copies)
+		if (m->copies(d))
 			return true;
 	return false;
 }
@@ -234,9 +233,8 @@ static void hand_out(const struct delivery *d, unsigned flags)
 
 static void tell_modules(const struct delivery *d)
 {
-	for (const struct module *const *m = d->account->shard->core->modules; *m; m++)
-		if ((*m)->delivered)
-			(*m)->delivered(d);
+	module_each(m, d->account->shard->core, delivered)
+		m->delivered(d);
 }
 
 static void refuse_message(const struct delivery *d)
@@ -395,9 +393,8 @@ void message_send(struct session *s, struct stanza *st)
 	struct jid to = jid_is_set(st->to) ? st->to : a->jid;
 
 	stanza_ref(st);
-	for (const struct module *const *m = shard->core->modules; *m; m++)
-		if ((*m)->message_sent)
-			(*m)->message_sent(s, &st);
+	module_each(m, shard->core, message_sent)
+		m->message_sent(s, &st);
 	st->archive_id = message_new_id(shard);
 	st->kept_by_sender = account_keeps(a, st, to, true) & KEEP_ARCHIVED;
 	if (s->sm) {
@@ -405,9 +402,8 @@ void message_send(struct session *s, struct stanza *st)
 		st->session = later ? s->number : 0;
 		st->number = sm_take(s->sm, later);
 	}
-	for (const struct module *const *m = shard->core->modules; *m; m++)
-		if ((*m)->message_leaves)
-			(*m)->message_leaves(s, st);
+	module_each(m, shard->core, message_leaves)
+		m->message_leaves(s, st);
 	route_to(shard, st, to);
 	stanza_unref(&st);
 }

@@ -6,6 +6,43 @@
 
 #include <stdlib.h>
 
+/* ---- which modules have what ---- */
+
+static bool has(const struct module *m, size_t member)
+{
+	const void *value;
+
+	memcpy(&value, (const char *)m + member * sizeof value, sizeof value);
+	return value;
+}
+
+static size_t count_lists(const struct module *const *modules)
+{
+	size_t n = MODULE_MEMBERS; /* the ends */
+
+	for (; *modules; modules++)
+		for (size_t i = 0; i < MODULE_MEMBERS; i++)
+			n += has(*modules, i);
+	return n;
+}
+
+struct module_lists *module_lists_new(const struct module *const *modules)
+{
+	struct module_lists *l = xcalloc(1, sizeof *l + count_lists(modules) * sizeof l->modules[0]);
+	const struct module **at = l->modules;
+
+	for (size_t i = 0; i < MODULE_MEMBERS; i++) {
+		l->with[i] = at;
+		for (const struct module *const *m = modules; *m; m++)
+			if (has(*m, i))
+				*at++ = *m;
+		*at++ = NULL;
+	}
+	return l;
+}
+
+/* ---- answers ---- */
+
 static void send_scratch(struct ctx *c)
 {
 	struct shard *s = c->shard;
@@ -89,14 +126,16 @@ void later_free(struct later **p)
 	free(l);
 }
 
+/* ---- rules ---- */
+
 static const struct iq_rule *find_rule(struct shard *s, const struct stanza *iq, unsigned at)
 {
 	const struct xml_node *payload = stanza_payload(iq);
 
 	if (!payload)
 		return NULL;
-	for (const struct module *const *m = s->core->modules; *m; m++) {
-		for (const struct iq_rule *r = (*m)->iq; r && r->type != TYPE_INVALID; r++) {
+	module_each(m, s->core, iq) {
+		for (const struct iq_rule *r = m->iq; r->type != TYPE_INVALID; r++) {
 			if (r->type == iq->type && r->ns == payload->ns && r->tag == payload->tag &&
 				(r->at & at))
 				return r;

@@ -69,6 +69,7 @@ struct disco_node {
 	enum outcome (*items)(struct ctx *c, const struct stanza *iq);
 };
 
+/* All members are pointers (see module_each()); NULL: the module has no such thing. */
 struct module {
 	const char *name;
 	const char *spec;                     /* "XEP-0199 2.0.1" */
@@ -181,6 +182,25 @@ struct module {
 	/* The room is being destroyed. */
 	void (*room_ended)(struct room *r);
 };
+
+#define MODULE_MEMBERS      (sizeof(struct module) / sizeof(void *))
+#define MODULE_MEMBER(name) (offsetof(struct module, name) / sizeof(void *))
+
+/* For each member, the modules that have it: a message passes ten places where modules may look on,
+ * and at each of them few do. */
+struct module_lists {
+	const struct module *const *with[MODULE_MEMBERS];
+	const struct module *modules[]; /* each list NULL-terminated, in the order of calls */
+};
+
+/* modules: as for core_init(). Freed with free(). */
+struct module_lists *module_lists_new(const struct module *const *modules);
+
+/* Each module with this member, as m: module_each(m, shard->core, keeps) bits |= m->keeps(...); */
+#define module_each(m, core, member)                                                        \
+	for (const struct module *const *m##_at = (core)->modules->with[MODULE_MEMBER(member)], \
+	                         *m;                                                        \
+	     (m = *m##_at) != NULL; m##_at++)
 
 /* Answers. Each is called exactly once for a get or a set. */
 enum outcome reply_ok(struct ctx *c, const struct stanza *iq);

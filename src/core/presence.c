@@ -361,9 +361,8 @@ static void available_out(struct session *s, struct stanza *st)
 {
 	struct stanza *out = stanza_ref(st);
 
-	for (const struct module *const *m = s->account->shard->core->modules; *m; m++)
-		if ((*m)->presence_sent)
-			(*m)->presence_sent(s, &out);
+	module_each(m, s->account->shard->core, presence_sent)
+		m->presence_sent(s, &out);
 	if (jid_is_set(out->to))
 		directed(s, out);
 	else

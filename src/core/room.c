@@ -82,9 +82,8 @@ static void room_free(struct room *r)
 {
 	struct shard *s = r->shard;
 
-	for (const struct module *const *m = s->core->modules; *m; m++)
-		if ((*m)->room_unload)
-			(*m)->room_unload(r);
+	module_each(m, s->core, room_unload)
+		m->room_unload(r);
 	timer_stop(&s->loop.wheel, &r->timer);
 	room_free_occupants(r);
 	room_free_members(r);
@@ -198,9 +197,8 @@ void room_destroy(struct room *r, const struct room_end *end,
 	room_hold(r);
 	take_out(r);
 	room_tell_end(r, end);
-	for (const struct module *const *m = s->core->modules; *m; m++)
-		if ((*m)->room_ended)
-			(*m)->room_ended(r);
+	module_each(m, s->core, room_ended)
+		m->room_ended(r);
 	erase(s, r->jid, done, ctx);
 	room_release(r);
 }

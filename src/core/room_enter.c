@@ -266,9 +266,8 @@ static void write_added(struct writer *w, const struct occupant *o, const struct
 	w_open_ns(w, "occupant-id", NS_OCCUPANT_ID);
 	w_attr(w, "id", str_from(o->id, sizeof o->id));
 	w_close(w);
-	for (const struct module *const *m = o->room->shard->core->modules; *m; m++)
-		if ((*m)->room_presence)
-			(*m)->room_presence(o, w);
+	module_each(m, o->room->shard->core, room_presence)
+		m->room_presence(o, w);
 }
 
 static struct stanza *scan(struct shard *s)
@@ -536,9 +535,8 @@ static void welcome(struct room *r, struct seat *seat, const struct stanza *st, 
 	struct occupant *o = seat->occupant;
 	struct showing x = entry_of(r);
 
-	for (const struct module *const *m = r->shard->core->modules; *m; m++)
-		if ((*m)->room_entering)
-			(*m)->room_entering(seat, st);
+	module_each(m, r->shard->core, room_entering)
+		m->room_entering(seat, st);
 	tell_presences(r, seat);
 	if (others) {
 		tell_others(o, &(struct showing){ 0 });

@@ -353,8 +353,8 @@ static bool may_pass(struct seat *seat, const struct stanza *st, struct stanza_r
 		*why = (struct stanza_refusal){ ERR_RESOURCE_CONSTRAINT, .text = STR("not so fast") };
 		return false;
 	}
-	for (const struct module *const *m = s->core->modules; *m; m++)
-		if ((*m)->room_accepts && !(*m)->room_accepts(seat, st, why))
+	module_each(m, s->core, room_accepts)
+		if (!m->room_accepts(seat, st, why))
 			return false;
 	return true;
 }
@@ -414,9 +414,8 @@ static void pass_on(struct seat *seat, struct stanza *st)
 	count(s, COUNT_PASSED_ON);
 	room_spread(r, passed);
 	keep(seat, st, passed);
-	for (const struct module *const *m = s->core->modules; *m; m++)
-		if ((*m)->room_passed_on)
-			(*m)->room_passed_on(o, passed);
+	module_each(m, s->core, room_passed_on)
+		m->room_passed_on(o, passed);
 	stanza_unref(&passed);
 }
 
@@ -533,8 +532,8 @@ static bool is_taken(struct room *r, struct stanza *st)
 {
 	struct seat *seat = room_seat(r, st->from);
 
-	for (const struct module *const *m = r->shard->core->modules; *m; m++)
-		if ((*m)->room_asked && (*m)->room_asked(r, seat, st))
+	module_each(m, r->shard->core, room_asked)
+		if (m->room_asked(r, seat, st))
 			return true;
 	return false;
 }

@@ -80,9 +80,9 @@ static void read_seat(struct room *r, struct str key, struct str bytes)
 
 static void read_datum(struct room *r, const struct store_datum *d)
 {
-	for (const struct module *const *m = r->shard->core->modules; *m; m++)
-		if ((*m)->room_space && str_eq(d->space, str_c((*m)->room_space)))
-			(*m)->room_load(r, d->key, d->bytes);
+	module_each(m, r->shard->core, room_space)
+		if (str_eq(d->space, str_c(m->room_space)))
+			m->room_load(r, d->key, d->bytes);
 }
 
 static void forgotten(struct store_op *op, void *receiver)

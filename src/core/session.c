@@ -65,9 +65,8 @@ void session_end(struct session *s)
 	uncount(a->shard, COUNT_SESSIONS);
 	if (s->client)
 		s->client->session = NULL;
-	for (const struct module *const *m = a->shard->core->modules; *m; m++)
-		if ((*m)->session_ended)
-			(*m)->session_ended(s);
+	module_each(m, a->shard->core, session_ended)
+		m->session_ended(s);
 	if (sm)
 		sm_end(sm);
 	if (kept_back && !a->shard->dead)
@@ -78,31 +77,27 @@ void session_end(struct session *s)
 
 void session_resumed(struct session *s)
 {
-	for (const struct module *const *m = s->account->shard->core->modules; *m; m++)
-		if ((*m)->session_resumed)
-			(*m)->session_resumed(s);
+	module_each(m, s->account->shard->core, session_resumed)
+		m->session_resumed(s);
 }
 
 void session_left(struct session *s)
 {
-	for (const struct module *const *m = s->account->shard->core->modules; *m; m++)
-		if ((*m)->session_left)
-			(*m)->session_left(s);
+	module_each(m, s->account->shard->core, session_left)
+		m->session_left(s);
 }
 
 void session_active(struct session *s)
 {
 	s->inactive = false;
-	for (const struct module *const *m = s->account->shard->core->modules; *m; m++)
-		if ((*m)->session_active)
-			(*m)->session_active(s);
+	module_each(m, s->account->shard->core, session_active)
+		m->session_active(s);
 }
 
 void session_takes_messages(struct session *s)
 {
-	for (const struct module *const *m = s->account->shard->core->modules; *m; m++)
-		if ((*m)->available)
-			(*m)->available(s);
+	module_each(m, s->account->shard->core, available)
+		m->available(s);
 }
 
 void sessions_take_messages(struct account *a)
@@ -197,8 +192,8 @@ static bool is_held(struct session *s, const struct stanza *st, struct jid to)
 {
 	if (!s->inactive && s->client)
 		return false;
-	for (const struct module *const *m = s->account->shard->core->modules; *m; m++)
-		if ((*m)->holds && (*m)->holds(s, st, to))
+	module_each(m, s->account->shard->core, holds)
+		if (m->holds(s, st, to))
 			return true;
 	return false;
 }

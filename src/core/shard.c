@@ -8,6 +8,7 @@
 #include "core/client.h"
 #include "core/command.h"
 #include "core/component.h"
+#include "core/module.h"
 #include "core/room.h"
 #include "core/sm.h"
 #include "store/search.h"
@@ -189,7 +190,7 @@ bool core_init(struct core *c, unsigned n_shards, struct settings *settings,
 	const struct module *const *modules)
 {
 	BUG_ON(n_shards < 1 || n_shards > SHARDS_MAX);
-	*c = (struct core){ .modules = modules, .started = clock_mono_ms() };
+	*c = (struct core){ .modules = module_lists_new(modules), .started = clock_mono_ms() };
 	c->shards = xcalloc(n_shards, sizeof *c->shards);
 	random_bytes(c->secret, sizeof c->secret);
 	for (unsigned v = 0; v < VIRTUAL_SHARDS; v++)
@@ -233,6 +234,7 @@ void core_clear(struct core *c)
 	for (unsigned i = 0; i < c->n_shards; i++)
 		shard_free(c->shards[i]);
 	free(c->shards);
+	free(c->modules);
 	if (c->quota)
 		quota_free(&c->quota);
 	c->n_shards = 0;

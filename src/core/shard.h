@@ -60,6 +60,7 @@ extern const char *const counter_names[COUNTERS];
 
 struct shard;
 struct module;
+struct module_lists;
 struct search;
 
 struct core {
@@ -71,7 +72,7 @@ struct core {
 	struct search *search;           /* in the archives (XEP-0431), or NULL */
 	struct jobs *jobs;
 	struct quota *quota;             /* of half-open connections; NULL: no bound */
-	const struct module *const *modules; /* NULL-terminated; the order is the order of calls */
+	struct module_lists *modules;    /* see module_each() */
 	uint8_t secret[32];              /* of the installation: keys of users that do not exist */
 	uint64_t started;                /* monotonic ms */
 };
@@ -114,8 +115,8 @@ struct shard {
 	struct log log;
 };
 
-/* Makes the shards (their threads are not started). settings: one reference is taken. False
- * with errno when descriptors are lacking. */
+/* Makes the shards (their threads are not started). settings: one reference is taken. modules:
+ * NULL-terminated; the order is the order of calls. False with errno when descriptors are lacking. */
 bool core_init(struct core *c, unsigned n_shards, struct settings *settings,
 	const struct module *const *modules);
 

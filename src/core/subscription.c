@@ -147,9 +147,8 @@ void subscription_out(struct session *s, struct stanza *st)
 
 static void tell_modules(struct account *a)
 {
-	for (const struct module *const *m = a->shard->core->modules; *m; m++)
-		if ((*m)->subscription_waits)
-			(*m)->subscription_waits(a);
+	module_each(m, a->shard->core, subscription_waits)
+		m->subscription_waits(a);
 }
 
 static void in_subscribe(struct account *a, struct stanza *st, struct jid from)

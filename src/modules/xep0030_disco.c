@@ -42,8 +42,8 @@ static const char *const *features_of(const struct ctx *c, const struct module *
 
 static void write_features(struct ctx *c, struct writer *w)
 {
-	for (const struct module *const *m = c->shard->core->modules; *m; m++) {
-		for (const char *const *f = features_of(c, *m); f && *f; f++) {
+	module_each(m, c->shard->core, name) {
+		for (const char *const *f = features_of(c, m); f && *f; f++) {
 			w_open(w, "feature");
 			w_attr(w, "var", str_c(*f));
 			w_close(w);
@@ -53,11 +53,12 @@ static void write_features(struct ctx *c, struct writer *w)
 
 static void write_more(struct ctx *c, struct writer *w)
 {
-	for (const struct module *const *m = c->shard->core->modules; *m; m++) {
-		if (c->room && (*m)->room_disco)
-			(*m)->room_disco(c, w);
-		else if (!c->room && !c->host->home && (*m)->disco)
-			(*m)->disco(c, w);
+	if (c->room) {
+		module_each(m, c->shard->core, room_disco)
+			m->room_disco(c, w);
+	} else if (!c->host->home) {
+		module_each(m, c->shard->core, disco)
+			m->disco(c, w);
 	}
 }
 
@@ -106,8 +107,8 @@ static enum outcome items(struct ctx *c, const struct stanza *iq)
 
 static const struct disco_node *find_node(struct ctx *c, struct str name, unsigned at)
 {
-	for (const struct module *const *m = c->shard->core->modules; *m; m++)
-		for (const struct disco_node *n = (*m)->nodes; n && n->node; n++)
+	module_each(m, c->shard->core, nodes)
+		for (const struct disco_node *n = m->nodes; n->node; n++)
 			if (n->at & at && str_eq(str_c(n->node), name))
 				return n;
 	return NULL;

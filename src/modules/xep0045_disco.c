@@ -146,9 +146,8 @@ static void write_room(struct ctx *c, struct writer *w)
 		write_present(r, w);
 	if (may_see_jids(c))
 		write_contacts(r, w);
-	for (const struct module *const *m = c->shard->core->modules; *m; m++)
-		if ((*m)->room_info)
-			(*m)->room_info(r, w);
+	module_each(m, c->shard->core, room_info)
+		m->room_info(r, w);
 	w_close(w);
 }
 
