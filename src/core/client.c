@@ -340,6 +340,7 @@ static void bind_now(struct client *c, struct account *a, struct str wanted)
 	}
 	timer_stop(&c->shard->loop.wheel, &c->timer);
 	c->session = session_new(a, c, resource);
+	session_began(c->session);
 	c2s_bound(&c->stream, c->session->full);
 }
 

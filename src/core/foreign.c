@@ -1,21 +1,9 @@
 #include "core/foreign.h"
 
 #include "core/message.h"
-#include "core/module.h"
 #include "core/route.h"
 
 /* ---- in ---- */
-
-static void message_in(struct shard *s, struct stanza *st)
-{
-	stanza_ref(st);
-	for (const struct module *const *m = s->core->modules; *m; m++)
-		if ((*m)->message_entered)
-			(*m)->message_entered(s, &st);
-	st->archive_id = message_new_id(s);
-	route(s, st);
-	stanza_unref(&st);
-}
 
 static void stanza_in(struct shard *s, struct stanza *st)
 {
@@ -26,7 +14,7 @@ static void stanza_in(struct shard *s, struct stanza *st)
 	else if (st->type == TYPE_INVALID)
 		bounce(s, st, ERR_BAD_REQUEST, STR("unknown type of presence"));
 	else if (st->kind == STANZA_MESSAGE)
-		message_in(s, st);
+		message_enter(s, st);
 	else
 		route(s, st);
 }

@@ -384,17 +384,105 @@ void message_release_held(struct account *a)
 	}
 }
 
+/* ---- what the modules say ---- */
+
+/* A message that does not pass ends here. */
+static void stop(struct shard *s, const struct stanza *st, enum passage p,
+	const struct stanza_refusal *why)
+{
+	if (p == TURNED_BACK)
+		bounce_with(s, st, why);
+	else
+		message_handled(s, st);
+}
+
+static enum passage judge_sent(struct session *s, struct stanza **st, struct stanza_refusal *why)
+{
+	module_each(m, s->account->shard->core, message_sent) {
+		enum passage p = m->message_sent(s, st, why);
+		if (p != PASSES)
+			return p;
+	}
+	return PASSES;
+}
+
+static enum passage judge_entered(struct shard *s, struct stanza **st, struct stanza_refusal *why)
+{
+	module_each(m, s->core, message_entered) {
+		enum passage p = m->message_entered(s, st, why);
+		if (p != PASSES)
+			return p;
+	}
+	return PASSES;
+}
+
+static enum passage judge_arriving(struct account *a, struct stanza **st, struct jid to,
+	struct stanza_refusal *why)
+{
+	module_each(m, a->shard->core, message_arrives) {
+		enum passage p = m->message_arrives(a, st, to, why);
+		if (p != PASSES)
+			return p;
+	}
+	return PASSES;
+}
+
+bool message_is_of_room(const struct stanza *st)
+{
+	return st->type == MESSAGE_GROUPCHAT || (st->kind == STANZA_MESSAGE &&
+		!jid_is_bare(st->from) &&
+		xml_child(&st->doc, stanza_root(st), NS_MUC_USER, TAG_X));
+}
+
+/* A room is told nothing: it would take an error as a sign that its occupant is gone. */
+void message_arrive(struct account *a, struct stanza *st, struct jid to)
+{
+	struct stanza_refusal why = { .at = to };
+
+	stanza_ref(st);
+	enum passage p = judge_arriving(a, &st, to, &why);
+	if (p == PASSES)
+		message_deliver(a, st, to);
+	else
+		stop(a->shard, st, message_is_of_room(st) ? DROPPED : p, &why);
+	stanza_unref(&st);
+}
+
+void message_enter(struct shard *s, struct stanza *st)
+{
+	struct stanza_refusal why = { 0 };
+
+	stanza_ref(st);
+	enum passage p = judge_entered(s, &st, &why);
+	if (p == PASSES) {
+		st->archive_id = message_new_id(s);
+		route(s, st);
+	} else {
+		stop(s, st, p, &why);
+	}
+	stanza_unref(&st);
+}
+
 /* ---- out ---- */
 
-void message_send(struct session *s, struct stanza *st)
+/* Its session has seen the end of a message that does not go out, by the host that refuses it. */
+static void stop_sent(struct session *s, const struct stanza *st, enum passage p,
+	struct stanza_refusal *why)
+{
+	struct shard *shard = s->account->shard;
+
+	if (s->sm)
+		sm_take(s->sm, false);
+	why->by = jid_make(&shard->loop.turn, STR(""), jid_domain(s->account->jid), STR(""));
+	stop(shard, st, p, why);
+}
+
+static void send_on(struct session *s, struct stanza *st)
 {
 	struct account *a = s->account;
 	struct shard *shard = a->shard;
 	struct jid to = jid_is_set(st->to) ? st->to : a->jid;
 
-	stanza_ref(st);
-	module_each(m, shard->core, message_sent)
-		m->message_sent(s, &st);
 	st->archive_id = message_new_id(shard);
 	st->kept_by_sender = account_keeps(a, st, to, true) & KEEP_ARCHIVED;
 	if (s->sm) {
@@ -405,6 +493,18 @@ void message_send(struct session *s, struct stanza *st)
 	module_each(m, shard->core, message_leaves)
 		m->message_leaves(s, st);
 	route_to(shard, st, to);
+}
+
+void message_send(struct session *s, struct stanza *st)
+{
+	struct stanza_refusal why = { 0 };
+
+	stanza_ref(st);
+	enum passage p = judge_sent(s, &st, &why);
+	if (p == PASSES)
+		send_on(s, st);
+	else
+		stop_sent(s, st, p, &why);
 	stanza_unref(&st);
 }
 

@@ -42,7 +42,16 @@ unsigned account_keeps(struct account *a, const struct stanza *st, struct jid pa
 /* A message of a session that has been checked, on its way out. */
 void message_send(struct session *s, struct stanza *st);
 
+/* A message of a foreign stream (core/foreign.h) that has been checked, on its way in. */
+void message_enter(struct shard *s, struct stanza *st);
+
+/* XEP-0045 section 7.5: whether a stanza is a message of an occupant, through his room. */
+bool message_is_of_room(const struct stanza *st);
+
 /* A message has reached the owner of its address, which is loaded. */
+void message_arrive(struct account *a, struct stanza *st, struct jid to);
+
+/* The same, where the modules have seen it already. */
 void message_deliver(struct account *a, struct stanza *st, struct jid to);
 
 /* The reader of offline messages is through: what waited behind it (account.held) goes out. */

@@ -144,6 +144,14 @@ static const struct iq_rule *find_rule(struct shard *s, const struct stanza *iq,
 	return NULL;
 }
 
+static bool is_left_to_somebody(struct ctx *c, const struct stanza *iq, unsigned at)
+{
+	module_each(m, c->shard->core, iq_left)
+		if (m->iq_left(c, iq, at))
+			return true;
+	return false;
+}
+
 /* What nobody answers here, and what only the owner of an account may ask, is not available:
  * the same as for an account that does not exist (RFC 6121 section 8.5.1). */
 void iq_dispatch(struct ctx *c, const struct stanza *iq, unsigned at)
@@ -153,6 +161,6 @@ void iq_dispatch(struct ctx *c, const struct stanza *iq, unsigned at)
 	const struct iq_rule *r = find_rule(c->shard, iq, at);
 	if (r)
 		r->run(c, iq);
-	else
+	else if (!stanza_payload(iq) || !is_left_to_somebody(c, iq, at))
 		refuse(c, iq, ERR_SERVICE_UNAVAILABLE, STR(""));
 }

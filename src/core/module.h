@@ -40,6 +40,13 @@ struct ctx {
 	struct seat *seat;         /* AT_ROOM: of the sender, if he is in the room */
 };
 
+/* What becomes of a message. */
+enum passage {
+	PASSES,
+	TURNED_BACK, /* its sender gets an error */
+	DROPPED  /* nobody hears of it */
+};
+
 enum outcome {
 	ANSWERED, /* a reply or an error was sent */
 	LATER     /* a struct later was taken; it will be */
@@ -79,6 +86,10 @@ struct module {
 	const char *const *room_features;     /* of a room */
 	const struct disco_node *nodes;
 	const struct iq_rule *iq;
+
+	/* An IQ get or set that no rule takes, at these places. True: it was answered, or will be. */
+	bool (*iq_left)(struct ctx *c, const struct stanza *iq, unsigned at);
+
 	const struct nonza_rule *nonzas;
 	const struct command *commands;       /* XEP-0050 (core/command.h) */
 
@@ -97,11 +108,18 @@ struct module {
 	void (*disco)(struct ctx *c, struct writer *w);
 
 	/* A message that a session sends, before anything is done with it. It may be replaced by
-	 * another, which takes the place of the reference. */
-	void (*message_sent)(struct session *s, struct stanza **message);
+	 * another, which takes the place of the reference. TURNED_BACK: *why has the error. */
+	enum passage (*message_sent)(struct session *s, struct stanza **message,
+		struct stanza_refusal *why);
 
-	/* A message from a component (core/component.h), likewise. */
-	void (*message_entered)(struct shard *s, struct stanza **message);
+	/* A message from elsewhere (message_enter()), likewise. */
+	enum passage (*message_entered)(struct shard *s, struct stanza **message,
+		struct stanza_refusal *why);
+
+	/* A message has reached the account that it is for, likewise: before anybody gets it and
+	 * before it is kept. to: as it was addressed. */
+	enum passage (*message_arrives)(struct account *a, struct stanza **message, struct jid to,
+		struct stanza_refusal *why);
 
 	/* The message of a session, with its archive id, before it is routed. */
 	void (*message_leaves)(struct session *s, const struct stanza *message);
@@ -126,6 +144,10 @@ struct module {
 
 	/* A request to subscribe to the account's presence came, and waits for its owner. */
 	void (*subscription_waits)(struct account *a);
+
+	/* A resource was bound, of which its client is about to be told; or a session of before a
+	 * restart is there again. Nothing may be sent to it yet. */
+	void (*session_began)(struct session *s);
 
 	/* A session's client is gone, and may come back (XEP-0198). It said that somebody looks at
 	 * it (XEP-0352). */

@@ -316,19 +316,11 @@ static void deliver_iq(struct account *a, struct stanza *st, struct jid to)
 	iq_dispatch(&c, st, own ? AT_ACCOUNT | AT_OWN : AT_ACCOUNT);
 }
 
-/* XEP-0045 section 7.5: of an occupant, through his room. */
-static bool is_of_room(const struct stanza *st)
-{
-	return st->type == MESSAGE_GROUPCHAT || (st->kind == STANZA_MESSAGE &&
-		!jid_is_bare(st->from) &&
-		xml_child(&st->doc, stanza_root(st), NS_MUC_USER, TAG_X));
-}
-
 /* XEP-0191 section 3.3: as if the user were offline. A room is told nothing: it would take an
  * error as a sign that the user is gone. */
 static void refuse_blocked(struct account *a, struct stanza *st, struct jid to)
 {
-	if (is_of_room(st))
+	if (message_is_of_room(st))
 		message_handled(a->shard, st);
 	else if (st->kind != STANZA_PRESENCE)
 		bounce_at(a->shard, st, to, ERR_SERVICE_UNAVAILABLE, STR(""));
@@ -342,7 +334,7 @@ void deliver_to_account(struct account *a, struct stanza *st, struct jid to)
 	}
 	switch ((enum stanza_kind)st->kind) {
 	case STANZA_MESSAGE:
-		message_deliver(a, st, to);
+		message_arrive(a, st, to);
 		break;
 	case STANZA_PRESENCE:
 		presence_in(a, st, to);

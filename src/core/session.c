@@ -75,6 +75,12 @@ void session_end(struct session *s)
 	account_stay(a);
 }
 
+void session_began(struct session *s)
+{
+	module_each(m, s->account->shard->core, session_began)
+		m->session_began(s);
+}
+
 void session_resumed(struct session *s)
 {
 	module_each(m, s->account->shard->core, session_resumed)

@@ -72,6 +72,9 @@ void session_write(struct session *s, const struct stanza *st, struct jid to, un
 void session_format(struct session *s, struct buf *out, const struct stanza *st, struct jid to,
 	unsigned flags, uint64_t delay_us);
 
+/* It is new, or there again after a restart: tells the modules. */
+void session_began(struct session *s);
+
 /* Its client came back: tells the modules. */
 void session_resumed(struct session *s);
 

@@ -186,6 +186,7 @@ static bool read_session(struct reading *r)
 		read_child(r, s, n);
 	s->sm->sent = (uint32_t)number(r, root, "sent");
 	sm_wait(s->sm);
+	session_began(s);
 	return true;
 }
 

@@ -23,15 +23,18 @@ static bool is_forged(const struct stanza *s, const struct xml_node *child, void
 	return h && !(h->component && h == settings_host(shard->settings, jid_domain(s->from)));
 }
 
-static void drop_forged(struct shard *shard, struct stanza **message)
+static enum passage drop_forged(struct shard *shard, struct stanza **message,
+	struct stanza_refusal *why)
 {
 	if (xml_child(&(*message)->doc, stanza_root(*message), NS_SID, TAG_STANZA_ID))
 		stanza_drop_children(message, is_forged, shard, &shard->scratch_table);
+	return PASSES;
 }
 
-static void message_sent(struct session *s, struct stanza **message)
+static enum passage message_sent(struct session *s, struct stanza **message,
+	struct stanza_refusal *why)
 {
-	drop_forged(s->account->shard, message);
+	return drop_forged(s->account->shard, message, why);
 }
 
 const struct module xep0359_ids = {
