@@ -2,7 +2,7 @@
 
 #include <idn2.h>
 
-#define U_DOMAIN_MAX (4 * ASCII_DOMAIN_MAX) /* bytes; no label is longer than four times its A-label */
+#define U_DOMAIN_MAX (4 * ASCII_DOMAIN_MAX) /* bytes: no label has more of them */
 
 /* Lower case, if all of it is ASCII. */
 static bool lower(struct str s, char *out)

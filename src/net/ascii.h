@@ -7,7 +7,7 @@
 #define ASCII_DOMAIN_MAX 253 /* bytes of a domain as text, RFC 1035 section 2.3.4 */
 
 /* A domain with its U-labels turned into A-labels, in lower case, in out, behind it a NUL. The
- * null slice when it cannot be: it is empty or too long, or has what no label may have (RFC 5891). */
+ * null slice when it cannot be: it is empty or too long, or a label is none (RFC 5891). */
 struct str ascii_domain(struct str domain, char out[ASCII_DOMAIN_MAX + 1]);
 
 #endif
