@@ -31,6 +31,14 @@ void digest_hmac(enum digest d, struct str key, struct str bytes, uint8_t out[DI
 	BUG_ON(gnutls_hmac_fast(kinds[d].mac, key.p, key.n, bytes.p, bytes.n, out) < 0);
 }
 
+void digest_hex(const uint8_t *digest, size_t n, char *out)
+{
+	for (size_t i = 0; i < n; i++) {
+		*out++ = "0123456789abcdef"[digest[i] >> 4];
+		*out++ = "0123456789abcdef"[digest[i] & 15];
+	}
+}
+
 void digest_pbkdf2(enum digest d, struct str password, struct str salt, uint32_t rounds,
 	uint8_t out[DIGEST_MAX])
 {

@@ -15,6 +15,9 @@ size_t digest_len(enum digest d);
 void digest_of(enum digest d, struct str bytes, uint8_t out[DIGEST_MAX]);
 void digest_hmac(enum digest d, struct str key, struct str bytes, uint8_t out[DIGEST_MAX]);
 
+/* n bytes in lower-case hexadecimal, 2 * n characters. */
+void digest_hex(const uint8_t *digest, size_t n, char *out);
+
 /* PBKDF2 with HMAC (RFC 8018 5.2), output as long as the digest: Hi() of RFC 5802 section
  * 2.2. Takes about a millisecond for 10,000 rounds: never on a loop. */
 void digest_pbkdf2(enum digest d, struct str password, struct str salt, uint32_t rounds,

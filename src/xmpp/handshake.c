@@ -14,6 +14,5 @@ void handshake_digest(struct str id, struct str secret, char out[HANDSHAKE_LEN])
 	digest_of(DIGEST_SHA1, buf_str(&both), digest);
 	wipe(both.p, both.n);
 	buf_clear(&both);
-	for (size_t i = 0; i < HANDSHAKE_LEN; i++)
-		out[i] = "0123456789abcdef"[i % 2 ? digest[i / 2] & 15 : digest[i / 2] >> 4];
+	digest_hex(digest, HANDSHAKE_LEN / 2, out);
 }
