@@ -7,9 +7,9 @@
 /* What may follow what; that TLS is up or not is looked at in may_enter(). */
 static const unsigned follows[NEGO_PHASE_COUNT] = {
 	[NEGO_OPEN]   = IN(CLEAR) | IN(SECURE) | IN(TLS),
-	[NEGO_CLEAR]  = IN(CLEAR) | IN(TLS) | IN(AUTH),
+	[NEGO_CLEAR]  = IN(CLEAR) | IN(TLS) | IN(AUTH) | IN(READY),
 	[NEGO_TLS]    = IN(OPEN),
-	[NEGO_SECURE] = IN(SECURE) | IN(AUTH),
+	[NEGO_SECURE] = IN(SECURE) | IN(AUTH) | IN(READY),
 	[NEGO_AUTH]   = IN(CLEAR) | IN(SECURE) | IN(AUTH) | IN(AUTHED),
 	[NEGO_AUTHED] = IN(BIND) | IN(READY),
 	[NEGO_BIND]   = IN(READY),
@@ -33,6 +33,17 @@ static const struct rule {
 	{ NEGO_RECEIVING,  NS_SASL,   TAG_FAILURE,   IN(AUTH) },
 	{ NEGO_RECEIVING,  NS_STREAM, TAG_FEATURES,
 		IN(CLEAR) | IN(SECURE) | IN(BIND) | IN(READY) },
+};
+
+/* The same of streams between servers. Dialback goes both ways: keys one way, answers the other,
+ * and keys either way on a bidirectional stream (XEP-0288 section 2.2), for which only the
+ * initiating side asks, before it is authenticated. */
+static const struct rule server_rules[] = {
+	{ NEGO_INITIATING, NS_DIALBACK, TAG_RESULT, IN(CLEAR) | IN(SECURE) | IN(READY) },
+	{ NEGO_INITIATING, NS_DIALBACK, TAG_VERIFY, IN(CLEAR) | IN(SECURE) | IN(READY) },
+	{ NEGO_RECEIVING,  NS_DIALBACK, TAG_RESULT, IN(CLEAR) | IN(SECURE) | IN(READY) },
+	{ NEGO_RECEIVING,  NS_DIALBACK, TAG_VERIFY, IN(CLEAR) | IN(SECURE) | IN(READY) },
+	{ NEGO_INITIATING, NS_BIDI,     TAG_BIDI,   IN(CLEAR) | IN(SECURE) },
 };
 
 /* Stanzas, in the content namespace of the stream, from either side. Before a resource is
@@ -96,14 +107,20 @@ struct str nego_phase_name(enum nego_phase phase)
 	return str_c(names[phase]);
 }
 
-static bool is_negotiation(const struct nego *n, enum xml_ns ns, enum xml_tag tag)
+static bool has_rule(const struct nego *n, const struct rule *r, size_t count, enum xml_ns ns,
+	enum xml_tag tag)
 {
-	for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
-		const struct rule *r = &rules[i];
+	for (; count; count--, r++)
 		if (r->ns == ns && r->tag == tag && r->from != n->role && r->in & 1u << n->phase)
 			return true;
-	}
 	return false;
+}
+
+static bool is_negotiation(const struct nego *n, enum xml_ns ns, enum xml_tag tag)
+{
+	return has_rule(n, rules, sizeof rules / sizeof rules[0], ns, tag) ||
+	       (n->content == NS_SERVER && has_rule(n, server_rules,
+			sizeof server_rules / sizeof server_rules[0], ns, tag));
 }
 
 static enum nego_answer admit_stanza(const struct nego *n, enum xml_tag tag, enum stream_error *why)

@@ -1,5 +1,5 @@
-/* The order of stream negotiation (RFC 6120 sections 4.3, 5, 6, 7), for both roles, without
- * I/O: which phase a stream is in, which phase may follow, which first-level element the
+/* The order of stream negotiation (RFC 6120 sections 4.3, 5, 6, 7; between servers XEP-0220 and
+ * XEP-0288 too), for both roles, without I/O: which phase a stream is in, which phase may follow, which first-level element the
  * peer may send in it, and what an initiating entity does next.
  *
  * It sees names, not content: that an IQ in NEGO_BIND is a bind request to the server is for
@@ -43,9 +43,10 @@ void nego_init(struct nego *n, enum nego_role role, enum xml_ns content, bool se
 /* Goes on to a phase and returns the one before, for the log. BUG_ON when it may not follow:
  *
  *     OPEN    CLEAR (not secure), SECURE (secure), TLS (direct, not secure)
- *     CLEAR   TLS, AUTH, CLEAR (a SASL failure without an exchange)
+ *     CLEAR   TLS, AUTH, CLEAR (a SASL failure without an exchange), READY (server streams, by
+ *             dialback)
  *     TLS     OPEN
- *     SECURE  AUTH, SECURE (the same)
+ *     SECURE  AUTH, SECURE, READY (the same)
  *     AUTH    AUTHED; AUTH (another <auth/>); after a failure CLEAR or SECURE as before
  *     AUTHED  BIND (client streams), READY (server streams)
  *     BIND    READY
