@@ -23,13 +23,16 @@
 
 struct s2s;
 
-/* Requests for authorisation (SASL and dialback) on one stream before it is closed with
- * policy-violation. */
+/* Failed authorisations (SASL and dialback), and answers to no question, before a stream is closed
+ * with policy-violation. One that succeeds makes good for all before. */
 #define S2S_TRIES_MAX 20
 
-/* Pairs of domains that one incoming stream may be authorised for; more are refused with
- * resource-constraint (XEP-0220 section 2.4). */
+/* Pairs of domains that one stream may be authorised for, those that wait for an answer among
+ * them; more are refused with resource-constraint (XEP-0220 section 2.5). */
 #define S2S_PAIRS_MAX 64
+
+/* Our own questions of dialback on one stream that wait for an answer. */
+#define S2S_ASKED_MAX 64
 
 /* Bytes of a dialback key, and of the id of a stream that is to be verified. */
 #define S2S_KEY_MAX 256
@@ -64,7 +67,7 @@ struct s2s_db {
 	struct str id;          /* of <db:verify/>: the stream that the key is for */
 	struct str key;
 	enum s2s_outcome outcome;     /* of an answer */
-	enum stanza_error error;      /* with S2S_FAILED; XEP-0220 section 2.4.2 */
+	enum stanza_error error;      /* with S2S_FAILED; XEP-0220 section 2.5 */
 };
 
 struct s2s_ops {
@@ -149,20 +152,28 @@ struct s2s {
 	bool held;                 /* waits for an answer: input is kept, not read */
 	bool throttled;            /* its user cannot take more now */
 	bool ended;                /* ops->closed was called */
+	bool asking;               /* the same, for s2s_externally() */
 	bool feeding;              /* s2s_input() is on the stack */
+	bool handshake;            /* of TLS: what comes is no XML */
+	bool awaits_features;      /* outgoing: the peer's header is there, its features are not */
+	bool has_external;         /* incoming: EXTERNAL is offered */
+	bool challenged;           /* incoming: <auth/> came without data, it is to come behind */
 	bool opened;               /* our header for this (re)start is written */
 	bool old;                  /* the peer's header has no version 1.0 */
 	bool said_bidi;            /* <bidi/> was sent or came */
-	uint8_t tries;
-	uint8_t n_pairs;
+	uint8_t tries;             /* failed ones since the last that did not */
+	uint8_t n_pairs, n_asked;
+	uint8_t n_pending;         /* ops->result was called, s2s_db_answer() was not */
+	unsigned offered;          /* outgoing: bits of enum s2s_offer */
 	enum stream_error error;
 	char id[STREAM_ID_LEN];    /* incoming: what we called it */
 	char *peer_id;             /* outgoing: what the peer called it; owned */
 	char *local, *remote;      /* domains of the headers, canonical; owned; remote of an incoming one
 				    * may be NULL */
 	char *lang;                /* xml:lang of the peer's header, or NULL; owned */
-	struct s2s_pair *pairs;    /* owned; shape is s2s.c's */
-	struct s2s_asked *asked;   /* dialback questions without an answer yet; bounded by S2S_PAIRS_MAX */
+	struct s2s_host host;      /* incoming: what is offered */
+	struct s2s_pair *pairs;    /* authorised; owned, shape is s2s_private.h's */
+	struct s2s_pair *asked;    /* dialback questions without an answer yet; at most S2S_ASKED_MAX */
 };
 
 /* A stream that waits for its header. */

@@ -1,0 +1,534 @@
+/* A stream between servers, both roles: reading, stream headers, stanzas, errors and ends. What
+ * is negotiated is in s2s_login.c, dialback in s2s_dialback.c. */
+#include "stream/s2s_private.h"
+
+#include "base/bug.h"
+
+#include <stdlib.h>
+
+/* Bytes of a peer's words that go to the log. */
+#define TEXT_MAX 256
+
+static void init(struct s2s *s, struct wire *wire, const struct s2s_ops *ops, void *user,
+	enum nego_role role)
+{
+	*s = (struct s2s){ .wire = wire, .ops = ops, .user = user, .error = STREAM_ERROR_COUNT };
+	feed_init(&s->feed, &scan_limits_guest, STREAM_KEPT_MAX);
+	s->user_limits = &scan_limits_user;
+	nego_init(&s->nego, role, NS_SERVER, false);
+}
+
+void s2s_init_incoming(struct s2s *s, struct wire *wire, const struct s2s_ops *ops, void *user)
+{
+	init(s, wire, ops, user, NEGO_RECEIVING);
+}
+
+void s2s_init_outgoing(struct s2s *s, struct wire *wire, const struct s2s_ops *ops, void *user,
+	struct str local, struct str remote, bool must_tls)
+{
+	init(s, wire, ops, user, NEGO_INITIATING);
+	s->local = strndup(local.p, local.n);
+	s->remote = strndup(remote.p, remote.n);
+	s->must_tls = must_tls;
+}
+
+void s2s_clear(struct s2s *s)
+{
+	feed_clear(&s->feed);
+	s2s_pairs_clear(&s->pairs);
+	s2s_pairs_clear(&s->asked);
+	free(s->local);
+	free(s->remote);
+	free(s->peer_id);
+	free(s->lang);
+}
+
+void s2s_settle(struct s2s *s, struct xml_table *table, struct arena *turn, const struct log *log)
+{
+	s->table = table;
+	s->turn = turn;
+	s->log = log;
+}
+
+void s2s_limit(struct s2s *s, const struct scan_limits *guest, const struct scan_limits *user)
+{
+	bool authorised = s->feed.scan.limits == s->user_limits;
+
+	s->user_limits = user;
+	s->feed.scan.limits = authorised ? user : guest;
+}
+
+bool s2s_can_talk(const struct s2s *s)
+{
+	switch (s->nego.phase) {
+	case NEGO_CLEAR:
+	case NEGO_SECURE:
+	case NEGO_AUTH:
+	case NEGO_READY:
+		return s->opened && !s->awaits_features;
+	default:
+		return false;
+	}
+}
+
+void s2s_count_try(struct s2s *s)
+{
+	if (++s->tries >= S2S_TRIES_MAX)
+		s2s_close(s, STREAM_POLICY_VIOLATION, STR("too many failed authorisations"));
+}
+
+void s2s_take_stanzas(struct s2s *s)
+{
+	if (s->nego.phase != NEGO_READY)
+		nego_enter(&s->nego, NEGO_READY);
+	s->feed.scan.limits = s->user_limits;
+}
+
+/* ---- ends ---- */
+
+static void end(struct s2s *s, enum stream_ending how)
+{
+	if (s->ended)
+		return;
+	s->ended = true;
+	if (s->nego.phase != NEGO_CLOSED)
+		nego_enter(&s->nego, NEGO_CLOSED);
+	s->ops->closed(s, how, s->error);
+}
+
+/* RFC 6120 section 4.7; the namespace of dialback says that we speak it (XEP-0220 section 2.4.1).
+ * Who names no version is answered without one (section 4.7.5). */
+void s2s_write_header(struct s2s *s, struct str from, struct str to)
+{
+	struct buf *b = s2s_out(s);
+
+	buf_lit(b, "<?xml version='1.0'?><stream:stream xmlns='jabber:server' "
+		   "xmlns:stream='http://etherx.jabber.org/streams'");
+	if (!s2s_is_incoming(s) || s->host.dialback)
+		buf_lit(b, " xmlns:db='jabber:server:dialback'");
+	if (!s->old)
+		buf_lit(b, " version='1.0'");
+	buf_lit(b, " xml:lang='en'");
+	if (s2s_is_incoming(s)) {
+		stream_id(s->id);
+		buf_lit(b, " id='");
+		buf_add(b, str_from(s->id, sizeof s->id));
+		buf_lit(b, "'");
+	}
+	buf_lit(b, " from='");
+	xml_escape(b, from);
+	if (to.n) {
+		buf_lit(b, "' to='");
+		xml_escape(b, to);
+	}
+	buf_lit(b, "'>");
+	s->opened = true;
+}
+
+/* Section 4.9.1.2: an error or an end before our header comes behind one. */
+static void write_header_first(struct s2s *s)
+{
+	if (s->opened)
+		return;
+	s2s_write_header(s, s->local ? str_c(s->local) : s->ops->own_name(s),
+		s2s_is_incoming(s) ? STR("") : str_c(s->remote));
+}
+
+static void finish(struct s2s *s)
+{
+	buf_lit(s2s_out(s), "</stream:stream>");
+	nego_enter(&s->nego, NEGO_CLOSED);
+	s->wire->ops->finish(s->wire);
+}
+
+/* During a handshake there is no place for words, nor will there be one. */
+static bool is_mute(const struct s2s *s)
+{
+	return s->nego.phase == NEGO_TLS;
+}
+
+void s2s_close(struct s2s *s, enum stream_error why, struct str text)
+{
+	if (s2s_is_closed(s))
+		return;
+	stream_log_error(s->log, s->wire, why, text);
+	s->error = why;
+	if (is_mute(s)) {
+		s2s_abort(s);
+		return;
+	}
+	write_header_first(s);
+	stream_write_error(s2s_out(s), why, text, STR(""));
+	finish(s);
+	end(s, STREAM_ENDED_HERE);
+}
+
+void s2s_end(struct s2s *s)
+{
+	if (s2s_is_closed(s))
+		return;
+	if (is_mute(s)) {
+		s2s_abort(s);
+		return;
+	}
+	write_header_first(s);
+	finish(s);
+	end(s, STREAM_ENDED_HERE);
+}
+
+void s2s_abort(struct s2s *s)
+{
+	if (s2s_is_closed(s))
+		return;
+	nego_enter(&s->nego, NEGO_CLOSED);
+	s->wire->ops->finish(s->wire);
+	end(s, STREAM_ENDED_HERE);
+}
+
+void s2s_lost(struct s2s *s)
+{
+	end(s, STREAM_ENDED_LOST);
+}
+
+static enum stream_error error_of_name(struct str name)
+{
+	for (unsigned e = 0; e < STREAM_ERROR_COUNT; e++)
+		if (str_eq(stream_error_name(e), name))
+			return e;
+	return STREAM_UNDEFINED_CONDITION;
+}
+
+/* Section 4.9.1.1: a stream error is the end; the peer closes and so do we. */
+static void on_peer_error(struct s2s *s, const struct xml_doc *d)
+{
+	struct str text = STR("");
+
+	s->error = STREAM_UNDEFINED_CONDITION;
+	for (const struct xml_node *el = xml_first(d, xml_root(d)); el; el = xml_next(d, el)) {
+		if (xml_is(el, NS_STREAMS, TAG_TEXT))
+			text = xml_text(d, el, s->turn);
+		else if (el->ns == NS_STREAMS)
+			s->error = error_of_name(xml_name(d, el));
+	}
+	log_info(s->log, "peer_stream_error", F_STR("peer", s->wire->ops->peer(s->wire, s->turn)),
+		F_STR("domain", str_c(s->remote)),
+		F_STR("condition", stream_error_name(s->error)),
+		F_STR("text", str_head(text, TEXT_MAX)));
+	write_header_first(s);
+	finish(s);
+	end(s, STREAM_ENDED_BY_PEER);
+}
+
+/* ---- back-pressure and waiting ---- */
+
+static bool is_waiting(const struct s2s *s)
+{
+	return s->held || s->asking;
+}
+
+static void pause_wire(struct s2s *s)
+{
+	s->wire->ops->pause(s->wire, is_waiting(s) || s->throttled);
+}
+
+void s2s_throttle(struct s2s *s, bool on)
+{
+	if (s->throttled == on || s2s_is_closed(s))
+		return;
+	s->throttled = on;
+	pause_wire(s);
+}
+
+/* ---- the peer's header ---- */
+
+static void replace(char **slot, struct str with)
+{
+	free(*slot);
+	*slot = with.n ? strndup(with.p, with.n) : NULL;
+}
+
+/* Section 4.7.5: no version is 0.9, from before RFC 3920. False: it is no version. */
+static bool take_version(struct s2s *s, struct str version)
+{
+	s->old = !version.n || version.p[0] == '0';
+	return s->old || (version.n >= 2 && version.p[0] >= '1' && version.p[0] <= '9');
+}
+
+/* Behind SASL the names are those that were authenticated. */
+static bool is_other_host(const struct s2s *s, struct str to)
+{
+	return s->nego.phase == NEGO_AUTHED && !str_eq(to, str_c(s->local));
+}
+
+static bool is_other_peer(const struct s2s *s, struct str from)
+{
+	return s->nego.phase == NEGO_AUTHED && from.n && !str_eq(from, str_c(s->remote));
+}
+
+/* What the header says of both sides, in canonical form. False: the stream is closed. */
+static bool take_names(struct s2s *s, const struct xml_doc *d)
+{
+	struct str to = xml_attr_str(d, xml_root(d), TAG_TO, s->turn);
+	struct str from = xml_attr_str(d, xml_root(d), TAG_FROM, s->turn);
+	enum stream_error why = STREAM_HOST_UNKNOWN;
+	struct str local, remote = STR("");
+
+	if (!to.n) {
+		s2s_close(s, STREAM_IMPROPER_ADDRESSING, STR("the header lacks a 'to' address"));
+		return false;
+	}
+	if (from.n && !jid_prep_domain(from, s->turn, &remote)) {
+		s2s_close(s, STREAM_IMPROPER_ADDRESSING, STR("the header's 'from' is no domain"));
+		return false;
+	}
+	if (!jid_prep_domain(to, s->turn, &local) || is_other_host(s, local) ||
+		!s->ops->host(s, local, remote, &s->host, &why)) {
+		s2s_close(s, why, STR(""));
+		return false;
+	}
+	if (is_other_peer(s, remote)) {
+		s2s_close(s, STREAM_INVALID_FROM, STR("the header's 'from' was another domain"));
+		return false;
+	}
+	replace(&s->local, local);
+	if (s->nego.phase != NEGO_AUTHED)
+		replace(&s->remote, remote);
+	return true;
+}
+
+/* An old peer knows neither TLS nor SASL; it has nothing but dialback. */
+static bool is_too_old(const struct s2s *s)
+{
+	bool needs_tls = s->host.tls_required && !s->nego.secure;
+
+	return s->old && (s->nego.phase == NEGO_AUTHED || needs_tls || !s->host.dialback);
+}
+
+static void on_initial_header(struct s2s *s, const struct xml_doc *d)
+{
+	if (!take_names(s, d))
+		return;
+	if (is_too_old(s)) {
+		s2s_close(s, STREAM_UNSUPPORTED_VERSION, STR("version 1.0 is needed here"));
+		return;
+	}
+	s2s_write_header(s, str_c(s->local), str_c(s->remote));
+	s2s_offer(s);
+}
+
+static bool declares(const struct xml_doc *d, const struct xml_node *el, enum xml_ns ns)
+{
+	for (uint32_t i = el->first_attr; i < el->first_attr + el->n_attrs; i++)
+		if (d->attrs[i].flags & XML_DECLARES && d->attrs[i].ns == ns)
+			return true;
+	return false;
+}
+
+static void on_response_header(struct s2s *s, const struct xml_doc *d)
+{
+	const struct xml_node *h = xml_root(d);
+	struct str id = xml_attr_str(d, h, TAG_ID, s->turn);
+
+	if (s->old && s->nego.phase == NEGO_AUTHED) {
+		s2s_close(s, STREAM_UNSUPPORTED_VERSION, STR("version 1.0 was spoken before"));
+		return;
+	}
+	/* Without an id that can be kept there is no dialback; a peer may have an error to tell. */
+	replace(&s->peer_id, id.n <= S2S_KEY_MAX ? id : STR(""));
+	s->offered = s->peer_id && declares(d, h, NS_DIALBACK) ? S2S_HAS_DIALBACK : 0;
+	nego_enter(&s->nego, s->nego.phase == NEGO_AUTHED ? NEGO_READY
+							   : nego_unauthenticated(&s->nego));
+	s->awaits_features = !s->old;
+	if (s->old)
+		s2s_go_without_features(s);
+}
+
+static void on_header(struct s2s *s, const struct xml_doc *d)
+{
+	const struct xml_node *h = xml_root(d);
+
+	if (h->ns != NS_STREAM) {
+		s2s_close(s, STREAM_INVALID_NAMESPACE,
+			STR("the header's namespace is not that of streams"));
+		return;
+	}
+	if (h->tag != TAG_STREAM) {
+		s2s_close(s, STREAM_BAD_FORMAT, STR("a stream begins with <stream:stream>"));
+		return;
+	}
+	if (s->feed.scan.content_ns != NS_SERVER) {
+		s2s_close(s, STREAM_INVALID_NAMESPACE,
+			STR("the content namespace here is jabber:server"));
+		return;
+	}
+	scan_content_as(&s->feed.scan, NS_CLIENT);
+	if (!take_version(s, xml_attr_str(d, h, TAG_VERSION, s->turn))) {
+		s2s_close(s, STREAM_UNSUPPORTED_VERSION, STR("version 1.0 is spoken here"));
+		return;
+	}
+	stream_take_lang(&s->lang, xml_lang(d, h, s->turn));
+	if (s2s_is_incoming(s))
+		on_initial_header(s, d);
+	else
+		on_response_header(s, d);
+}
+
+/* ---- stanzas ---- */
+
+/* Sections 8.1.1.2 and 8.1.2.2: both addresses have to be there. Who speaks for a domain learns
+ * which of ours there are, nobody else does. */
+static void on_stanza(struct s2s *s, const struct xml_doc *d)
+{
+	const struct xml_node *root = xml_root(d);
+	struct str from_text = xml_attr_str(d, root, TAG_FROM, s->turn);
+	struct str to_text = xml_attr_str(d, root, TAG_TO, s->turn);
+	struct jid from, to;
+
+	if (!from_text.p || !jid_parse(from_text, s->turn, &from)) {
+		s2s_close(s, STREAM_IMPROPER_ADDRESSING, STR("a stanza needs a 'from' address"));
+		return;
+	}
+	if (!to_text.p || !jid_parse(to_text, s->turn, &to)) {
+		s2s_close(s, STREAM_IMPROPER_ADDRESSING, STR("a stanza needs a 'to' address"));
+		return;
+	}
+	if (s2s_is_authorised(s, jid_domain(from), jid_domain(to)))
+		s->ops->stanza(s, d, from, to);
+	else if (s2s_speaks_for(s, jid_domain(from)) && !s->ops->serves(s, jid_domain(to)))
+		s2s_close(s, STREAM_HOST_UNKNOWN, STR("the 'to' domain is not served here"));
+	else
+		s2s_close(s, STREAM_INVALID_FROM, STR("the 'from' domain is not authorised"));
+}
+
+/* ---- reading ---- */
+
+/* What counts as jabber:client is of the content namespace. */
+static bool is_content(const struct xml_node *el)
+{
+	return el->ns == NS_CLIENT;
+}
+
+static void on_element(void *user, const struct xml_doc *d)
+{
+	struct s2s *s = user;
+	const struct xml_node *root = xml_root(d);
+	enum xml_ns ns = is_content(root) ? NS_SERVER : root->ns;
+	enum stream_error why;
+
+	if (xml_is(root, NS_STREAM, TAG_ERROR)) {
+		on_peer_error(s, d);
+		return;
+	}
+	if (ns == NS_SM && s->nego.phase == NEGO_READY && s->ops->nonza(s, d))
+		return;
+	if (nego_admit(&s->nego, ns, root->tag, &why) == NEGO_REFUSED)
+		s2s_close(s, why, STR(""));
+	else if (ns == NS_SERVER)
+		on_stanza(s, d);
+	else if (ns == NS_DIALBACK)
+		s2s_dialback_element(s, d);
+	else
+		s2s_login_element(s, d);
+}
+
+static bool on_scanned(void *user, enum scan_status status, const struct xml_doc *d)
+{
+	struct s2s *s = user;
+
+	switch (status) {
+	case SCAN_OPEN:
+		on_header(s, d);
+		break;
+	case SCAN_STANZA:
+		if (!stream_alone(&s->feed, d, on_element, s))
+			s2s_close(s, STREAM_POLICY_VIOLATION, STR("a stanza is too large"));
+		break;
+	case SCAN_CLOSE:
+		finish(s);
+		end(s, STREAM_ENDED_BY_PEER);
+		break;
+	case SCAN_BAD:
+		s2s_close(s, stream_scan_error(s->feed.scan.error), STR(""));
+		break;
+	case SCAN_MORE:
+		break;
+	}
+	return !is_waiting(s) && !s->handshake && !s2s_is_closed(s);
+}
+
+/* Nothing that came in clear behind <starttls/> or <proceed/> may be taken for part of the secure
+ * stream (section 5.4.3.3). White space is harmless and thrown away; anything else is an attempt
+ * at injection and ends the connection. */
+static void drop_clear_rest(struct s2s *s)
+{
+	size_t n = str_trim(buf_str(&s->feed.kept)).n;
+
+	feed_drop(&s->feed);
+	if (!n)
+		return;
+	log_warn(s->log, "starttls_injection", F_INT("bytes", n));
+	s2s_abort(s);
+}
+
+/* After input: what may no longer be kept is not. */
+static void tidy(struct s2s *s, bool kept)
+{
+	s->feeding = false;
+	if (!kept)
+		s2s_close(s, STREAM_POLICY_VIOLATION, STR("too much input"));
+	if (s->handshake)
+		drop_clear_rest(s);
+	if (s2s_is_closed(s))
+		feed_drop(&s->feed);
+}
+
+void s2s_input(struct s2s *s, const char *p, size_t n)
+{
+	struct str bytes = str_from(p, n);
+
+	if (s2s_is_closed(s))
+		return;
+	s->feeding = true;
+	tidy(s, is_waiting(s) ? feed_keep(&s->feed, bytes)
+			: feed_input(&s->feed, s->table, bytes, on_scanned, s));
+}
+
+static void resume(struct s2s *s)
+{
+	if (s2s_is_closed(s))
+		return;
+	pause_wire(s);
+	if (s->feeding || is_waiting(s))
+		return;
+	s->feeding = true;
+	feed_go_on(&s->feed, s->table, on_scanned, s);
+	tidy(s, true);
+}
+
+void s2s_hold(struct s2s *s)
+{
+	if (s->held || s2s_is_closed(s))
+		return;
+	s->held = true;
+	pause_wire(s);
+}
+
+void s2s_go_on(struct s2s *s)
+{
+	if (!s->held)
+		return;
+	s->held = false;
+	resume(s);
+}
+
+void s2s_ask(struct s2s *s)
+{
+	s->asking = true;
+	pause_wire(s);
+}
+
+void s2s_answered(struct s2s *s)
+{
+	s->asking = false;
+	resume(s);
+}
