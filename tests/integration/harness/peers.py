@@ -1,4 +1,5 @@
-"""Other servers, as Debian packages them, to make data with that Stentor is to take over."""
+"""Other servers, as Debian packages them: to make data with that Stentor is to take over, and to
+federate with (harness.federation)."""
 import json
 import os
 import re
@@ -25,9 +26,9 @@ def free_port():
 
 
 class Peer:
-    """A server with one host and a folder of its own."""
+    """A server with one host and a folder of its own. identity: certificate and key, self-signed
+    ones unless told otherwise; authority: who issued it."""
 
-    domain = 'example.org'
     package = None
 
     @classmethod
@@ -37,14 +38,16 @@ class Peer:
             return None
         return f'the package {cls.package} is not installed'
 
-    def __init__(self):
+    def __init__(self, domain='example.org', identity=None, authority=None):
+        self.domain = domain
         self.folder = Path(tempfile.mkdtemp(prefix=f'stentor-{self.package}-'))
-        self.crt, self.key = make_certificate(self.folder, self.domain)
+        self.crt, self.key = identity or make_certificate(self.folder, domain)
+        self.authority = authority or self.crt
         self.ports = {'c2s': free_port(), 'c2s_direct_tls': free_port()}
         self.process = None
 
     def certificate(self, domain):
-        return str(self.crt)
+        return str(self.authority)
 
     # What a test does with Stentor it does with a peer, by the same calls.
     secure, login, online = Server.secure, Server.login, Server.online
@@ -60,14 +63,25 @@ class Peer:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                socket.create_connection(('127.0.0.1', self.ports['c2s_direct_tls']), 1).close()
+                for place in self.listens():
+                    socket.create_connection(place, 1).close()
                 return self
             except OSError:
                 time.sleep(0.1)
         raise Failed(f'{self.package} does not come up: {(self.folder / "output").read_text()}')
 
+    def listens(self):
+        """Where there is somebody when it is up."""
+        return [('127.0.0.1', self.ports['c2s_direct_tls'])]
+
     def environment(self):
         return dict(os.environ)
+
+    def kill(self):
+        """As a crash does it."""
+        self.process.kill()
+        self.process.wait()
+        self.process = None
 
     def stop(self):
         if self.process:
@@ -88,18 +102,18 @@ PROSODY = '''\
 run_as_root = true
 data_path = "{folder}/data"
 pidfile = "{folder}/pid"
-log = {{ warn = "{folder}/log" }}
+log = {{ {level} = "{folder}/log" }}
 storage = "{storage}"
 sql = {{ driver = "SQLite3", database = "prosody.sqlite" }}
 authentication = "internal_{passwords}"
 password_hash = "{hash}"
 modules_enabled = {{ "disco", "roster", "saslauth", "tls", "posix", "private", "{vcard}",
-	"offline", "mam", "blocklist", "pep" }}
-modules_disabled = {{ "s2s" }}
+	"offline", "mam", "blocklist", "pep"{modules} }}
 interfaces = {{ "127.0.0.1" }}
 c2s_ports = {{ {ports[c2s]} }}
 c2s_direct_tls_ports = {{ {ports[c2s_direct_tls]} }}
-ssl = {{ certificate = "{crt}", key = "{key}" }}
+ssl = {{ certificate = "{crt}", key = "{key}", cafile = "{authority}" }}
+{federation}
 VirtualHost "{domain}"
 Component "rooms.{domain}" "muc"
 	modules_enabled = {{ "muc_mam" }}
@@ -108,19 +122,22 @@ Component "rooms.{domain}" "muc"
 
 class Prosody(Peer):
     """storage: internal or sql; hash of the passwords, or None for plain ones; vcard: the module
-    that keeps vCards, vcard_legacy as PEP nodes."""
+    that keeps vCards, vcard_legacy as PEP nodes; modules: more of them; federation: the lines that
+    are about other servers; level of the log."""
 
     package = 'prosody'
 
-    def __init__(self, storage='internal', hash='SHA-1', vcard='vcard'):
-        super().__init__()
+    def __init__(self, storage='internal', hash='SHA-1', vcard='vcard', modules=(),
+                 federation='modules_disabled = { "s2s" }', level='warn', **options):
+        super().__init__(**options)
         (self.folder / 'data').mkdir()
         (self.folder / 'certs').mkdir()
         self.config = self.folder / 'prosody.cfg.lua'
         self.config.write_text(PROSODY.format(
             folder=self.folder, storage=storage, hash=hash or 'SHA-1', ports=self.ports,
             vcard=vcard, passwords='hashed' if hash else 'plain', crt=self.crt, key=self.key,
-            domain=self.domain))
+            authority=self.authority, domain=self.domain, federation=federation, level=level,
+            modules=''.join(f', "{module}"' for module in modules)))
         self.scram = f'SCRAM-{hash or "SHA-1"}'
         self.database = self.folder / 'data/prosody.sqlite'
         self.data = self.folder / 'data'
@@ -135,7 +152,7 @@ class Prosody(Peer):
 
 
 EJABBERD = '''\
-loglevel: warning
+loglevel: {level}
 hosts: ["{domain}"]
 certfiles: ["{pem}"]
 acme: {{ auto: false }}
@@ -144,10 +161,12 @@ listen:
   - {{ port: {ports[c2s_direct_tls]}, ip: "127.0.0.1", module: ejabberd_c2s, tls: true }}
   - {{ port: {http}, ip: "127.0.0.1", module: ejabberd_http,
       request_handlers: {{ /api: mod_http_api }} }}
+{listeners}
 api_permissions:
   all: {{ who: all, what: "*" }}
 auth_password_format: {passwords}
 {database}
+{federation}
 modules:
   mod_caps: {{}}
   mod_disco: {{}}
@@ -160,6 +179,7 @@ modules:
   mod_mam: {{ default: always }}
   mod_muc: {{ host: "rooms.{domain}" }}
   mod_pubsub: {{ plugins: [flat, pep] }}
+{modules}
 '''
 
 SQLITE = '''\
@@ -170,13 +190,15 @@ sql_database: "{folder}/ejabberd.sqlite"'''
 
 class Ejabberd(Peer):
     """Under Erlang without distribution, which needs no epmd; commands go over its HTTP API.
-    sql: SQLite instead of Mnesia."""
+    sql: SQLite instead of Mnesia; listeners, modules, federation: more lines of its configuration;
+    level of the log."""
 
     package = 'ejabberd'
     scram = 'SCRAM-SHA-1'
 
-    def __init__(self, sql=False, passwords='scram'):
-        super().__init__()
+    def __init__(self, sql=False, passwords='scram', listeners='', modules='', federation='',
+                 level='warning', **options):
+        super().__init__(**options)
         for name in ('mnesia', 'logs'):
             (self.folder / name).mkdir()
         pem = self.folder / 'both.pem'
@@ -184,7 +206,8 @@ class Ejabberd(Peer):
         self.http = free_port()
         (self.folder / 'ejabberd.yml').write_text(EJABBERD.format(
             pem=pem, ports=self.ports, http=self.http, passwords=passwords, domain=self.domain,
-            database=SQLITE.format(folder=self.folder) if sql else ''))
+            database=SQLITE.format(folder=self.folder) if sql else '', listeners=listeners,
+            modules=modules, federation=federation, level=level))
         self.database = self.folder / 'ejabberd.sqlite'
 
     def command(self):
