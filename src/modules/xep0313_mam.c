@@ -62,7 +62,7 @@ static bool is_worth_storing(const struct stanza *m, bool sent)
 
 static unsigned keeps(struct account *a, const struct stanza *m, struct jid partner, bool sent)
 {
-	if (!is_worth_storing(m, sent) || !archive_is_on(a) || !archive_wants(a, partner))
+	if (!archive_is_on(a) || !is_worth_storing(m, sent) || !archive_wants(a, partner))
 		return 0;
 	return KEEP_ARCHIVED;
 }
