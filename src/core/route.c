@@ -266,23 +266,19 @@ static bool needs_account(const struct stanza *st)
 void route_home(struct shard *s, struct stanza *st, struct jid to)
 {
 	struct host *h = settings_host(s->settings, jid_domain(to));
-	struct account *a;
 
 	if (h && h->component) {
 		component_deliver(s, h, st, to);
 		return;
 	}
-	if (!to.n_local || !shard_owns(s, to)) { /* it was a component's when it was sent here */
-		route_to(s, st, to);
-		return;
-	}
-	if (h && h->home) {
-		room_deliver(s, h, st, to);
-		return;
-	}
-	a = account_get(s, to);
+	/* Who is resident is at home here: no need to see where the address is placed. */
+	struct account *a = h && h->home ? NULL : account_get(s, to);
 	if (a)
 		deliver_to_account(a, st, to);
+	else if (!to.n_local || !shard_owns(s, to)) /* a component's when it was sent here */
+		route_to(s, st, to);
+	else if (h && h->home)
+		room_deliver(s, h, st, to);
 	else if (needs_account(st))
 		account_wait(s, to, &waiting_new(st, to)->waiter);
 }
