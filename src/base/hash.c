@@ -33,6 +33,22 @@ static void sip_round(uint64_t v[4])
 	v[2] = rotl(v[2], 32);
 }
 
+/* The bytes from i on, fewer than 8: as a number in little-endian order. */
+static uint64_t tail(struct str s, size_t i)
+{
+	uint64_t m = 0;
+
+	if (s.n < 8) {
+		for (size_t k = i; k < s.n; k++)
+			m |= (uint64_t)(unsigned char)s.p[k] << (8 * (k - i));
+		return m;
+	}
+	if (i == s.n)
+		return 0;
+	memcpy(&m, s.p + s.n - 8, 8);
+	return le64toh(m) >> (8 * (i + 8 - s.n));
+}
+
 uint64_t hash_with(const uint64_t seed[2], struct str s)
 {
 	uint64_t v[4] = { seed[0] ^ 0x736f6d6570736575, seed[1] ^ 0x646f72616e646f6d,
@@ -47,9 +63,7 @@ uint64_t hash_with(const uint64_t seed[2], struct str s)
 		sip_round(v);
 		v[0] ^= m;
 	}
-	m = (uint64_t)s.n << 56;
-	for (size_t k = 0; i + k < s.n; k++)
-		m |= (uint64_t)(unsigned char)s.p[i + k] << (8 * k);
+	m = (uint64_t)s.n << 56 | tail(s, i);
 	v[3] ^= m;
 	sip_round(v);
 	v[0] ^= m;
