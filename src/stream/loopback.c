@@ -65,6 +65,12 @@ void loopback_init_component(struct loopback *l, struct comp *stream, size_t max
 	l->comp = stream;
 }
 
+void loopback_init_s2s(struct loopback *l, struct s2s *stream, size_t max_out)
+{
+	loopback_init(l, NULL, max_out);
+	l->s2s = stream;
+}
+
 void loopback_clear(struct loopback *l)
 {
 	buf_clear(&l->out);
@@ -77,7 +83,9 @@ void loopback_send(struct loopback *l, struct str bytes)
 	memcpy(padded, bytes.p, bytes.n);
 	if (l->stream)
 		c2s_input(l->stream, padded, bytes.n);
-	else
+	else if (l->comp)
 		comp_input(l->comp, padded, bytes.n);
+	else
+		s2s_input(l->s2s, padded, bytes.n);
 	free(padded);
 }
