@@ -6,15 +6,13 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define CLIENT_HANDSHAKE_MAX (32 * 1024) /* bytes of one message from a client */
+#define HANDSHAKE_MAX (32 * 1024) /* bytes of one message from a client, or from a server */
 
 #define CIPHERS "+AES-128-GCM:+CHACHA20-POLY1305:+AES-256-GCM"
 #define COMMON                                                                            \
 	"-CIPHER-ALL:" CIPHERS ":-MAC-ALL:+AEAD:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:"          \
 	"-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:"                      \
 	"-SIGN-RSA-SHA1:-SIGN-ECDSA-SHA1"
-
-enum side { SIDE_SERVER, SIDE_CLIENT, SIDE_CLIENT_12, SIDES };
 
 /* Parsed once for the process. */
 static gnutls_priority_t priorities[SIDES];
@@ -96,18 +94,27 @@ static int choose_host(gnutls_session_t s)
 	return gnutls_credentials_set(s, GNUTLS_CRD_CERTIFICATE, t->host_config->cred);
 }
 
-static struct tls *new_session(unsigned init_flags, enum side side, unsigned flags)
+/* XEP-0368 section 3, in the order of the flags TLS_ALPN and TLS_ALPN_SERVER. */
+static void speak_alpn(struct tls *t, enum tls_side side, unsigned flags)
+{
+	static const char *const names[] = { "xmpp-client", "xmpp-server" };
+	const char *name = names[(flags & TLS_ALPN_SERVER) != 0];
+	const gnutls_datum_t alpn = { (unsigned char *)name, (unsigned)strlen(name) };
+
+	BUG_ON(gnutls_alpn_set_protocols(t->session, &alpn, 1,
+		       side == SIDE_SERVER ? GNUTLS_ALPN_MANDATORY : 0) < 0);
+}
+
+struct tls *tls_new(enum tls_side side, unsigned init_flags, unsigned flags)
 {
 	struct tls *t = xcalloc(1, sizeof *t);
-	static const unsigned char name[] = "xmpp-client";
-	const gnutls_datum_t alpn = { (unsigned char *)name, sizeof name - 1 };
 
 	pthread_once(&once, set_up_process);
 	BUG_ON(gnutls_init(&t->session, init_flags | GNUTLS_NONBLOCK) < 0);
 	BUG_ON(gnutls_priority_set(t->session, priorities[side]) < 0);
-	if (flags & TLS_ALPN)
-		BUG_ON(gnutls_alpn_set_protocols(t->session, &alpn, 1,
-			       side == SIDE_SERVER ? GNUTLS_ALPN_MANDATORY : 0) < 0);
+	if (flags & (TLS_ALPN | TLS_ALPN_SERVER))
+		speak_alpn(t, side, flags);
+	gnutls_handshake_set_max_packet_length(t->session, HANDSHAKE_MAX);
 	gnutls_session_set_ptr(t->session, t);
 	gnutls_transport_set_ptr(t->session, t);
 	gnutls_transport_set_pull_function(t->session, pull);
@@ -116,19 +123,19 @@ static struct tls *new_session(unsigned init_flags, enum side side, unsigned fla
 	gnutls_handshake_set_hook_function(t->session, GNUTLS_HANDSHAKE_FINISHED,
 		GNUTLS_HOOK_POST, keep_finished);
 	t->error = "";
+	t->client = side != SIDE_SERVER;
 	return t;
 }
 
 struct tls *tls_server_new(struct tls_config *c, unsigned flags)
 {
-	struct tls *t = new_session(GNUTLS_SERVER | GNUTLS_NO_AUTO_SEND_TICKET, SIDE_SERVER, flags);
+	struct tls *t = tls_new(SIDE_SERVER, GNUTLS_SERVER | GNUTLS_NO_AUTO_SEND_TICKET, flags);
 	const gnutls_datum_t key = { c->ticket_key, sizeof c->ticket_key };
 
 	t->config = tls_config_ref(c);
 	t->host_config = &c->hosts[0];
 	gnutls_credentials_set(t->session, GNUTLS_CRD_CERTIFICATE, t->host_config->cred);
 	gnutls_handshake_set_post_client_hello_function(t->session, choose_host);
-	gnutls_handshake_set_max_packet_length(t->session, CLIENT_HANDSHAKE_MAX);
 	BUG_ON(gnutls_session_ticket_enable_server(t->session, &key) < 0);
 	if (flags & TLS_ASK_CERT)
 		gnutls_certificate_server_set_request(t->session, GNUTLS_CERT_REQUEST);
@@ -153,19 +160,23 @@ static bool is_address(const char *host)
 	return inet_pton(AF_INET, host, &any) == 1 || inet_pton(AF_INET6, host, &any) == 1;
 }
 
-struct tls *tls_client_new(struct str host, unsigned flags, const char *ca_file,
-	struct str session)
+void tls_name_server(struct tls *t, struct str host)
 {
-	enum side side = flags & TLS_ONLY_12 ? SIDE_CLIENT_12 : SIDE_CLIENT;
-	struct tls *t = new_session(GNUTLS_CLIENT, side, flags);
-
-	t->client = true;
 	t->host = xmalloc(host.n + 1);
 	if (host.n)
 		memcpy(t->host, host.p, host.n);
 	t->host[host.n] = '\0';
 	if (host.n && !is_address(t->host))
 		gnutls_server_name_set(t->session, GNUTLS_NAME_DNS, host.p, host.n);
+}
+
+struct tls *tls_client_new(struct str host, unsigned flags, const char *ca_file,
+	struct str session)
+{
+	enum tls_side side = flags & TLS_ONLY_12 ? SIDE_CLIENT_12 : SIDE_CLIENT;
+	struct tls *t = tls_new(side, GNUTLS_CLIENT, flags);
+
+	tls_name_server(t, host);
 	if (!(flags & TLS_NO_VERIFY))
 		verify_server(t, ca_file);
 	gnutls_credentials_set(t->session, GNUTLS_CRD_CERTIFICATE,

@@ -151,8 +151,8 @@ enum tls_peer tls_check_peer(struct tls *t, struct str domain, const struct tls_
 /* For people: "is for another domain" and the like, to be read behind "the certificate". */
 struct str tls_peer_words(enum tls_peer p);
 
-/* When the peer's certificate, or one of those it sent with it, ends, in seconds of 1970; 0: it
- * showed none (RFC 6120 section 13.7.2.3: streams do not outlive it). */
+/* When the peer's certificate ends, in seconds since 1970; 0: it showed none (RFC 6120 section
+ * 13.7.2.3: streams do not outlive it). */
 uint64_t tls_peer_expires(struct tls *t);
 
 /* Version, cipher and group for people, "TLS1.3 AES-128-GCM X25519"; in the arena. */

@@ -7,7 +7,6 @@
 
 #define EXPORTER_LABEL "EXPORTER-Channel-Binding" /* RFC 9266 */
 #define EXPORTER_BYTES 32
-#define MAX_CHAIN      8    /* certificates of a client */
 #define MAX_NAMES      64   /* alternative names that are looked through */
 #define ADDRESS_MAX    3071 /* bytes of a JID, RFC 7622 section 3.1; longer ones are skipped */
 
@@ -86,22 +85,45 @@ struct str tls_binding(struct tls *t, enum tls_binding kind, struct arena *a)
 	return STR_NULL;
 }
 
-static void drop_chain(gnutls_x509_crt_t *chain, unsigned n)
+void tls_chain_clear(struct tls_chain *chain)
 {
-	while (n)
-		gnutls_x509_crt_deinit(chain[--n]);
+	while (chain->n)
+		gnutls_x509_crt_deinit(chain->crt[--chain->n]);
 }
 
-/* The client's chain, leaf first, if it leads to an authority and may be used by clients. */
-static bool verified(struct tls *t, gnutls_x509_crt_t *chain, unsigned n)
+bool tls_chain_read(struct tls_chain *chain, struct tls *t)
+{
+	unsigned n = 0;
+	gnutls_x509_crt_t *crt = chain->crt;
+
+	chain->n = 0;
+	chain->der = gnutls_certificate_get_peers(t->session, &n);
+	if (!chain->der)
+		return true;
+	if (n > CHAIN_MAX)
+		return false;
+	for (; chain->n < n; chain->n++) {
+		BUG_ON(gnutls_x509_crt_init(&crt[chain->n]) < 0);
+		if (gnutls_x509_crt_import(crt[chain->n], &chain->der[chain->n],
+			    GNUTLS_X509_FMT_DER) >= 0)
+			continue;
+		gnutls_x509_crt_deinit(crt[chain->n]);
+		tls_chain_clear(chain);
+		return false;
+	}
+	return true;
+}
+
+/* Whether the client's chain leads to an authority and may be used by clients. */
+static bool verified(struct tls *t, struct tls_chain *chain)
 {
 	static const char purpose[] = GNUTLS_KP_TLS_WWW_CLIENT;
 	gnutls_typed_vdata_st want = { .type = GNUTLS_DT_KEY_PURPOSE_OID,
 		.data = (unsigned char *)purpose };
 	unsigned status = 0;
 
-	return gnutls_x509_trust_list_verify_crt2(tls_config_client_trust(t->config), chain, n,
-		       &want, 1, 0, &status, NULL) >= 0 && status == 0;
+	return gnutls_x509_trust_list_verify_crt2(tls_config_client_trust(t->config), chain->crt,
+		       chain->n, &want, 1, 0, &status, NULL) >= 0 && status == 0;
 }
 
 /* The name at a place of the certificate, if it is an xmppAddr; 1 to keep, 0 to skip, -1 at
@@ -134,31 +156,16 @@ static size_t addresses_of(gnutls_x509_crt_t crt, struct str *out, size_t max, s
 	return n;
 }
 
-/* Reads n certificates; false, and none to be freed, when one is none. */
-static bool read_chain(gnutls_x509_crt_t *chain, const gnutls_datum_t *der, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		BUG_ON(gnutls_x509_crt_init(&chain[i]) < 0);
-		if (gnutls_x509_crt_import(chain[i], &der[i], GNUTLS_X509_FMT_DER) >= 0)
-			continue;
-		drop_chain(chain, i + 1);
-		return false;
-	}
-	return true;
-}
-
 size_t tls_client_addresses(struct tls *t, struct str *out, size_t max, struct arena *a)
 {
-	gnutls_x509_crt_t chain[MAX_CHAIN];
-	unsigned n = 0;
-	const gnutls_datum_t *der = gnutls_certificate_get_peers(t->session, &n);
+	struct tls_chain chain;
 	size_t found = 0;
 
 	BUG_ON(t->client);
-	if (!der || !n || n > MAX_CHAIN || !read_chain(chain, der, n))
+	if (!tls_chain_read(&chain, t))
 		return 0;
-	if (verified(t, chain, n))
-		found = addresses_of(chain[0], out, max, a);
-	drop_chain(chain, n);
+	if (chain.n && verified(t, &chain))
+		found = addresses_of(chain.crt[0], out, max, a);
+	tls_chain_clear(&chain);
 	return found;
 }

@@ -1,127 +1,9 @@
 /* Certificates of clients: whose addresses are believed (RFC 6120 section 13.7). */
-#include "net/testing.h"
-
-#include "net/tls_private.h"
-
-#include <gnutls/abstract.h>
-#include <time.h>
-
-#define DAY 86400
-
-/* A certificate and its key. */
-struct ident {
-	gnutls_x509_crt_t crt;
-	gnutls_x509_privkey_t key;
-};
+#include "net/testing_cert.h"
 
 static struct certs certs;
 static struct ident authority, stranger;
 static struct tls_config *config; /* believes authority */
-
-/* signer NULL: signs itself. purpose NULL: for anything. */
-struct wish {
-	struct str addresses[3]; /* xmppAddr */
-	const char *dns;
-	const char *purpose;
-	long from, until; /* days from now */
-	bool is_authority;
-	gnutls_digest_algorithm_t hash;
-	gnutls_pk_algorithm_t pk;
-};
-
-/* An xmppAddr (RFC 6120 section 13.7.1.4), encoded here so that it may be a bad one. */
-static void add_address(gnutls_x509_crt_t crt, struct str s)
-{
-	char der[64] = { 0x0c /* UTF8String */, (char)s.n };
-
-	assert_true(s.n < sizeof der - 2);
-	memcpy(der + 2, s.p, s.n);
-	assert_int_equal(gnutls_x509_crt_set_subject_alt_othername(crt, "1.3.6.1.5.5.7.8.5", der,
-		(unsigned)s.n + 2, GNUTLS_FSAN_APPEND), 0);
-}
-
-static void make(struct ident *out, const struct wish *w, const struct ident *signer)
-{
-	time_t now = time(NULL);
-	gnutls_pk_algorithm_t pk = w->pk ? w->pk : GNUTLS_PK_ECDSA;
-	unsigned bits = pk == GNUTLS_PK_RSA ? 2048 :
-		GNUTLS_CURVE_TO_BITS(pk == GNUTLS_PK_ECDSA ? GNUTLS_ECC_CURVE_SECP256R1 :
-							     GNUTLS_ECC_CURVE_ED25519);
-
-	gnutls_x509_crt_init(&out->crt);
-	gnutls_x509_privkey_init(&out->key);
-	assert_int_equal(gnutls_x509_privkey_generate(out->key, pk, bits, 0), 0);
-	gnutls_x509_crt_set_version(out->crt, 3);
-	gnutls_x509_crt_set_serial(out->crt, "\x01", 1);
-	gnutls_x509_crt_set_activation_time(out->crt, now + w->from * DAY);
-	gnutls_x509_crt_set_expiration_time(out->crt, now + w->until * DAY);
-	gnutls_x509_crt_set_key(out->crt, out->key);
-	gnutls_x509_crt_set_dn_by_oid(out->crt, GNUTLS_OID_X520_COMMON_NAME, 0,
-		w->is_authority ? "authority" : "client", w->is_authority ? 9 : 6);
-	gnutls_x509_crt_set_basic_constraints(out->crt, w->is_authority, -1);
-	gnutls_x509_crt_set_key_usage(out->crt,
-		w->is_authority ? GNUTLS_KEY_KEY_CERT_SIGN : GNUTLS_KEY_DIGITAL_SIGNATURE);
-	if (w->purpose)
-		gnutls_x509_crt_set_key_purpose_oid(out->crt, w->purpose, 0);
-	if (w->dns)
-		gnutls_x509_crt_set_subject_alt_name(out->crt, GNUTLS_SAN_DNSNAME, w->dns,
-			(unsigned)strlen(w->dns), GNUTLS_FSAN_APPEND);
-	for (size_t i = 0; i < N_OF(w->addresses) && w->addresses[i].n; i++)
-		add_address(out->crt, w->addresses[i]);
-	if (!signer)
-		signer = out;
-	assert_int_equal(gnutls_x509_crt_sign2(out->crt, signer->crt, signer->key,
-		w->hash ? w->hash : GNUTLS_DIG_SHA256, 0), 0);
-}
-
-static void drop(struct ident *i)
-{
-	gnutls_x509_crt_deinit(i->crt);
-	gnutls_x509_privkey_deinit(i->key);
-}
-
-static void save(const struct ident *i, const char *cert_file, const char *key_file)
-{
-	gnutls_datum_t pem;
-	FILE *f = fopen(cert_file, "w");
-
-	gnutls_x509_crt_export2(i->crt, GNUTLS_X509_FMT_PEM, &pem);
-	fwrite(pem.data, 1, pem.size, f);
-	fclose(f);
-	gnutls_free(pem.data);
-	if (!key_file)
-		return;
-	f = fopen(key_file, "w");
-	gnutls_x509_privkey_export2_pkcs8(i->key, GNUTLS_X509_FMT_PEM, NULL, GNUTLS_PKCS_PLAIN,
-		&pem);
-	fwrite(pem.data, 1, pem.size, f);
-	fclose(f);
-	gnutls_free(pem.data);
-}
-
-/* Shakes hands over memory; both sides must agree. */
-static void shake(struct tls *c, struct tls *s)
-{
-	struct buf to_s, to_c;
-	enum tls_status of_c = TLS_MORE, of_s = TLS_MORE;
-
-	buf_init(&to_s, 1 << 20);
-	buf_init(&to_c, 1 << 20);
-	for (int i = 0; i < 10 && (of_c == TLS_MORE || of_s == TLS_MORE); i++) {
-		tls_input(c, buf_str(&to_c));
-		if (of_c == TLS_MORE)
-			of_c = tls_handshake(c, &to_s);
-		buf_reset(&to_c);
-		tls_input(s, buf_str(&to_s));
-		if (of_s == TLS_MORE)
-			of_s = tls_handshake(s, &to_c);
-		buf_reset(&to_s);
-	}
-	assert_int_equal(of_c, TLS_OK);
-	assert_int_equal(of_s, TLS_OK);
-	buf_clear(&to_s);
-	buf_clear(&to_c);
-}
 
 /* The addresses that a server believes of a client with this certificate (NULL: none). */
 static size_t ask(const struct ident *client, unsigned server_flags, unsigned client_flags,
@@ -159,9 +41,9 @@ static void test_addresses(void **state)
 			&authority, 3, 2 },
 		{ "more than asked for", { { STR("a@a.example"), STR("b@a.example") }, .from = -1,
 			.until = 9 }, &authority, 1, 1 },
-		{ "beside a dNSName", { { STR("a@a.example") }, .dns = "a.example", .from = -1,
+		{ "beside a dNSName", { { STR("a@a.example") }, .dns = STR("a.example"), .from = -1,
 			.until = 9 }, &authority, 3, 1 },
-		{ "a dNSName only", { { STR_NULL }, .dns = "a.example", .from = -1, .until = 9 },
+		{ "a dNSName only", { { STR_NULL }, .dns = STR("a.example"), .from = -1, .until = 9 },
 			&authority, 3, 0 },
 		{ "for clients", { { STR("a@a.example") }, .purpose = GNUTLS_KP_TLS_WWW_CLIENT,
 			.from = -1, .until = 9 }, &authority, 3, 1 },
@@ -252,7 +134,7 @@ static void test_end_point_hash(void **state)
 	};
 
 	for (size_t i = 0; i < N_OF(cases); i++) {
-		struct wish w = { .dns = "a.example", .from = -1, .until = 9, .hash = cases[i].hash,
+		struct wish w = { .dns = STR("a.example"), .from = -1, .until = 9, .hash = cases[i].hash,
 			.pk = cases[i].pk };
 		struct ident server;
 		struct tls_host h = { STR("a.example"), certs_path(&certs, "hash.crt"),

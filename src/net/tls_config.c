@@ -27,8 +27,14 @@ static struct str lower(struct str name, char out[NAME_MAX_BYTES])
 const struct tls_config_host *tls_config_find(struct tls_config *c, struct str name)
 {
 	char buf[NAME_MAX_BYTES];
-	const struct map_node *n = map_get(&c->by_name, lower(name, buf));
+	struct str domain = lower(name, buf);
+	const struct map_node *n = map_get(&c->by_name, domain);
+	ptrdiff_t label;
 
+	while (!n && (label = str_find(domain, '.')) >= 0) {
+		domain = str_skip(domain, (size_t)label + 1);
+		n = map_get(&c->by_name, domain);
+	}
 	return n ? container_of(n, struct tls_config_host, node) : &c->hosts[0];
 }
 
@@ -91,14 +97,15 @@ static gnutls_x509_trust_list_t new_trust(void)
 	return list;
 }
 
-static bool load_authorities(struct tls_config *c, const char *ca_file, struct arena *a,
+/* NULL stays where there is no file. */
+static bool load_authorities(gnutls_x509_trust_list_t *trust, const char *ca_file, struct arena *a,
 	struct str *error)
 {
 	if (!ca_file)
 		return true;
-	c->client_trust = new_trust();
-	int r = gnutls_x509_trust_list_add_trust_file(c->client_trust, ca_file, NULL,
-		GNUTLS_X509_FMT_PEM, 0, 0);
+	*trust = new_trust();
+	int r = gnutls_x509_trust_list_add_trust_file(*trust, ca_file, NULL, GNUTLS_X509_FMT_PEM,
+		0, 0);
 	if (r > 0)
 		return true;
 	*error = str_printf(a, "%s: no PEM certificate of an authority could be read from it%s%s",
@@ -106,16 +113,55 @@ static bool load_authorities(struct tls_config *c, const char *ca_file, struct a
 	return false;
 }
 
-gnutls_x509_trust_list_t tls_config_client_trust(struct tls_config *c)
+/* The revocation lists among the authorities, if there are any. */
+static bool load_revoked(gnutls_x509_trust_list_t trust, const char *ca_file, struct arena *a,
+	struct str *error)
+{
+	gnutls_datum_t text = { 0 };
+	int r = GNUTLS_E_FILE_ERROR;
+
+	if (!load(ca_file, &text, a, error))
+		return false;
+	bool any = memmem(text.data, text.size, "-----BEGIN X509 CRL-----", 24) != NULL;
+	if (any)
+		r = gnutls_x509_trust_list_add_trust_mem(trust, NULL, &text, GNUTLS_X509_FMT_PEM,
+			GNUTLS_TL_VERIFY_CRL | GNUTLS_TL_FAIL_ON_INVALID_CRL, 0);
+	gnutls_free(text.data);
+	if (!any || r > 0)
+		return true;
+	*error = str_printf(a, "%s: no revocation list of one of its authorities could be read from "
+		"it%s%s", ca_file, r < 0 ? ": " : "", r < 0 ? gnutls_strerror(r) : "");
+	return false;
+}
+
+bool tls_config_trust_servers(struct tls_config *c, const char *ca_file, struct arena *a,
+	struct str *error)
+{
+	BUG_ON(c->server_trust);
+	return load_authorities(&c->server_trust, ca_file, a, error) &&
+	       (!ca_file || load_revoked(c->server_trust, ca_file, a, error));
+}
+
+static gnutls_x509_trust_list_t system_trust(struct tls_config *c)
 {
 	pthread_mutex_lock(&c->lock);
-	if (!c->client_trust) {
-		c->client_trust = new_trust();
-		/* A system without authorities believes no client, which is no error. */
-		gnutls_x509_trust_list_add_system_trust(c->client_trust, 0, 0);
+	if (!c->system_trust) {
+		c->system_trust = new_trust();
+		/* A system without authorities believes nobody, which is no error. */
+		gnutls_x509_trust_list_add_system_trust(c->system_trust, 0, 0);
 	}
 	pthread_mutex_unlock(&c->lock);
-	return c->client_trust;
+	return c->system_trust;
+}
+
+gnutls_x509_trust_list_t tls_config_client_trust(struct tls_config *c)
+{
+	return c->client_trust ? c->client_trust : system_trust(c);
+}
+
+gnutls_x509_trust_list_t tls_config_server_trust(struct tls_config *c)
+{
+	return c->server_trust ? c->server_trust : system_trust(c);
 }
 
 static void add_host(struct tls_config *c, struct str name)
@@ -143,7 +189,7 @@ struct tls_config *tls_config_new(const struct tls_host *hosts, size_t n, const 
 	memcpy(c->ticket_key, ticket_key, sizeof c->ticket_key);
 	map_init(&c->by_name, host_key);
 	pthread_mutex_init(&c->lock, NULL);
-	bool ok = load_authorities(c, ca_file, a, error);
+	bool ok = load_authorities(&c->client_trust, ca_file, a, error);
 	for (size_t i = 0; ok && i < n; i++) {
 		add_host(c, hosts[i].name);
 		ok = load_host(&c->hosts[i], &hosts[i], a, error);
@@ -159,6 +205,12 @@ struct tls_config *tls_config_ref(struct tls_config *c)
 	return c;
 }
 
+static void free_trust(gnutls_x509_trust_list_t list)
+{
+	if (list)
+		gnutls_x509_trust_list_deinit(list, 1);
+}
+
 void tls_config_unref(struct tls_config **p)
 {
 	struct tls_config *c = *p;
@@ -171,8 +223,9 @@ void tls_config_unref(struct tls_config **p)
 		free((char *)c->hosts[i].name.p);
 	}
 	map_clear(&c->by_name);
-	if (c->client_trust)
-		gnutls_x509_trust_list_deinit(c->client_trust, 1);
+	free_trust(c->client_trust);
+	free_trust(c->server_trust);
+	free_trust(c->system_trust);
 	pthread_mutex_destroy(&c->lock);
 	wipe(c->ticket_key, sizeof c->ticket_key);
 	free(c);
