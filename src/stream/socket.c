@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "stream/c2s.h"
 #include "stream/component.h"
+#include "stream/s2s.h"
 
 static struct stream_socket *of_wire(struct wire *w)
 {
@@ -24,13 +25,16 @@ static void wire_finish(struct wire *w)
 	conn_finish(&of_wire(w)->conn);
 }
 
+static struct tls *server_side(struct stream_socket *k, unsigned flags)
+{
+	return tls_server_new(k->tls, k->ask_cert ? flags | TLS_ASK_CERT : flags);
+}
+
 static bool begin_tls(struct stream_socket *k, unsigned flags)
 {
 	if (!k->tls)
 		return false;
-	if (k->ask_cert)
-		flags |= TLS_ASK_CERT;
-	struct tls *t = tls_server_new(k->tls, flags);
+	struct tls *t = k->user->tls(k, flags);
 	tls_config_unref(&k->tls);
 	if (!t)
 		return false;
@@ -171,7 +175,7 @@ bool socket_start_c2s(struct stream_socket *k, struct loop *l, int fd, struct c2
 	const struct socket_start *how)
 {
 	static const struct socket_user user = { c2s_data, c2s_is_secure, c2s_is_lost,
-		c2s_begins_tls, c2s_ends, TLS_ALPN };
+		c2s_begins_tls, c2s_ends, server_side, TLS_ALPN };
 
 	k->stream.c2s = stream;
 	return start(k, l, fd, &user, how);
@@ -203,8 +207,54 @@ bool socket_start_component(struct stream_socket *k, struct loop *l, int fd, str
 	const struct socket_start *how)
 {
 	static const struct socket_user user = { comp_data, comp_is_secure, comp_is_lost, NULL,
-		comp_ends, 0 };
+		comp_ends, server_side, 0 };
 
 	k->stream.comp = stream;
+	return start(k, l, fd, &user, how);
+}
+
+/* ---- servers ---- */
+
+static void s2s_data(struct stream_socket *k, const char *p, size_t n)
+{
+	s2s_input(k->stream.s2s, p, n);
+}
+
+static void s2s_is_secure(struct stream_socket *k)
+{
+	s2s_secured(k->stream.s2s);
+}
+
+static void s2s_is_lost(struct stream_socket *k)
+{
+	s2s_lost(k->stream.s2s);
+}
+
+static void s2s_begins_tls(struct stream_socket *k)
+{
+	s2s_expect_tls(k->stream.s2s);
+}
+
+static void s2s_ends(struct stream_socket *k)
+{
+	s2s_end(k->stream.s2s);
+}
+
+static struct tls *s2s_side_of_tls(struct stream_socket *k, unsigned flags)
+{
+	const struct s2s *s = k->stream.s2s;
+
+	if (s->nego.role == NEGO_RECEIVING)
+		return tls_server_new(k->tls, flags | TLS_ASK_CERT);
+	return tls_peer_new(k->tls, str_c(s->local), str_c(s->remote), flags);
+}
+
+bool socket_start_s2s(struct stream_socket *k, struct loop *l, int fd, struct s2s *stream,
+	const struct socket_start *how)
+{
+	static const struct socket_user user = { s2s_data, s2s_is_secure, s2s_is_lost,
+		s2s_begins_tls, s2s_ends, s2s_side_of_tls, TLS_ALPN_SERVER };
+
+	k->stream.s2s = stream;
 	return start(k, l, fd, &user, how);
 }

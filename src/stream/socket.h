@@ -1,4 +1,5 @@
-/* A stream over a socket: conn below, a client's (c2s) or a component's stream above. */
+/* A stream over a socket: conn below, a client's (c2s), a component's or a server's (s2s) stream
+ * above. */
 #ifndef STREAM_SOCKET_H
 #define STREAM_SOCKET_H
 
@@ -8,6 +9,7 @@
 struct c2s;
 struct comp;
 struct log;
+struct s2s;
 
 struct stream_socket;
 
@@ -18,6 +20,7 @@ struct socket_user {
 	void (*lost)(struct stream_socket *k);
 	void (*expect_tls)(struct stream_socket *k); /* direct TLS begins, or NULL */
 	void (*end)(struct stream_socket *k);        /* direct TLS is not to be had */
+	struct tls *(*tls)(struct stream_socket *k, unsigned flags); /* our side of it */
 	unsigned tls_flags;                          /* of direct TLS */
 };
 
@@ -29,6 +32,7 @@ struct stream_socket {
 	union {
 		struct c2s *c2s;
 		struct comp *comp;
+		struct s2s *s2s;
 	} stream;
 	const struct log *log;    /* of the thread it is on */
 	struct tls_config *tls;   /* until the handshake begins; NULL: no TLS to be had */
@@ -51,6 +55,13 @@ struct socket_start {
 bool socket_start_c2s(struct stream_socket *k, struct loop *l, int fd, struct c2s *stream,
 	const struct socket_start *how);
 bool socket_start_component(struct stream_socket *k, struct loop *l, int fd, struct comp *stream,
+	const struct socket_start *how);
+
+/* The same for a stream between servers, of either role; a descriptor that was connected for an
+ * outgoing one. Both sides show a certificate: an incoming stream asks for the peer's whatever
+ * how->ask_cert says, an outgoing one shows that of its local domain. Direct TLS names the
+ * protocol "xmpp-server" (XEP-0368). */
+bool socket_start_s2s(struct stream_socket *k, struct loop *l, int fd, struct s2s *stream,
 	const struct socket_start *how);
 
 /* The wire's functions, for the set-up of the stream before socket_start_...(). */
