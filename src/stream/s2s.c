@@ -144,7 +144,7 @@ static void finish(struct s2s *s)
 /* During a handshake there is no place for words, nor will there be one. */
 static bool is_mute(const struct s2s *s)
 {
-	return s->nego.phase == NEGO_TLS;
+	return s->handshake;
 }
 
 void s2s_close(struct s2s *s, enum stream_error why, struct str text)

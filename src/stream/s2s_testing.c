@@ -11,9 +11,12 @@ static struct s2s_side *of(struct s2s *s)
 	return s->user;
 }
 
-static bool serves(struct str domain)
+static bool serves(const struct s2s_side *x, struct str domain)
 {
-	return str_eq(domain, STR("a.example")) || str_eq(domain, STR("rooms.a.example"));
+	struct str rooms = STR("rooms.");
+
+	return str_eq(str_starts(domain, rooms) ? str_skip(domain, rooms.n) : domain,
+		str_c(x->domain));
 }
 
 static bool on_host(struct s2s *s, struct str to, struct str from, struct s2s_host *out,
@@ -23,7 +26,7 @@ static bool on_host(struct s2s *s, struct str to, struct str from, struct s2s_ho
 	*out = of(s)->host;
 	if (of(s)->blocked)
 		*why = STREAM_POLICY_VIOLATION;
-	return serves(to) && !of(s)->blocked;
+	return serves(of(s), to) && !of(s)->blocked;
 }
 
 static struct str on_own_name(struct s2s *s)
@@ -79,7 +82,7 @@ static void on_accepted(struct s2s *s, unsigned offered)
 {
 	buf_printf(&of(s)->events, "accepted %u\n", offered);
 	if (s->said_bidi)
-		BUG_ON(!s2s_authorise(s, STR("c.example"), STR("a.example")));
+		BUG_ON(!s2s_authorise(s, str_c(s->remote), str_c(s->local)));
 }
 
 static void on_not_accepted(struct s2s *s)
@@ -92,7 +95,7 @@ static void on_not_accepted(struct s2s *s)
 static void on_result(struct s2s *s, const struct s2s_db *db)
 {
 	struct s2s_side *x = of(s);
-	bool valid = !x->wrong && serves(db->to);
+	bool valid = !x->wrong && serves(x, db->to);
 
 	buf_printf(&x->events, "result %.*s %.*s %.*s\n", STR_FMT(db->from), STR_FMT(db->to),
 		STR_FMT(db->key));
@@ -100,7 +103,7 @@ static void on_result(struct s2s *s, const struct s2s_db *db)
 		return;
 	if (x->busy || (valid && !s2s_authorise(s, db->from, db->to)))
 		s2s_db_answer(s, db->from, db->to, S2S_FAILED, ERR_RESOURCE_CONSTRAINT);
-	else if (!serves(db->to))
+	else if (!serves(x, db->to))
 		s2s_db_answer(s, db->from, db->to, S2S_FAILED, ERR_ITEM_NOT_FOUND);
 	else
 		s2s_db_answer(s, db->from, db->to, valid ? S2S_VALID : S2S_INVALID, ERR_COUNT);
@@ -114,7 +117,7 @@ static void on_verify(struct s2s *s, const struct s2s_db *db)
 		STR_FMT(db->id), STR_FMT(db->key));
 	if (x->late)
 		return;
-	if (!serves(db->to))
+	if (!serves(x, db->to))
 		s2s_db_verified(s, db->from, db->to, db->id, S2S_FAILED, ERR_ITEM_NOT_FOUND);
 	else
 		s2s_db_verified(s, db->from, db->to, db->id, x->wrong ? S2S_INVALID : S2S_VALID,
@@ -159,7 +162,7 @@ static void on_stanza(struct s2s *s, const struct xml_doc *d, struct jid from, s
 
 static bool on_serves(struct s2s *s, struct str domain)
 {
-	return serves(domain);
+	return serves(of(s), domain);
 }
 
 static bool on_nonza(struct s2s *s, const struct xml_doc *d)
@@ -201,8 +204,8 @@ static const struct s2s_ops ops = {
 
 static void begin(struct s2s_side *x)
 {
-	*x = (struct s2s_side){ .host = { .tls = true, .external = true, .dialback = true,
-				       .bidi = true } };
+	*x = (struct s2s_side){ .domain = "a.example", .host = { .tls = true, .external = true,
+				       .dialback = true, .bidi = true } };
 	arena_init(&x->turn, 1024);
 	buf_init(&x->events, OUT_MAX);
 	loopback_init_s2s(&x->loop, &x->stream, OUT_MAX);
@@ -216,12 +219,17 @@ void s2s_side_incoming(struct s2s_side *x)
 	s2s_settle(&x->stream, &x->table, &x->turn, &x->log);
 }
 
-void s2s_side_outgoing(struct s2s_side *x, bool must_tls)
+void s2s_side_new_outgoing(struct s2s_side *x, bool must_tls)
 {
 	begin(x);
 	s2s_init_outgoing(&x->stream, &x->loop.wire, &ops, x, STR("a.example"), STR("c.example"),
 		must_tls);
 	s2s_settle(&x->stream, &x->table, &x->turn, &x->log);
+}
+
+void s2s_side_outgoing(struct s2s_side *x, bool must_tls)
+{
+	s2s_side_new_outgoing(x, must_tls);
 	s2s_begin(&x->stream);
 }
 

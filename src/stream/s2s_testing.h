@@ -1,5 +1,6 @@
 /* One side of a stream between servers over the loopback, for tests: it notes what it is told and
- * answers as the test has set it up. It serves a.example and rooms.a.example. */
+ * answers as the test has set it up. It serves a.example and rooms.a.example, or what the test says
+ * instead of a.example. */
 #ifndef STREAM_S2S_TESTING_H
 #define STREAM_S2S_TESTING_H
 
@@ -17,6 +18,7 @@ struct s2s_side {
 	struct buf events;      /* what the stream told its user, a line each */
 
 	/* How it answers. */
+	const char *domain;
 	struct s2s_host host;
 	bool no_cert;           /* the certificate proves nothing */
 	bool wrong;             /* EXTERNAL is refused, keys are invalid */
@@ -34,7 +36,8 @@ struct s2s_side {
 /* An incoming stream that offers everything and believes everything, with TLS at hand. */
 void s2s_side_incoming(struct s2s_side *x);
 
-/* An outgoing one from a.example to c.example that has begun. */
+/* An outgoing one from a.example to c.example, and one that has begun. */
+void s2s_side_new_outgoing(struct s2s_side *x, bool must_tls);
 void s2s_side_outgoing(struct s2s_side *x, bool must_tls);
 
 /* The connection goes away, if it is still there; closed() has been called once. */
