@@ -1,7 +1,7 @@
 /* Connects to one of several endpoints, whichever answers first (RFC 8305 section 5).
  *
  * They are tried in their order, each one DIAL_NEXT_MS behind the one before, or at once when
- * none is under way any more. The first that connects ends the others. */
+ * one has failed. The first that connects ends the others. */
 #ifndef NET_DIAL_H
 #define NET_DIAL_H
 
@@ -24,7 +24,7 @@ struct dial {
 	size_t n, next;            /* next: the first that was not tried */
 	struct timer step, end;
 	size_t n_under_way;
-	int error;                 /* errno of the last that failed; ETIMEDOUT: none answered in time */
+	int error;                 /* of the last that failed; ETIMEDOUT: none answered in time */
 	struct dial_try tries[LOCATE_MAX];
 	void (*done)(struct dial *d, int fd, size_t which);
 };

@@ -29,12 +29,13 @@ enum dns_type { DNS_A = 1, DNS_AAAA = 28, DNS_SRV = 33, DNS_TLSA = 52 };
 
 struct dns_options {
 	/* Where to ask: "192.0.2.1", "192.0.2.1@5353", "2001:db8::1". n_servers 0: as the system
-	 * does, the servers of /etc/resolv.conf, and before them the addresses of /etc/hosts. */
+	 * does, the servers of /etc/resolv.conf (this machine's where there is no such file), and
+	 * before them the addresses of /etc/hosts. */
 	const char *const *servers;
 	size_t n_servers;
 	const char *anchor_file;    /* trust anchors, DNSKEY or DS records as text; NULL: nothing is
 				     * validated and so nothing is secure */
-	bool loopback;              /* net/locate.h takes addresses of this machine out of DNS too */
+	bool loopback;              /* net/locate.h takes addresses of this machine from DNS, too */
 };
 
 /* A resolver, and its thread. NULL with a message for people in *error (in the arena): a
@@ -52,12 +53,14 @@ void dns_stop(struct dns *d);
  * inside is fine. */
 void dns_free(struct dns **d);
 
+/* What it was made with: an anchor file; loopback. */
+bool dns_validates(const struct dns *d);
 bool dns_takes_loopback(const struct dns *d);
 
 enum dns_status {
 	DNS_OK,
-	DNS_NONE,   /* no such name, or it has no such record */
-	DNS_FAILED, /* the servers failed, or were silent; too many questions; no name */
+	DNS_NONE,   /* no such name, or it has no such record; also what can be no name */
+	DNS_FAILED, /* the servers failed, or were silent; too many questions */
 	DNS_BOGUS   /* validation failed: an attack or a mistake. There are no records */
 };
 
@@ -69,13 +72,14 @@ struct dns_query {
 	struct dns *dns;
 	struct list due, waiting; /* the resolver's */
 	struct dns_run *run;      /* likewise */
+	uint64_t deadline;        /* likewise */
 	enum dns_type type;
 	char name[DNS_NAME_MAX + 1];
 	/* The answer. */
 	enum dns_status status;
 	bool secure;         /* validated; with DNS_NONE: that there is nothing has been proven */
-	uint32_t ttl;        /* seconds, at most DNS_TTL_MAX */
-	struct str *records; /* rdata as on the wire (RFC 1035 section 3.2.1), names not compressed */
+	uint32_t ttl;        /* seconds, at most DNS_TTL_MAX; may be 0 with DNS_NONE */
+	struct str *records; /* rdata as on the wire (RFC 1035 section 3.2.1), not compressed */
 	size_t n;
 };
 
@@ -83,6 +87,11 @@ struct dns_query {
  * struct must stay where it is until it comes home. Called from any thread. */
 void dns_ask(struct dns *d, struct dns_query *q, struct str name, enum dns_type type);
 
+/* Frees the answer. Does nothing for a struct that is zeroed. */
 void dns_query_clear(struct dns_query *q);
+
+/* Whether it can be asked for: letters, digits, hyphens and underscores, in labels of 1 to 63
+ * bytes with dots between them. */
+bool dns_is_name(struct str name);
 
 #endif
