@@ -28,9 +28,10 @@ static void store(struct ledger_state *s, struct str name, uint64_t place)
 {
 	struct record_archive slot = { .name = name, .partner = 77, .archived = true,
 		.waits = true };
+	struct archive *a = ledger_state_find(s, name);
 
-	archive_link(ledger_state_find(s, name), &slot);
-	ledger_state_store(s, &slot, place, ledger_id(place, 0));
+	archive_link(a, &slot);
+	ledger_state_store(s, a, &slot, place, ledger_id(place, 0));
 }
 
 static void make(struct ledger_state *s, struct buf *out)

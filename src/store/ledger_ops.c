@@ -22,6 +22,7 @@ static enum store_status run_store(struct ledger *l, struct ledger_op *op)
 	struct ledger_store_part *p = op->part.store;
 	struct record r = { .type = RECORD_STORE, .id = op->id, .n_archives = p->n,
 		.bytes = p->bytes };
+	struct archive *archives[LEDGER_ARCHIVES];
 	size_t names = 0;
 
 	for (unsigned i = 0; i < p->n; i++)
@@ -29,7 +30,8 @@ static enum store_status run_store(struct ledger *l, struct ledger_op *op)
 	if (!writer_room(l, record_length(p->n, names, p->bytes.n), true))
 		return no_room(l);
 	for (unsigned i = 0; i < p->n; i++) {
-		const struct archive *a = ledger_state_find(&l->state, p->slots[i].name);
+		const struct archive *a = archives[i] =
+			ledger_state_find(&l->state, p->slots[i].name);
 		if (is_refused(l, a, &p->slots[i]) || (a && a->n == UINT32_MAX))
 			return STORE_FULL;
 		r.archives[i] = p->slots[i];
@@ -39,7 +41,7 @@ static enum store_status run_store(struct ledger *l, struct ledger_op *op)
 	}
 	op->place = writer_append(l, &r);
 	for (unsigned i = 0; i < p->n; i++)
-		ledger_state_store(&l->state, &r.archives[i], op->place, op->id);
+		ledger_state_store(&l->state, archives[i], &r.archives[i], op->place, op->id);
 	return STORE_OK;
 }
 

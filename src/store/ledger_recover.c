@@ -221,7 +221,8 @@ static void play_archive(struct recovery *r, const struct record *rec, unsigned 
 
 	switch (rec->type) {
 	case RECORD_STORE:
-		ledger_state_store(r->state, &rec->archives[i], rec->place, rec->id);
+		ledger_state_store(r->state, ledger_state_find(r->state, name), &rec->archives[i],
+			rec->place, rec->id);
 		break;
 	case RECORD_DROP:
 		if (record_place(rec, 0) < rec->place)

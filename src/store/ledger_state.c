@@ -141,6 +141,14 @@ static struct archive *archive_new(struct ledger_state *s, struct str name)
 	return a;
 }
 
+static void add_record(struct ledger_state *s, struct archive *a, uint64_t place)
+{
+	if (!a->first)
+		a->first = place;
+	a->last = place;
+	touch(s, a);
+}
+
 /* The archive, made if need be, with a record at this place. */
 static struct archive *archive_with(struct ledger_state *s, struct str name, uint64_t place)
 {
@@ -148,10 +156,7 @@ static struct archive *archive_with(struct ledger_state *s, struct str name, uin
 
 	if (!a)
 		a = archive_new(s, name);
-	if (!a->first)
-		a->first = place;
-	a->last = place;
-	touch(s, a);
+	add_record(s, a, place);
 	return a;
 }
 
@@ -296,13 +301,15 @@ static void add_history(struct ledger_state *s, struct archive *a,
 	archive_bound(s, a);
 }
 
-void ledger_state_store(struct ledger_state *s, const struct record_archive *slot, uint64_t place,
-	uint64_t id)
+void ledger_state_store(struct ledger_state *s, struct archive *a, const struct record_archive *slot,
+	uint64_t place, uint64_t id)
 {
-	struct archive *a = archive_with(s, slot->name, place);
 	struct segment *g = ledger_state_segment(s, place);
 	uint64_t stamp_us = ledger_id_stamp(id);
 
+	if (!a)
+		a = archive_new(s, slot->name);
+	add_record(s, a, place);
 	BUG_ON(!g || a->newest >= place);
 	if (stamp_us > g->newest_us)
 		g->newest_us = stamp_us;

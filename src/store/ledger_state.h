@@ -103,9 +103,10 @@ void archive_bound(struct ledger_state *s, struct archive *a);
 /* Whether it is known how many messages its history has. */
 bool archive_is_counted(const struct ledger_state *s, const struct archive *a);
 
-/* Plays one record. Those of which nothing is left to do take no effect. */
-void ledger_state_store(struct ledger_state *s, const struct record_archive *slot, uint64_t place,
-	uint64_t id);
+/* Plays one record. Those of which nothing is left to do take no effect. a: what
+ * ledger_state_find() says for the slot's name, which whoever wrote the slot knows. */
+void ledger_state_store(struct ledger_state *s, struct archive *a, const struct record_archive *slot,
+	uint64_t place, uint64_t id);
 void ledger_state_drop(struct ledger_state *s, struct str name, uint64_t upto, uint64_t place);
 void ledger_state_drop_some(struct ledger_state *s, struct str name, const struct record *r);
 void ledger_state_wait(struct ledger_state *s, struct str name, const struct record *r);
