@@ -12,8 +12,8 @@
  * Outgoing: header, features, STARTTLS where it is offered (or the user insists on it), then
  * ops->ready: the user goes on with s2s_external(), with s2s_db_result(), or ends the stream.
  *
- * DIAGNOSTICS: whatever a peer does wrong ends in s2s_close() with the condition of RFC 6120 section
- * 4.9.3 and one line in the log. */
+ * DIAGNOSTICS: whatever a peer does wrong ends in s2s_close() with the condition of RFC 6120
+ * section 4.9.3 and one line in the log. */
 #ifndef STREAM_S2S_H
 #define STREAM_S2S_H
 
@@ -51,10 +51,11 @@ struct s2s_host {
 enum s2s_offer {
 	S2S_HAS_EXTERNAL = 1,
 	S2S_HAS_DIALBACK = 2,
-	S2S_HAS_DB_ERRORS = 4,  /* XEP-0220 section 2.4: errors do not end the stream, pairs may be added */
+	S2S_HAS_DB_ERRORS = 4,  /* XEP-0220 section 2.4.2: errors do not end the stream, pairs may be
+				 * added */
 	S2S_HAS_BIDI = 8,
 	S2S_HAS_SM = 16,        /* XEP-0198 */
-	S2S_IS_OLD = 32         /* no version 1.0: there were no features; dialback is all there is */
+	S2S_IS_OLD = 32         /* no version 1.0: there were no features; dialback is all it has */
 };
 
 /* The outcome of dialback, as it is said on the wire: type='valid', 'invalid' or 'error'. */
@@ -80,8 +81,8 @@ struct s2s_ops {
 	/* The name that the server calls itself, for errors where the header named nobody. */
 	struct str (*own_name)(struct s2s *s);
 
-	/* TLS is up, before the header behind it. Outgoing: false ends the stream (the user has looked
-	 * at the certificate). */
+	/* TLS is up, before the header behind it. False ends the stream without a word (the user has
+	 * looked at the certificate). */
 	bool (*secured)(struct s2s *s);
 
 	/* Incoming, when features are written behind TLS: whether EXTERNAL is to be offered (the
@@ -128,11 +129,11 @@ struct s2s_ops {
 	 * domains: false is host-unknown, true invalid-from. */
 	bool (*serves)(struct s2s *s, struct str domain);
 
-	/* A first-level element of XEP-0198. False: it is nobody's. */
+	/* A first-level element of XEP-0198, once stanzas flow. False: it is nobody's. */
 	bool (*nonza)(struct s2s *s, const struct xml_doc *d);
 
-	/* The stream is closed. Called once, last. error: the stream error that the peer sent, or that
-	 * we sent; STREAM_ERROR_COUNT: none. */
+	/* The stream is closed. Called once, last. error: the stream error that the peer sent
+	 * (STREAM_ENDED_BY_PEER), or that we sent; STREAM_ERROR_COUNT: none. */
 	void (*closed)(struct s2s *s, enum stream_ending how, enum stream_error error);
 };
 
@@ -173,7 +174,7 @@ struct s2s {
 	char *lang;                /* xml:lang of the peer's header, or NULL; owned */
 	struct s2s_host host;      /* incoming: what is offered */
 	struct s2s_pair *pairs;    /* authorised; owned, shape is s2s_private.h's */
-	struct s2s_pair *asked;    /* dialback questions without an answer yet; at most S2S_ASKED_MAX */
+	struct s2s_pair *asked;    /* dialback questions without an answer yet; S2S_ASKED_MAX */
 };
 
 /* A stream that waits for its header. */
@@ -211,28 +212,36 @@ void s2s_throttle(struct s2s *s, bool on);
 void s2s_hold(struct s2s *s);
 void s2s_go_on(struct s2s *s);
 
-/* Outgoing, in ready(): asks for EXTERNAL; for a bidirectional stream first (XEP-0288 section 2.2);
- * for a domain of ours by dialback, also on a stream that is authorised for others, and on an incoming
- * one that is bidirectional. */
-void s2s_external(struct s2s *s);
+/* Outgoing, in ready(): asks for a bidirectional stream, before the others (XEP-0288 section 2.2);
+ * for EXTERNAL: accepted() or not_accepted() follows. */
 void s2s_ask_bidi(struct s2s *s);
-bool s2s_db_result(struct s2s *s, struct str from, struct str to, struct str key); /* false: too many asked */
+void s2s_external(struct s2s *s);
 
-/* Any stream to the peer that is open: asks the authoritative server whether a key is its own. */
+/* Asks that `from`, a domain of ours, may speak to `to`: outgoing from ready() on, also on a stream
+ * that is authorised for others; incoming on one that is bidirectional, where the peer has proved to
+ * be `to`. False: it may not be asked here, or S2S_ASKED_MAX wait. What waits already is not asked
+ * twice. */
+bool s2s_db_result(struct s2s *s, struct str from, struct str to, struct str key);
+
+/* Asks the authoritative server `to` whether a key for the stream `id` is its own. False: as before;
+ * never on the stream that the key came on, nor on an incoming one that is not bidirectional. */
 bool s2s_db_verify(struct s2s *s, struct str from, struct str to, struct str id, struct str key);
 
 /* Incoming: the answer to ops->external. right: <success/>, and the pair of the headers is
- * authorised. */
+ * authorised. Who called s2s_hold() before finds the stream as it is then, to move it. */
 void s2s_externally(struct s2s *s, bool right);
 
-/* Answers to ops->result and ops->verify. from, to: as in the question; they are turned round here. */
+/* Answers to ops->result and ops->verify. from, to: as in the question; they are turned round here.
+ * S2S_INVALID for a result ends a stream without other pairs, and is said as forbidden on one that
+ * has them (XEP-0220 section 2.2.1). */
 void s2s_db_answer(struct s2s *s, struct str from, struct str to, enum s2s_outcome o,
 	enum stanza_error error);
 void s2s_db_verified(struct s2s *s, struct str from, struct str to, struct str id,
 	enum s2s_outcome o, enum stanza_error error);
 
-/* Stanzas of the remote domain for the local one are taken from this stream from now on. False: it
- * has S2S_PAIRS_MAX already. */
+/* Stanzas of the remote domain for the local one are taken from this stream from now on: incoming,
+ * and outgoing where it is bidirectional and our own request was granted. False: it has
+ * S2S_PAIRS_MAX already, or is not open for that now. */
 bool s2s_authorise(struct s2s *s, struct str remote, struct str local);
 bool s2s_is_authorised(const struct s2s *s, struct str remote, struct str local);
 

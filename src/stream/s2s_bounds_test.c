@@ -102,7 +102,8 @@ static void test_asked(void **state)
 	assert_false(s2s_db_verify(&x.stream, ours, peer, STR("more"), key));
 	assert_false(s2s_db_result(&x.stream, ours, peer, key));
 	assert_int_equal(count(&x.loop.out, "<db:verify "), S2S_ASKED_MAX);
-	s2s_side_send(&x, "<db:verify from='c.example' to='a.example' id='7' type='invalid'/>", false);
+	s2s_side_send(&x, "<db:verify from='c.example' to='a.example' id='7' type='invalid'/>",
+		false);
 	assert_true(s2s_side_told(&x, "verify answered c.example a.example 7 invalid"));
 	assert_true(s2s_db_result(&x.stream, ours, peer, key));
 	s2s_side_end(&x);
@@ -116,12 +117,12 @@ static const struct {
 } tries[] = {
 	{ "EXTERNAL", HEADER, "<auth " SASL " mechanism='EXTERNAL'>=</auth>", true, false },
 	{ "no mechanism", HEADER, "<auth " SASL " mechanism='PLAIN'>=</auth>", false, false },
-	{ "keys before TLS", HEADER, "<db:result from='c.example' to='a.example'>k</db:result>", false,
-		true },
-	{ "a host of others", HEADER, "<db:result from='c.example' to='b.example'>k</db:result>", false,
-		false },
-	{ "answers to no question", HEADER, "<db:result from='c.example' to='a.example' type='valid'/>",
+	{ "keys before TLS", HEADER, "<db:result from='c.example' to='a.example'>k</db:result>",
+		false, true },
+	{ "a host of others", HEADER, "<db:result from='c.example' to='b.example'>k</db:result>",
 		false, false },
+	{ "answers to no question", HEADER,
+		"<db:result from='c.example' to='a.example' type='valid'/>", false, false },
 };
 
 static void test_tries(void **state)
@@ -211,7 +212,8 @@ static void test_sizes(void **state)
 	s2s_side_end(&x);
 	s2s_side_incoming(&x);
 	s2s_limit(&x.stream, &guest, &user);
-	s2s_side_send(&x, HEADER "<db:result from='c.example' to='a.example'>key</db:result>", false);
+	s2s_side_send(&x, HEADER "<db:result from='c.example' to='a.example'>key</db:result>",
+		false);
 	send_str(&x, long_stanza(&a, 15000));
 	assert_true(s2s_side_told(&x, "c.example to a.example: "));
 	s2s_limit(&x.stream, &guest, &guest);
@@ -253,7 +255,8 @@ static void test_ends(void **state)
 	s2s_end(&x.stream);
 	s2s_externally(&x.stream, true);
 	s2s_db_answer(&x.stream, STR("c.example"), STR("a.example"), S2S_VALID, ERR_COUNT);
-	s2s_db_verified(&x.stream, STR("c.example"), STR("a.example"), STR("1"), S2S_VALID, ERR_COUNT);
+	s2s_db_verified(&x.stream, STR("c.example"), STR("a.example"), STR("1"), S2S_VALID,
+		ERR_COUNT);
 	assert_false(s2s_authorise(&x.stream, STR("c.example"), STR("a.example")));
 	s2s_side_send(&x, HEADER, false);
 	assert_int_equal(x.loop.out.n, out);

@@ -332,7 +332,7 @@ static enum stanza_error read_condition(const struct xml_doc *d, const struct xm
 	return ERR_UNDEFINED_CONDITION;
 }
 
-/* The error is in the content namespace, by those who write without prefixes in that of dialback. */
+/* The error is in the content namespace, or in that of dialback where a peer writes no prefixes. */
 static enum stanza_error read_error(const struct xml_doc *d)
 {
 	for (const struct xml_node *el = xml_first(d, xml_root(d)); el; el = xml_next(d, el)) {

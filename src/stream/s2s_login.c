@@ -163,11 +163,13 @@ static unsigned tls_features(const struct xml_doc *d)
 
 static void on_features(struct s2s *s, const struct xml_doc *d)
 {
+	enum nego_tls_want want = s->must_tls ? NEGO_TLS_MUST : NEGO_TLS_TRY;
+
 	if (!s->awaits_features)
 		return;
 	s->awaits_features = false;
 	s->offered |= read_offers(s, d);
-	switch (nego_choose(&s->nego, tls_features(d), s->must_tls ? NEGO_TLS_MUST : NEGO_TLS_TRY)) {
+	switch (nego_choose(&s->nego, tls_features(d), want)) {
 	case NEGO_DO_STARTTLS:
 		ask_tls(s);
 		break;

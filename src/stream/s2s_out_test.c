@@ -1,6 +1,6 @@
 /* An outgoing stream between servers: what it says to what a peer says, by raw bytes, one rule a
- * row, each also with the bytes cut one by one. Sections are those of RFC 6120 where nothing else is
- * said. */
+ * row, each also with the bytes cut one by one. Sections are those of RFC 6120 where nothing else
+ * is said. */
 #include "stream/s2s_testing.h"
 
 #include <setjmp.h>
@@ -43,23 +43,14 @@ enum level {
 	ACCEPTED /* EXTERNAL succeeded, and the stream is open again */
 };
 
-/* What the user wants. */
-enum {
-	MUST_TLS = 1, BIDI = 2, EXTERNAL = 4, RESULT = 8, VERIFY = 16, INSECURE = 32, BROKEN_TLS = 64
-};
-
 static void set_up(struct s2s_side *x, unsigned how)
 {
-	s2s_side_outgoing(x, how & MUST_TLS);
-	x->bidi = how & BIDI;
-	x->external = how & EXTERNAL;
-	x->result = how & RESULT;
-	x->verify = how & VERIFY;
-	x->insecure = how & INSECURE;
-	x->loop.secure = !(how & BROKEN_TLS);
+	s2s_side_new_outgoing(x, how & MUST_TLS);
+	s2s_side_set(x, how);
+	s2s_begin(&x->stream);
 }
 
-static void reach(struct s2s_side *x, enum level level, bool cut)
+static void reach(struct s2s_side *x, unsigned level, bool cut)
 {
 	if (level >= SECURE) {
 		s2s_side_send(x, PEER FEATURES(F_TLS) PROCEED, cut);
@@ -77,50 +68,25 @@ static void reach(struct s2s_side *x, enum level level, bool cut)
 	buf_reset(&x->events);
 }
 
-struct row {
-	const char *name;
-	enum level level;
-	unsigned how;
-	const char *in;
-	const char *wrote, *told; /* some of what came of it, or NULL */
-	const char *never;        /* written nor told */
-};
-
-static void check(const struct row *r, bool cut)
+static void begin(struct s2s_side *x, const struct s2s_row *r, bool cut)
 {
-	struct s2s_side x;
-
-	set_up(&x, r->how);
-	reach(&x, r->level, cut);
-	s2s_side_send(&x, r->in, cut);
-	if ((r->wrote && !s2s_side_wrote(&x, r->wrote)) ||
-		(r->told && !s2s_side_told(&x, r->told)) ||
-		(r->never && (s2s_side_wrote(&x, r->never) || s2s_side_told(&x, r->never))))
-		fail_msg("%s\nwrote %.*s\ntold %.*s", r->name, STR_FMT(buf_str(&x.loop.out)),
-			STR_FMT(buf_str(&x.events)));
-	s2s_side_end(&x);
+	set_up(x, r->how);
+	reach(x, r->level, cut);
 }
 
-static void check_all(const struct row *rows, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		for (unsigned cut = 0; cut < 2; cut++)
-			check(&rows[i], cut);
-}
-
-#define CHECK(rows) check_all(rows, sizeof(rows) / sizeof(rows)[0])
+#define CHECK(rows) s2s_check_rows(rows, sizeof(rows) / sizeof(rows)[0], begin)
 
 /* ---- headers and features ---- */
 
-static const struct row headers[] = {
+static const struct s2s_row headers[] = {
 	{ "section 4.7, XEP-0220 section 2.4.1: the header", BEGUN, 0, "", OURS, NULL, " id='" },
 	{ "section 4.9.3.10: a client's stream", BEGUN, 0,
 		"<stream:stream xmlns='jabber:client' " STREAMS " id='ID1' version='1.0'>",
 		"<invalid-namespace", NULL, "ready" },
 	{ "section 4.9.3.25: another version", BEGUN, 0, OPEN_AS(DB " id='ID1' version='x'"),
 		"<unsupported-version", NULL, "ready" },
-	{ "section 4.9.3.1: another element", BEGUN, 0, "<stream:s xmlns='jabber:server' " STREAMS ">",
-		"<bad-format", NULL, "ready" },
+	{ "section 4.9.3.1: another element", BEGUN, 0,
+		"<stream:s xmlns='jabber:server' " STREAMS ">", "<bad-format", NULL, "ready" },
 	{ "section 4.3.2: features are awaited", OPENED, 0, "", NULL, NULL, "ready" },
 	{ "section 4.9.1.1: an error instead of features", OPENED, 0, "<stream:error><host-unknown "
 		"xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>",
@@ -133,16 +99,17 @@ static const struct row headers[] = {
 		" to y@" },
 	{ "no TLS, and none is wanted", OPENED, 0, FEATURES(""), NULL, "ready 2\n", "starttls" },
 	{ "section 4.3.2: all features", OPENED, 0, F_ALL, NULL, "ready 30\n", NULL },
-	{ "XEP-0220 section 2.4.2: without errors", OPENED, 0, FEATURES(F_DIALBACK), NULL, "ready 2\n",
-		NULL },
-	{ "XEP-0220 section 2.4.1: only the feature says so", BEGUN, 0, OPEN_AS("id='ID1' version='1.0'")
+	{ "XEP-0220 section 2.4.2: without errors", OPENED, 0, FEATURES(F_DIALBACK), NULL,
+		"ready 2\n", NULL },
+	{ "XEP-0220 section 2.4.1: only the feature says so", BEGUN, 0,
+		OPEN_AS("id='ID1' version='1.0'")
 		FEATURES(F_DIALBACK), NULL, "ready 2\n", NULL },
 	{ "XEP-0220 section 2.4.1: no dialback", BEGUN, 0, OPEN_AS("id='ID1' version='1.0'")
 		FEATURES(""), NULL, "ready 0\n", NULL },
-	{ "section 4.7.3: no dialback without an id", BEGUN, RESULT, OPEN_AS(DB " version='1.0'")
+	{ "section 4.7.3: no dialback without an id", BEGUN, DO_RESULT, OPEN_AS(DB " version='1.0'")
 		FEATURES(F_SM), NULL, "ready 16\n", "db:result" },
-	{ "section 4.7.5: no version", BEGUN, RESULT, PEER_OLD, ASK, "ready 34\n", NULL },
-	{ "the same, and TLS is wanted", BEGUN, MUST_TLS | RESULT, PEER_OLD, "<policy-violation",
+	{ "section 4.7.5: no version", BEGUN, DO_RESULT, PEER_OLD, ASK, "ready 34\n", NULL },
+	{ "the same, and TLS is wanted", BEGUN, MUST_TLS | DO_RESULT, PEER_OLD, "<policy-violation",
 		"closed by us, policy-violation", "ready" },
 	{ "section 6.3.4: no EXTERNAL in clear", OPENED, 0, FEATURES(F_EXTERNAL), NULL, "ready 2\n",
 		NULL },
@@ -157,14 +124,16 @@ static void test_headers(void **state)
 
 /* ---- TLS ---- */
 
-static const struct row tls[] = {
+static const struct s2s_row tls[] = {
 	{ "section 5.4.2.1: it is asked for where it is offered", OPENED, 0, FEATURES(F_TLS F_BIDI),
 		"<starttls " TLS "/>", NULL, "ready" },
-	{ "section 5.3.1: required", OPENED, 0, FEATURES("<starttls " TLS "><required/></starttls>"),
+	{ "section 5.3.1: required", OPENED, 0,
+		FEATURES("<starttls " TLS "><required/></starttls>"),
 		"<starttls " TLS "/>", NULL, "ready" },
 	{ "section 13.8.1: stripped", OPENED, MUST_TLS, F_ALL, "<policy-violation",
 		"closed by us, policy-violation", "ready" },
-	{ "section 5.4.2.2: refused", OPENED, 0, FEATURES(F_TLS) "<failure " TLS "/></stream:stream>",
+	{ "section 5.4.2.2: refused", OPENED, 0,
+		FEATURES(F_TLS) "<failure " TLS "/></stream:stream>",
 		"</stream:stream>", "closed by us, no error", "ready" },
 	{ "TLS that cannot begin", OPENED, BROKEN_TLS, FEATURES(F_TLS) PROCEED, NULL,
 		"closed by us, no error", "ready" },
@@ -230,29 +199,30 @@ static void test_insecure(void **state)
 
 /* ---- EXTERNAL ---- */
 
-static const struct row external[] = {
-	{ "XEP-0178 section 3, item 10: the domain as identity", SECURE, EXTERNAL, F_ALL, AUTH, NULL,
-		NULL },
-	{ "section 6.4.6: a new stream", READY, EXTERNAL, SUCCESS, OURS, NULL, "accepted" },
-	{ "section 6.4.6: its features", READY, EXTERNAL, SUCCESS PEER FEATURES(F_ERRORS F_SM), NULL,
-		"accepted 22\n", NULL },
-	{ "section 6.4.6: no version any more", READY, EXTERNAL, SUCCESS PEER_OLD,
+static const struct s2s_row external[] = {
+	{ "XEP-0178 section 3, item 10: the domain as identity", SECURE, DO_EXTERNAL, F_ALL, AUTH,
+		NULL, NULL },
+	{ "section 6.4.6: a new stream", READY, DO_EXTERNAL, SUCCESS, OURS, NULL, "accepted" },
+	{ "section 6.4.6: its features", READY, DO_EXTERNAL, SUCCESS PEER FEATURES(F_ERRORS F_SM),
+		NULL, "accepted 22\n", NULL },
+	{ "section 6.4.6: no version any more", READY, DO_EXTERNAL, SUCCESS PEER_OLD,
 		"<unsupported-version", NULL, "accepted" },
-	{ "section 6.4.5: failure, and dialback", READY, EXTERNAL | RESULT, FAILURE, ASK,
+	{ "section 6.4.5: failure, and dialback", READY, DO_EXTERNAL | DO_RESULT, FAILURE, ASK,
 		"not accepted\n", NULL },
-	{ "section 6.4.3: it is asked again", READY, EXTERNAL, "<challenge " SASL ">=</challenge>",
+	{ "section 6.4.3: it is asked again", READY, DO_EXTERNAL,
+		"<challenge " SASL ">=</challenge>",
 		"<response " SASL ">YS5leGFtcGxl</response>", NULL, NULL },
 	{ "success that nobody has asked for", READY, 0, SUCCESS, "<unsupported-stanza-type", NULL,
 		"accepted" },
-	{ "XEP-0288 section 2.2: bidi before it", SECURE, EXTERNAL | BIDI, F_ALL,
+	{ "XEP-0288 section 2.2: bidi before it", SECURE, DO_EXTERNAL | DO_BIDI, F_ALL,
 		"<bidi xmlns='urn:xmpp:bidi'/>" AUTH, NULL, NULL },
-	{ "XEP-0288: stanzas behind it", ACCEPTED, EXTERNAL | BIDI, MESSAGE, NULL,
+	{ "XEP-0288: stanzas behind it", ACCEPTED, DO_EXTERNAL | DO_BIDI, MESSAGE, NULL,
 		"x@c.example to y@a.example: " MESSAGE, NULL },
-	{ "section 4.9.3.9: none without bidi", ACCEPTED, EXTERNAL, MESSAGE, "<invalid-from", NULL,
-		" to y@" },
-	{ "XEP-0198", ACCEPTED, EXTERNAL, "<enabled xmlns='urn:xmpp:sm:3'/>", NULL,
+	{ "section 4.9.3.9: none without bidi", ACCEPTED, DO_EXTERNAL, MESSAGE, "<invalid-from",
+		NULL, " to y@" },
+	{ "XEP-0198", ACCEPTED, DO_EXTERNAL, "<enabled xmlns='urn:xmpp:sm:3'/>", NULL,
 		"nonza <enabled", "closed" },
-	{ "XEP-0288 section 2.2: bidi is not for the peer to ask", ACCEPTED, EXTERNAL,
+	{ "XEP-0288 section 2.2: bidi is not for the peer to ask", ACCEPTED, DO_EXTERNAL,
 		"<bidi xmlns='urn:xmpp:bidi'/>", "<unsupported-stanza-type", NULL, NULL },
 };
 
@@ -263,78 +233,82 @@ static void test_external(void **state)
 
 /* ---- dialback ---- */
 
-#define DB_ERROR(name, attrs, condition)                                                    \
-	"<db:" name " from='c.example' to='a.example' " attrs " type='error'><error type=" \
-	"'cancel'><" condition " xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></db:" name ">"
+#define DB_ERROR(name, attrs, condition)                                                      \
+	"<db:" name " from='c.example' to='a.example' " attrs " type='error'>"                \
+	"<error type='cancel'><" condition " xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>"   \
+	"</error></db:" name ">"
 
-static const struct row dialback[] = {
-	{ "XEP-0220 example 1: a key", SECURE, RESULT, F_ALL, ASK, NULL, NULL },
-	{ "XEP-0220 example 2: valid", READY, RESULT, VALID, NULL,
+static const struct s2s_row dialback[] = {
+	{ "XEP-0220 example 1: a key", SECURE, DO_RESULT, F_ALL, ASK, NULL, NULL },
+	{ "XEP-0220 example 2: valid", READY, DO_RESULT, VALID, NULL,
 		"result answered c.example a.example  valid -\n", NULL },
-	{ "XEP-0220 example 3: invalid", READY, RESULT,
+	{ "XEP-0220 example 3: invalid", READY, DO_RESULT,
 		"<db:result from='c.example' to='a.example' type='invalid'/></stream:stream>", NULL,
 		"result answered c.example a.example  invalid -\nclosed by peer, no error", NULL },
-	{ "XEP-0220 example 4: error", READY, RESULT, DB_ERROR("result", "", "item-not-found"), NULL,
-		"result answered c.example a.example  error item-not-found\n", "closed" },
-	{ "XEP-0220 section 2.5: remote-connection-failed", READY, RESULT,
+	{ "XEP-0220 example 4: error", READY, DO_RESULT, DB_ERROR("result", "", "item-not-found"),
+		NULL, "result answered c.example a.example  error item-not-found\n", "closed" },
+	{ "XEP-0220 section 2.5: remote-connection-failed", READY, DO_RESULT,
 		DB_ERROR("result", "", "remote-connection-failed"), NULL,
 		"error remote-server-timeout\n", NULL },
-	{ "section 8.3.3.21: a condition that nobody knows", READY, RESULT,
-		DB_ERROR("result", "", "out-of-coffee"), NULL, "error undefined-condition\n", NULL },
-	{ "an error that says nothing", READY, RESULT,
+	{ "section 8.3.3.21: a condition that nobody knows", READY, DO_RESULT,
+		DB_ERROR("result", "", "out-of-coffee"), NULL, "error undefined-condition\n",
+		NULL },
+	{ "an error that says nothing", READY, DO_RESULT,
 		"<db:result from='c.example' to='a.example' type='error'/>", NULL,
 		"error undefined-condition\n", NULL },
-	{ "an error without prefixes", READY, RESULT, "<result xmlns='jabber:server:dialback' "
+	{ "an error without prefixes", READY, DO_RESULT, "<result xmlns='jabber:server:dialback' "
 		"from='c.example' to='a.example' type='error'><error><forbidden "
 		"xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></result>", NULL,
 		"error forbidden\n", NULL },
-	{ "names that are not canonical", READY, RESULT,
+	{ "names that are not canonical", READY, DO_RESULT,
 		"<db:result from='C.EXAMPLE' to='A.example' type='valid'/>", NULL,
 		"result answered c.example a.example  valid -\n", NULL },
 	{ "XEP-0220 section 3.1: unsolicited", READY, 0, VALID MESSAGE, "<not-authorized", NULL,
 		"answered" },
-	{ "XEP-0220 section 3.1: for another domain", READY, RESULT,
-		"<db:result from='d.example' to='a.example' type='valid'/>", NULL, NULL, "answered" },
-	{ "XEP-0220 section 3.1: twice", READY, RESULT, VALID VALID, NULL, "valid -\n",
+	{ "XEP-0220 section 3.1: for another domain", READY, DO_RESULT,
+		"<db:result from='d.example' to='a.example' type='valid'/>", NULL, NULL,
+		"answered" },
+	{ "XEP-0220 section 3.1: twice", READY, DO_RESULT, VALID VALID, NULL, "valid -\n",
 		"valid -\nresult" },
-	{ "XEP-0220 section 3.1: a verdict for a result", READY, RESULT,
+	{ "XEP-0220 section 3.1: a verdict for a result", READY, DO_RESULT,
 		"<db:verify from='c.example' to='a.example' id='42' type='valid'/>", NULL, NULL,
 		"answered" },
-	{ "XEP-0220 example 5: a question", SECURE, VERIFY, F_ALL, ASK_VERIFY, NULL, NULL },
-	{ "XEP-0220 example 6: its answer", READY, VERIFY,
+	{ "XEP-0220 example 5: a question", SECURE, DO_VERIFY, F_ALL, ASK_VERIFY, NULL, NULL },
+	{ "XEP-0220 example 6: its answer", READY, DO_VERIFY,
 		"<db:verify from='c.example' to='a.example' id='42' type='valid'/>", NULL,
 		"verify answered c.example a.example 42 valid -\n", NULL },
-	{ "XEP-0220 example 7: invalid", READY, VERIFY,
+	{ "XEP-0220 example 7: invalid", READY, DO_VERIFY,
 		"<db:verify from='c.example' to='a.example' id='42' type='invalid'/>", NULL,
 		"verify answered c.example a.example 42 invalid -\n", NULL },
-	{ "XEP-0220 example 8: error", READY, VERIFY, DB_ERROR("verify", "id='42'", "item-not-found"),
+	{ "XEP-0220 example 8: error", READY, DO_VERIFY, DB_ERROR("verify", "id='42'",
+		"item-not-found"),
 		NULL, "verify answered c.example a.example 42 error item-not-found\n", NULL },
-	{ "XEP-0220 section 2.1.2: another id", READY, VERIFY,
+	{ "XEP-0220 section 2.1.2: another id", READY, DO_VERIFY,
 		"<db:verify from='c.example' to='a.example' id='43' type='valid'/>", NULL, NULL,
 		"answered" },
-	{ "XEP-0220 section 2.1.2: a verdict gives no rights", READY, VERIFY,
+	{ "XEP-0220 section 2.1.2: a verdict gives no rights", READY, DO_VERIFY,
 		"<db:verify from='c.example' to='a.example' id='42' type='valid'/>" MESSAGE,
 		"<not-authorized", NULL, " to y@" },
-	{ "section 4.9.3.9: no stanzas without bidi", READY, RESULT, VALID MESSAGE, "<invalid-from",
-		NULL, " to y@" },
-	{ "XEP-0220 section 2.2: the peer has no keys to send", READY, RESULT,
+	{ "section 4.9.3.9: no stanzas without bidi", READY, DO_RESULT, VALID MESSAGE,
+		"<invalid-from", NULL, " to y@" },
+	{ "XEP-0220 section 2.2: the peer has no keys to send", READY, DO_RESULT,
 		"<db:result from='c.example' to='a.example'>key</db:result>",
 		"<unsupported-stanza-type", NULL, "result c.example" },
-	{ "XEP-0220 section 2.2: nor to ask about", READY, RESULT,
+	{ "XEP-0220 section 2.2: nor to ask about", READY, DO_RESULT,
 		"<db:verify from='c.example' to='a.example' id='1'>key</db:verify>",
 		"<unsupported-stanza-type", NULL, "verify c.example" },
-	{ "XEP-0288 section 2.2: bidi before it", SECURE, RESULT | BIDI, F_ALL,
+	{ "XEP-0288 section 2.2: bidi before it", SECURE, DO_RESULT | DO_BIDI, F_ALL,
 		"<bidi xmlns='urn:xmpp:bidi'/>" ASK, NULL, NULL },
-	{ "XEP-0288 example 5: stanzas back", READY, RESULT | BIDI, VALID MESSAGE, NULL,
+	{ "XEP-0288 example 5: stanzas back", READY, DO_RESULT | DO_BIDI, VALID MESSAGE, NULL,
 		"x@c.example to y@a.example: " MESSAGE, NULL },
-	{ "XEP-0288 section 2.2: not before it", READY, RESULT | BIDI, MESSAGE VALID, "<not-authorized",
-		NULL, " to y@" },
-	{ "XEP-0288 example 5: a key back", READY, RESULT | BIDI, VALID
+	{ "XEP-0288 section 2.2: not before it", READY, DO_RESULT | DO_BIDI, MESSAGE VALID,
+		"<not-authorized", NULL, " to y@" },
+	{ "XEP-0288 example 5: a key back", READY, DO_RESULT | DO_BIDI, VALID
 		"<db:result from='rooms.c.example' to='a.example'>key</db:result>"
 		"<message from='r@rooms.c.example' to='y@a.example'/>",
 		"<db:result from='a.example' to='rooms.c.example' type='valid'/>",
 		"r@rooms.c.example to y@a.example: ", NULL },
-	{ "XEP-0288: a question back", READY, RESULT | BIDI, VALID
+	{ "XEP-0288: a question back", READY, DO_RESULT | DO_BIDI, VALID
 		"<db:verify from='c.example' to='a.example' id='1'>key</db:verify>",
 		"<db:verify from='a.example' to='c.example' id='1' type='valid'/>", NULL, NULL },
 };
@@ -351,7 +325,7 @@ static void test_order(void **state)
 	struct str a = STR("a.example"), c = STR("c.example"), rooms = STR("rooms.a.example");
 	struct s2s_side x;
 
-	set_up(&x, EXTERNAL);
+	set_up(&x, DO_EXTERNAL);
 	assert_false(s2s_db_result(&x.stream, a, c, STR("key")));
 	assert_false(s2s_db_verify(&x.stream, a, c, STR("1"), STR("key")));
 	reach(&x, SECURE, false);

@@ -1,4 +1,4 @@
-/* Between s2s.c, s2s_login.c and s2s_dialback.c. */
+/* Between s2s.c, s2s_header.c, s2s_login.c and s2s_dialback.c. */
 #ifndef STREAM_S2S_PRIVATE_H
 #define STREAM_S2S_PRIVATE_H
 
@@ -38,6 +38,9 @@ void s2s_take_stanzas(struct s2s *s);
 
 /* Our header; from: who we are, to: who the peer is, or empty. */
 void s2s_write_header(struct s2s *s, struct str from, struct str to);
+
+/* The peer's header has come. */
+void s2s_header(struct s2s *s, const struct xml_doc *d);
 
 /* Ends without a word: there is nothing that could be said safely. */
 void s2s_abort(struct s2s *s);

@@ -2,7 +2,10 @@
 
 #include "base/bug.h"
 
+#include <setjmp.h>
 #include <stdarg.h>
+
+#include <cmocka.h>
 
 #define OUT_MAX (4 * 1024 * 1024)
 
@@ -202,7 +205,7 @@ static const struct s2s_ops ops = {
 	.closed = on_closed,
 };
 
-static void begin(struct s2s_side *x)
+static void set_out(struct s2s_side *x)
 {
 	*x = (struct s2s_side){ .domain = "a.example", .host = { .tls = true, .external = true,
 				       .dialback = true, .bidi = true } };
@@ -214,14 +217,14 @@ static void begin(struct s2s_side *x)
 
 void s2s_side_incoming(struct s2s_side *x)
 {
-	begin(x);
+	set_out(x);
 	s2s_init_incoming(&x->stream, &x->loop.wire, &ops, x);
 	s2s_settle(&x->stream, &x->table, &x->turn, &x->log);
 }
 
 void s2s_side_new_outgoing(struct s2s_side *x, bool must_tls)
 {
-	begin(x);
+	set_out(x);
 	s2s_init_outgoing(&x->stream, &x->loop.wire, &ops, x, STR("a.example"), STR("c.example"),
 		must_tls);
 	s2s_settle(&x->stream, &x->table, &x->turn, &x->log);
@@ -274,4 +277,73 @@ void s2s_side_shake(struct s2s_side *x)
 {
 	BUG_ON(!x->stream.handshake);
 	s2s_secured(&x->stream);
+}
+
+/* ---- rows ---- */
+
+void s2s_side_set(struct s2s_side *x, unsigned how)
+{
+	x->host.tls = !(how & NO_TLS);
+	x->host.tls_required = how & MUST_TLS;
+	x->host.dialback = !(how & NO_DIALBACK);
+	x->host.bidi = !(how & NO_BIDI);
+	x->host.external = !(how & NO_EXTERNAL);
+	x->no_cert = how & NO_CERT;
+	x->blocked = how & BLOCKED;
+	x->insecure = how & INSECURE;
+	x->loop.secure = !(how & BROKEN_TLS);
+	x->wrong = how & WRONG;
+	x->busy = how & BUSY;
+	x->late = how & LATE;
+	x->bidi = how & DO_BIDI;
+	x->external = how & DO_EXTERNAL;
+	x->result = how & DO_RESULT;
+	x->verify = how & DO_VERIFY;
+}
+
+void s2s_begin_incoming(struct s2s_side *x, const struct s2s_row *r, bool cut)
+{
+	s2s_side_incoming(x);
+	s2s_side_set(x, r->how & ~(unsigned)(WRONG | BUSY | LATE));
+	if (r->level >= IN_SECURE) {
+		s2s_side_send(x, IN_HEADER IN_STARTTLS, cut);
+		s2s_side_shake(x);
+	}
+	if (r->level != IN_RAW)
+		s2s_side_send(x, IN_HEADER, cut);
+	if (r->level == IN_DIALED)
+		s2s_side_send(x, IN_RESULT, cut);
+	if (r->level == IN_AUTHED)
+		s2s_side_send(x, IN_AUTH IN_HEADER, cut);
+	buf_reset(&x->loop.out);
+	buf_reset(&x->events);
+	s2s_side_set(x, r->how);
+}
+
+static bool fits(const struct s2s_side *x, const struct s2s_row *r)
+{
+	if ((r->wrote && !s2s_side_wrote(x, r->wrote)) || (r->told && !s2s_side_told(x, r->told)))
+		return false;
+	return !r->never || (!s2s_side_wrote(x, r->never) && !s2s_side_told(x, r->never));
+}
+
+static void check_row(const struct s2s_row *r, bool cut,
+	void (*begin)(struct s2s_side *x, const struct s2s_row *r, bool cut))
+{
+	struct s2s_side x;
+
+	begin(&x, r, cut);
+	s2s_side_send(&x, r->in, cut);
+	if (!fits(&x, r))
+		fail_msg("%s\nwrote %.*s\ntold %.*s", r->name, STR_FMT(buf_str(&x.loop.out)),
+			STR_FMT(buf_str(&x.events)));
+	s2s_side_end(&x);
+}
+
+void s2s_check_rows(const struct s2s_row *rows, size_t n,
+	void (*begin)(struct s2s_side *x, const struct s2s_row *r, bool cut))
+{
+	for (size_t i = 0; i < n; i++)
+		for (unsigned cut = 0; cut < 2; cut++)
+			check_row(&rows[i], cut, begin);
 }

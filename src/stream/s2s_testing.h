@@ -52,4 +52,50 @@ void s2s_side_send(struct s2s_side *x, const char *bytes, bool cut);
 /* The TLS handshake that the stream waits for succeeds. */
 void s2s_side_shake(struct s2s_side *x);
 
+/* How the user is set up, as bits: see struct s2s_side. */
+enum {
+	NO_TLS = 1 << 0, MUST_TLS = 1 << 1, NO_DIALBACK = 1 << 2, NO_BIDI = 1 << 3,
+	NO_EXTERNAL = 1 << 4, NO_CERT = 1 << 5, WRONG = 1 << 6, BLOCKED = 1 << 7,
+	INSECURE = 1 << 8, BUSY = 1 << 9, BROKEN_TLS = 1 << 10, LATE = 1 << 11,
+	DO_BIDI = 1 << 12, DO_EXTERNAL = 1 << 13, DO_RESULT = 1 << 14, DO_VERIFY = 1 << 15
+};
+void s2s_side_set(struct s2s_side *x, unsigned how);
+
+/* A case: what comes in, and some of what is to come of it. */
+struct s2s_row {
+	const char *name;
+	unsigned level;     /* where it begins: the test says what it means, */
+	unsigned how;       /* and how the user is set up */
+	const char *in;
+	const char *wrote, *told; /* or NULL */
+	const char *never;        /* neither written nor told, or NULL */
+};
+
+/* Each row with its bytes whole, and one by one. begin() makes the side and brings it there. */
+void s2s_check_rows(const struct s2s_row *rows, size_t n,
+	void (*begin)(struct s2s_side *x, const struct s2s_row *r, bool cut));
+
+/* Levels of incoming rows. */
+enum {
+	IN_RAW,     /* nothing has come */
+	IN_CLEAR,   /* the header has */
+	IN_SECURE,  /* behind TLS */
+	IN_DIALED,  /* dialback behind TLS was right, for c.example to a.example */
+	IN_AUTHED   /* EXTERNAL was, and the header behind it came */
+};
+
+
+/* What incoming rows are made of. */
+#define IN_OPEN_AS(attrs) "<stream:stream xmlns='jabber:server' " DB " " STREAMS " " attrs ">"
+#define IN_HEADER   IN_OPEN_AS("from='c.example' to='a.example' version='1.0'")
+#define IN_OLD      IN_OPEN_AS("from='c.example' to='a.example'")
+#define IN_STARTTLS "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"
+#define IN_AUTH     "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>=</auth>"
+#define IN_RESULT   "<db:result from='c.example' to='a.example'>key</db:result>"
+#define IN_VERIFY   "<db:verify from='c.example' to='a.example' id='42'>key</db:verify>"
+#define IN_MESSAGE  "<message from='x@c.example' to='y@a.example'><body>b</body></message>"
+
+/* WRONG, BUSY and LATE hold from the level on. */
+void s2s_begin_incoming(struct s2s_side *x, const struct s2s_row *r, bool cut);
+
 #endif

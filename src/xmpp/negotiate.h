@@ -1,6 +1,6 @@
 /* The order of stream negotiation (RFC 6120 sections 4.3, 5, 6, 7; between servers XEP-0220 and
- * XEP-0288 too), for both roles, without I/O: which phase a stream is in, which phase may follow, which first-level element the
- * peer may send in it, and what an initiating entity does next.
+ * XEP-0288 too), for both roles, without I/O: which phase a stream is in, which phase may follow,
+ * which first-level element the peer may send in it, and what an initiating entity does next.
  *
  * It sees names, not content: that an IQ in NEGO_BIND is a bind request to the server is for
  * the stream to look at. Stream features with elements of their own (XEP-0198, XEP-0352)
