@@ -3,17 +3,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+void (*bug_last_words)(const char *why);
+
+static _Noreturn void stop(const char *why)
+{
+	if (bug_last_words)
+		bug_last_words(why);
+	abort();
+}
+
 void bug_stop(const char *file, int line, const char *what)
 {
 	fprintf(stderr, "stentor: bug at %s:%d: %s\n", file, line, what);
-	abort();
+	stop(what);
 }
 
 static void *or_stop(void *p)
 {
 	if (!p) {
 		fputs("stentor: out of memory\n", stderr);
-		abort();
+		stop("out of memory");
 	}
 	return p;
 }

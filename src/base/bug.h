@@ -12,6 +12,10 @@
 
 _Noreturn void bug_stop(const char *file, int line, const char *what);
 
+/* Called before the program stops, unless NULL: for a library, whose program may want to say
+ * something. Set once, before threads start. */
+extern void (*bug_last_words)(const char *why);
+
 #define BUG_ON(cond)                                            \
 	do {                                                    \
 		if (__builtin_expect(!!(cond), 0))              \

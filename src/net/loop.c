@@ -96,14 +96,24 @@ static int sleep_ready(struct loop *l, uint64_t wait)
 	return l->helped == helped ? n : get_ready(l, 0);
 }
 
+static uint64_t timeout_at(const struct loop *l, uint64_t now, uint64_t max)
+{
+	uint64_t wait = is_idle(l) ? wheel_wait(&l->wheel, now, max) : 0;
+
+	return wait < MAX_WAIT_MS ? wait : MAX_WAIT_MS;
+}
+
+uint64_t loop_timeout(const struct loop *l, uint64_t max)
+{
+	return timeout_at(l, clock_mono_ms(), max);
+}
+
 /* Waits until something is ready, mail comes or a timer is due. */
 static void wait_ready(struct loop *l, uint64_t max_wait)
 {
 	uint64_t now = clock_mono_ms();
-	uint64_t wait = is_idle(l) ? wheel_wait(&l->wheel, now, max_wait) : 0;
+	uint64_t wait = timeout_at(l, now, max_wait);
 
-	if (wait > MAX_WAIT_MS)
-		wait = MAX_WAIT_MS;
 	l->asleep_until = now + wait;
 	bool sleeps = wait && mailbox_sleep(&l->inbox);
 	l->n_ready = sleeps ? sleep_ready(l, wait) : get_ready(l, 0);

@@ -72,6 +72,9 @@ void loop_run(struct loop *l);
 /* One turn that waits at most max_wait ms; for tests and for programs with their own loop. */
 void loop_turn(struct loop *l, uint64_t max_wait);
 
+/* For who waits for l->epoll by other means: how long the next turn would wait, at most max ms. */
+uint64_t loop_timeout(const struct loop *l, uint64_t max);
+
 /* From a turn of `from`: posts to another loop, and sees to it that it runs. */
 void loop_post(struct loop *from, struct loop *to, struct batch *t);
 

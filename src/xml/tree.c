@@ -246,7 +246,7 @@ struct str xml_unescape(struct str in, bool is_value, struct arena *a)
 	return unescape(in, is_value ? REFERENCES | SPACES : REFERENCES, a);
 }
 
-static struct str text_of(const struct xml_doc *d, const struct xml_node *node, struct arena *a)
+struct str xml_node_text(const struct xml_doc *d, const struct xml_node *node, struct arena *a)
 {
 	struct str raw = str_from(d->bytes + node->start, node->end - node->start);
 
@@ -270,11 +270,11 @@ struct str xml_text(const struct xml_doc *d, const struct xml_node *el, struct a
 	if (!total)
 		return STR("");
 	if (only)
-		return text_of(d, only, a);
+		return xml_node_text(d, only, a);
 	char *out = arena_alloc(a, total);
 	for (uint32_t i = index_of(d, el) + 1; i < el->next; i = d->nodes[i].next) {
 		if (d->nodes[i].kind == XML_TEXT) {
-			struct str part = text_of(d, &d->nodes[i], a);
+			struct str part = xml_node_text(d, &d->nodes[i], a);
 			memcpy(out + n, part.p, part.n);
 			n += part.n;
 		}

@@ -121,6 +121,9 @@ struct str xml_lang(const struct xml_doc *d, const struct xml_node *el, struct a
  * empty. In the bytes where that is possible, else in the arena. */
 struct str xml_text(const struct xml_doc *d, const struct xml_node *el, struct arena *a);
 
+/* The same of a single text. */
+struct str xml_node_text(const struct xml_doc *d, const struct xml_node *node, struct arena *a);
+
 /* The element's bytes, start tag to end tag, as they came. Prefixes declared further out are
  * not repeated in them. */
 static inline struct str xml_raw(const struct xml_doc *d, const struct xml_node *el)
