@@ -51,6 +51,9 @@ static const struct setting {
 	{ "infra-cache-numhosts:", "10000" },
 	{ "cache-max-ttl:", "86400" },
 	{ "cache-max-negative-ttl:", "3600" },
+	/* ms that an answer is waited for at first; it doubles with each attempt. A server that is
+	 * near may still have a long way to go for an answer. */
+	{ "infra-cache-min-rtt:", "300" },
 	{ "do-not-query-localhost:", "no" }, /* a resolver on this machine */
 };
 

@@ -271,6 +271,78 @@ static void test_bound(void **state)
 	free(k);
 }
 
+/* ---- threads ---- */
+
+#define ASKERS    3
+#define QUESTIONS 100
+
+/* A thread with a loop of its own. */
+struct asker {
+	struct dns *dns;
+	struct loop loop;
+	pthread_t thread, self; /* of who started it, of itself */
+	unsigned n, here;
+	atomic_bool ready;
+};
+
+static void home_of_asker(struct dns_query *q, void *receiver)
+{
+	struct asker *a = receiver;
+
+	a->n += q->status == DNS_OK && q->n == 1;
+	a->here += pthread_equal(a->self, pthread_self()) != 0;
+	dns_query_clear(q);
+}
+
+static void *ask_all(void *arg)
+{
+	struct asker *a = arg;
+	struct dns_query *q = xcalloc(QUESTIONS, sizeof *q);
+	uint64_t end = clock_mono_ms() + PATIENCE_MS;
+	char name[16];
+
+	a->self = pthread_self();
+	for (unsigned i = 0; i < QUESTIONS; i++) {
+		snprintf(name, sizeof name, "a%u.net", i % 10);
+		q[i].home = &a->loop.inbox;
+		q[i].done = home_of_asker;
+		dns_ask(a->dns, &q[i], str_c(name), DNS_A);
+	}
+	while (a->here < QUESTIONS && clock_mono_ms() < end)
+		loop_turn(&a->loop, 20);
+	free(q);
+	atomic_store(&a->ready, true);
+	return NULL;
+}
+
+/* Questions of other threads than the resolver's come home to them. */
+static void test_threads(void **state)
+{
+	struct asker a[ASKERS] = { 0 };
+	char name[16];
+
+	begin();
+	for (unsigned i = 0; i < 10; i++) {
+		snprintf(name, sizeof name, "a%u.net", i);
+		zone_address(&zone, name, "192.0.2.1");
+	}
+	zone_start(&zone);
+	struct dns *d = zone_resolver(&zone, &loop, false, false);
+	for (int i = 0; i < ASKERS; i++) {
+		a[i].dns = d;
+		assert_true(loop_init(&a[i].loop, 1 << 20, &a[i]));
+		assert_int_equal(pthread_create(&a[i].thread, NULL, ask_all, &a[i]), 0);
+	}
+	for (int i = 0; i < ASKERS; i++) {
+		UNTIL(&loop, atomic_load(&a[i].ready));
+		pthread_join(a[i].thread, NULL);
+		assert_int_equal(a[i].here, QUESTIONS);
+		assert_int_equal(a[i].n, QUESTIONS);
+		loop_clear(&a[i].loop);
+	}
+	end(&d);
+}
+
 /* ---- DNSSEC ---- */
 
 static void test_validation(void **state)
@@ -373,6 +445,7 @@ int main(void)
 		cmocka_unit_test(test_no_names),
 		cmocka_unit_test(test_hostile_answers),
 		cmocka_unit_test(test_truncated_comes_over_tcp),
+		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_validation),
 		cmocka_unit_test(test_no_validation),
 		cmocka_unit_test(test_mistakes),
