@@ -244,7 +244,8 @@ static void on_stanza(struct comp *stream, const struct xml_doc *d, struct jid f
 	struct shard *s = conn_of(stream)->shard;
 
 	count(s, COUNT_COMPONENTS_IN);
-	foreign_in(s, d, from, to, stream->lang ? str_c(stream->lang) : STR_NULL);
+	foreign_in(s, d, from, to, stream->lang ? str_c(stream->lang) : STR_NULL,
+		(struct receipt){ 0 });
 }
 
 /* ---- connections ---- */

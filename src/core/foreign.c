@@ -27,7 +27,7 @@ static bool is_subscription(const struct stanza *st)
 }
 
 void foreign_in(struct shard *s, const struct xml_doc *d, struct jid from, struct jid to,
-	struct str lang)
+	struct str lang, struct receipt receipt)
 {
 	bool malformed = !jid_is_set(to);
 
@@ -38,6 +38,9 @@ void foreign_in(struct shard *s, const struct xml_doc *d, struct jid from, struc
 		stanza_unref(&st);
 		st = stanza_new_lang(d, jid_bare(from), jid_bare(to), lang);
 	}
+	st->session = receipt.stream;
+	st->number = receipt.number;
+	st->by_peer = receipt.stream;
 	if (malformed)
 		bounce(s, st, ERR_JID_MALFORMED, STR("the 'to' is no address"));
 	else

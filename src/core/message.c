@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "core/client.h"
 #include "core/module.h"
+#include "core/remote.h"
 #include "core/route.h"
 #include "core/sm.h"
 #include "store/search.h"
@@ -32,6 +33,14 @@ static void tell_session(struct shard *s, const struct stanza *st)
 		sm_handled(session->sm, st->number);
 }
 
+static void tell_sender(struct shard *s, const struct stanza *st)
+{
+	if (st->by_peer)
+		peer_handled(s, st);
+	else
+		tell_session(s, st);
+}
+
 struct handled {
 	struct mail mail;
 	struct stanza *stanza;
@@ -41,7 +50,7 @@ static void handled_elsewhere(struct mail *m, void *receiver)
 {
 	struct handled *h = container_of(m, struct handled, mail);
 
-	tell_session(receiver, h->stanza);
+	tell_sender(receiver, h->stanza);
 	stanza_unref(&h->stanza);
 	free(h);
 }
@@ -52,9 +61,10 @@ void message_handled(struct shard *s, const struct stanza *st)
 		st = st->original;
 	if (!st->session || s->dead)
 		return;
-	struct shard *owner = shard_of(s->core, st->from);
+	struct shard *owner = st->by_peer ? remote_owner(s->core, jid_domain(st->from)) :
+					    shard_of(s->core, st->from);
 	if (owner == s) {
-		tell_session(s, st);
+		tell_sender(s, st);
 		return;
 	}
 	struct handled *h = xcalloc(1, sizeof *h);

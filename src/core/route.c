@@ -7,6 +7,7 @@
 #include "core/component.h"
 #include "core/message.h"
 #include "core/presence.h"
+#include "core/remote.h"
 #include "core/room.h"
 
 #include <stdlib.h>
@@ -112,10 +113,12 @@ static bool is_answer(const struct stanza *st)
 	return st->type == IQ_RESULT || st->type == IQ_ERROR;
 }
 
-/* The shard that owns what an address of a host belongs to: a bare JID, or a component. NULL: it
- * is the host itself, which is everywhere. */
+/* The shard that owns what an address belongs to: a bare JID, a component, or (h NULL) a remote
+ * domain. NULL: it is the host itself, which is everywhere, or there are no remote domains. */
 static struct shard *owner_of(struct shard *s, const struct host *h, struct jid to)
 {
+	if (!h)
+		return remotes_exist(s) ? remote_owner(s->core, jid_domain(to)) : NULL;
 	if (h->component)
 		return component_owner(s->core, h);
 	return to.n_local ? shard_of(s->core, to) : NULL;
@@ -124,7 +127,7 @@ static struct shard *owner_of(struct shard *s, const struct host *h, struct jid 
 void route_to(struct shard *s, struct stanza *st, struct jid to)
 {
 	struct host *h = settings_host(s->settings, jid_domain(to));
-	bool ours = !h || !h->component;
+	bool ours = h && !h->component;
 
 	if (s->dead)
 		return;
@@ -132,13 +135,11 @@ void route_to(struct shard *s, struct stanza *st, struct jid to)
 		ask_answered(s, st);
 		return;
 	}
-	if (!h) {
+	struct shard *owner = owner_of(s, h, to);
+	if (!owner && !h)
 		bounce_at(s, st, to, ERR_REMOTE_SERVER_NOT_FOUND,
 			STR("the domain is not served here"));
-		return;
-	}
-	struct shard *owner = owner_of(s, h, to);
-	if (!owner)
+	else if (!owner)
 		deliver_to_host(s, h, st, to);
 	else if (owner == s)
 		route_home(s, st, to);
@@ -150,7 +151,7 @@ struct shard *route_owner(struct shard *s, struct jid to)
 {
 	struct host *h = settings_host(s->settings, jid_domain(to));
 
-	return h ? owner_of(s, h, to) : NULL;
+	return owner_of(s, h, to);
 }
 
 void route_each(struct shard *s, struct stanza *st, const struct jid *to, size_t n)
@@ -271,13 +272,17 @@ void route_home(struct shard *s, struct stanza *st, struct jid to)
 		component_deliver(s, h, st, to);
 		return;
 	}
+	if (!h) {
+		remote_deliver(s, st, to);
+		return;
+	}
 	/* Who is resident is at home here: no need to see where the address is placed. */
-	struct account *a = h && h->home ? NULL : account_get(s, to);
+	struct account *a = h->home ? NULL : account_get(s, to);
 	if (a)
 		deliver_to_account(a, st, to);
 	else if (!to.n_local || !shard_owns(s, to)) /* a component's when it was sent here */
 		route_to(s, st, to);
-	else if (h && h->home)
+	else if (h->home)
 		room_deliver(s, h, st, to);
 	else if (needs_account(st))
 		account_wait(s, to, &waiting_new(st, to)->waiter);

@@ -9,6 +9,7 @@
 #include "core/command.h"
 #include "core/component.h"
 #include "core/module.h"
+#include "core/remote.h"
 #include "core/room.h"
 #include "core/sm.h"
 #include "store/search.h"
@@ -51,6 +52,10 @@ const char *const counter_names[COUNTERS] = {
 	[COUNT_COMPONENTS_IN] = "component_stanzas_in",
 	[COUNT_COMPONENTS_OUT] = "component_stanzas_out",
 	[COUNT_COMPONENTS_WAITING] = "component_bytes_waiting",
+	[COUNT_PEERS] = "peer_streams",
+	[COUNT_PEER_STANZAS_IN] = "peer_stanzas_in",
+	[COUNT_PEER_STANZAS_OUT] = "peer_stanzas_out",
+	[COUNT_PEERS_WAITING] = "peer_bytes_waiting",
 };
 
 /* What core_stop() and core_reload() send to each shard. */
@@ -88,6 +93,7 @@ static void throttle(struct shard *s, bool on)
 	list_each(c, &s->clients, struct client, link)
 		c2s_throttle(&c->stream, on);
 	components_throttle(s, on);
+	peers_throttle(s, on);
 }
 
 static void look_again(struct timer *t)
@@ -149,7 +155,8 @@ static void turn_end(struct loop *l)
 		throttle(s, true);
 		timer_set(&s->loop.wheel, &s->room, s->loop.now, THROTTLE_MS);
 	}
-	if (s->stopping && list_empty(&s->clients) && list_empty(&s->component_conns))
+	if (s->stopping && list_empty(&s->clients) && list_empty(&s->component_conns) &&
+		list_empty(&s->peers))
 		loop_stop(l);
 }
 
@@ -172,6 +179,8 @@ static struct shard *shard_new(struct core *c, unsigned index, struct settings *
 	commands_init(s);
 	list_init(&s->clients);
 	components_init(s);
+	peers_init(s);
+	remotes_init(s);
 	buf_init(&s->scratch, SCRATCH_MAX);
 	s->out = xcalloc(SHARDS_MAX, sizeof *s->out);
 	if (!loop_init(&s->loop, MAILBOX_MAX, s)) {
@@ -214,6 +223,7 @@ static void shard_free(struct shard *s)
 	while (!list_empty(&s->clients))
 		client_drop(list_first(&s->clients, struct client, link));
 	components_free(s);
+	peers_free(s);
 	accounts_free(s);
 	map_clear(&s->accounts);
 	rooms_free(s);
@@ -333,6 +343,7 @@ static void run_stop(struct mail *m, void *receiver)
 		client_close(c, STREAM_SYSTEM_SHUTDOWN, "the server stops");
 	}
 	components_stop(s);
+	peers_stop(s);
 	timer_set(&s->loop.wheel, &s->stop, s->loop.now, STOP_MS);
 }
 
@@ -355,6 +366,7 @@ static void run_reload(struct mail *m, void *receiver)
 			client_close(c, STREAM_HOST_GONE, "the domain is no longer served here");
 	}
 	components_reload(s);
+	peers_reload(s);
 	settings_unref(&old);
 	free(o);
 }

@@ -53,6 +53,10 @@ enum counter_id {
 	COUNT_COMPONENTS_IN, /* stanzas from components */
 	COUNT_COMPONENTS_OUT, /* stanzas to components */
 	COUNT_COMPONENTS_WAITING, /* bytes that wait for components; goes down too */
+	COUNT_PEERS,         /* streams with other servers now; goes down too */
+	COUNT_PEER_STANZAS_IN, /* stanzas from other servers */
+	COUNT_PEER_STANZAS_OUT, /* stanzas to other servers */
+	COUNT_PEERS_WAITING, /* bytes that wait for other servers; goes down too */
 	COUNTERS
 };
 
@@ -62,6 +66,7 @@ struct shard;
 struct module;
 struct module_lists;
 struct search;
+struct dns;
 
 struct core {
 	struct shard **shards;
@@ -71,6 +76,7 @@ struct core {
 	struct ledger *ledger;
 	struct search *search;           /* in the archives (XEP-0431), or NULL */
 	struct jobs *jobs;
+	struct dns *dns;                 /* NULL: there are no remote domains */
 	struct quota *quota;             /* of half-open connections; NULL: no bound */
 	struct module_lists *modules;    /* see module_each() */
 	uint8_t secret[32];              /* of the installation: keys of users that do not exist */
@@ -89,6 +95,9 @@ struct shard {
 	struct list clients;             /* struct client */
 	struct list component_conns;     /* struct component_conn (core/component.h) */
 	struct map components;           /* those that it owns and has had to do with, by name */
+	struct list peers;               /* struct peer (core/peer.h) */
+	struct map remotes;              /* domains that it owns, by name (core/remote.h) */
+	uint64_t peer_numbers;           /* of their streams */
 	uint64_t component_numbers;      /* of their connections */
 	struct xml_table table;          /* of the stanza that is being read */
 	struct xml_table scratch_table;  /* of stanzas that the server makes */

@@ -169,6 +169,7 @@ struct stanza *stanza_new_lang(const struct xml_doc *d, struct jid from, struct 
 		shift(nodes, d->n_nodes, attrs, d->n_attrs, start);
 	atomic_init(&s->refs, 1);
 	s->archive_id = s->session = s->place = 0;
+	s->by_peer = false;
 	s->kept_by_sender = false;
 	s->original = NULL;
 	s->kind = (uint8_t)kind;

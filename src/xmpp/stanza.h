@@ -38,6 +38,7 @@ struct stanza {
 	uint64_t archive_id;   /* XEP-0359: microseconds << 8 | shard; 0: none */
 	uint64_t session;      /* number of the session that waits until it is kept, or 0 */
 	uint32_t number;       /* of the stanza in that session (XEP-0198) */
+	bool by_peer;          /* `session` is a stream of a remote server */
 	bool kept_by_sender;   /* it belongs to the sender's archive */
 	uint64_t place;        /* where it waits in the ledger; 0: it does not */
 	struct stanza *original; /* a room passes it on for this one (counted), which is handled when

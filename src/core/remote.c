@@ -1,0 +1,688 @@
+#include "core/remote.h"
+
+#include "base/bug.h"
+#include "base/digest.h"
+#include "base/hash.h"
+#include "core/foreign.h"
+#include "core/peer_sm.h"
+#include "core/route.h"
+
+#include <stdlib.h>
+
+/* How long something without use stays, so that the next stanza finds it. */
+#define LINGER_MS 1000
+
+static void queue_is_late(struct timer *t);
+static void look_whether_needed(struct timer *t);
+
+static struct str key_of(const struct map_node *n)
+{
+	return container_of(n, struct remote, node)->domain;
+}
+
+void remotes_init(struct shard *s)
+{
+	map_init(&s->remotes, key_of);
+}
+
+bool remotes_exist(const struct shard *s)
+{
+	return s->settings->federation && s->core->dns;
+}
+
+struct shard *remote_owner(const struct core *c, struct str domain)
+{
+	return c->shards[c->place[hash_fixed(domain) % VIRTUAL_SHARDS]];
+}
+
+/* ---- domains and pairs ---- */
+
+struct remote *remote_find(struct shard *s, struct str domain)
+{
+	struct map_node *n = map_get(&s->remotes, domain);
+
+	return n ? container_of(n, struct remote, node) : NULL;
+}
+
+struct remote *remote_find_or_make(struct shard *s, struct str domain)
+{
+	struct remote *r = remote_find(s, domain);
+
+	if (r)
+		return r;
+	r = xcalloc(1, sizeof *r + domain.n);
+	memcpy(r + 1, domain.p, domain.n);
+	r->domain = str_from((char *)(r + 1), domain.n);
+	r->shard = s;
+	list_init(&r->pairs);
+	list_init(&r->peers);
+	timer_init(&r->timer, look_whether_needed);
+	map_put(&s->remotes, &r->node);
+	return r;
+}
+
+struct pair *pair_find(struct remote *r, struct str local)
+{
+	list_each(p, &r->pairs, struct pair, link)
+		if (str_eq(p->local, local))
+			return p;
+	return NULL;
+}
+
+struct pair *pair_find_or_make(struct remote *r, struct str local)
+{
+	struct pair *p = pair_find(r, local);
+
+	if (p)
+		return p;
+	p = xcalloc(1, sizeof *p + local.n);
+	memcpy(p + 1, local.p, local.n);
+	p->local = str_from((char *)(p + 1), local.n);
+	p->remote = r;
+	backlog_init(&p->queue, r->shard, COUNT_PEERS_WAITING);
+	list_init(&p->verifies);
+	timer_init(&p->timer, queue_is_late);
+	list_add(&r->pairs, &p->link);
+	return p;
+}
+
+static void pair_free(struct pair *p)
+{
+	attempt_end(p);
+	backlog_clear(&p->queue);
+	timer_stop(&p->remote->shard->loop.wheel, &p->timer);
+	list_del(&p->link);
+	free(p);
+}
+
+static bool is_needed(const struct pair *p)
+{
+	return p->state != PAIR_IDLE || !backlog_is_empty(&p->queue) || p->n_verifies;
+}
+
+/* A failure is remembered for twice as long as nothing was tried, so that the next one in a row
+ * counts. */
+static bool is_remembered(const struct pair *p)
+{
+	return p->failures && p->rests_until + REMOTE_REST_MAX_MS > p->remote->shard->loop.now;
+}
+
+static void look_again(struct remote *r, uint64_t after_ms)
+{
+	timer_set(&r->shard->loop.wheel, &r->timer, r->shard->loop.now, after_ms);
+}
+
+static void remote_free(struct remote *r)
+{
+	BUG_ON(!list_empty(&r->peers));
+	list_each_safe(p, &r->pairs, struct pair, link)
+		pair_free(p);
+	timer_stop(&r->shard->loop.wheel, &r->timer);
+	map_del(&r->shard->remotes, &r->node);
+	free(r);
+}
+
+/* Forgets what is not needed, from the loop itself, where nobody on the stack has it in hand. */
+static void look_whether_needed(struct timer *t)
+{
+	struct remote *r = container_of(t, struct remote, timer);
+	bool rests = false;
+
+	list_each_safe(p, &r->pairs, struct pair, link) {
+		if (is_needed(p))
+			continue;
+		if (is_remembered(p))
+			rests = true;
+		else
+			pair_free(p);
+	}
+	if (rests)
+		look_again(r, REMOTE_REST_MAX_MS);
+	else if (list_empty(&r->pairs) && list_empty(&r->peers))
+		remote_free(r);
+}
+
+static void pair_is_idle(struct pair *p)
+{
+	p->state = PAIR_IDLE;
+	p->via = NULL;
+	look_again(p->remote, LINGER_MS);
+}
+
+/* ---- out ---- */
+
+static bool is_resting(const struct pair *p)
+{
+	return p->state == PAIR_IDLE && p->rests_until > p->remote->shard->loop.now;
+}
+
+/* Those who use a stream that takes nothing any more look for another. */
+static void leave_stream(struct peer *p)
+{
+	list_each(pair, &p->remote->pairs, struct pair, link)
+		if (pair->via == p)
+			pair_is_idle(pair);
+}
+
+/* False: the stream has no room for it, and is lost (net/conn.h, CONN_SLOW); nothing was written. */
+static bool write_to(struct peer *p, struct stanza *st, struct jid to)
+{
+	struct buf *out = s2s_out(&p->stream);
+
+	foreign_write(p->shard, out, st, to);
+	if (!buf_ok(out)) {
+		leave_stream(p);
+		return false;
+	}
+	count(p->shard, COUNT_PEER_STANZAS_OUT);
+	peer_used(p);
+	peer_sm_sent(p, st, to);
+	return true;
+}
+
+static void set_timer(struct pair *p)
+{
+	const struct waiting *first = backlog_first(&p->queue);
+	struct loop *l = &p->remote->shard->loop;
+
+	if (!first) {
+		timer_stop(&l->wheel, &p->timer);
+		return;
+	}
+	uint64_t late = first->since + p->remote->shard->settings->peer_queue_ms;
+	timer_set(&l->wheel, &p->timer, l->now, late > l->now ? late - l->now : 1);
+}
+
+static void queue_is_late(struct timer *t)
+{
+	struct pair *p = container_of(t, struct pair, timer);
+	uint64_t now = p->remote->shard->loop.now;
+	uint32_t patience = p->remote->shard->settings->peer_queue_ms;
+
+	backlog_refuse(&p->queue, now >= patience ? now - patience + 1 : 0,
+		ERR_REMOTE_SERVER_TIMEOUT, STR("the remote server does not answer in time"));
+	set_timer(p);
+}
+
+static void flush(struct pair *p)
+{
+	while (p->state == PAIR_OPEN && !backlog_is_empty(&p->queue)) {
+		struct waiting *w = backlog_first(&p->queue);
+		if (!write_to(p->via, w->stanza, w->to))
+			break;
+		backlog_drop(&p->queue, w);
+	}
+	set_timer(p);
+}
+
+static size_t waiting_bytes(const struct remote *r)
+{
+	size_t sum = 0;
+
+	list_each(p, &r->pairs, struct pair, link)
+		sum += p->queue.bytes;
+	return sum;
+}
+
+/* What waits is written at once when the stream is there: it has to have room for it. */
+static size_t room_to_wait(const struct settings *s)
+{
+	return s->peer_queue_max < s->max_out / 2 ? s->peer_queue_max : s->max_out / 2;
+}
+
+static void connect_pair(struct pair *p);
+
+static void send_or_queue(struct pair *p, struct stanza *st, struct jid to)
+{
+	struct shard *s = p->remote->shard;
+
+	if (p->state == PAIR_OPEN && backlog_is_empty(&p->queue) && write_to(p->via, st, to))
+		return;
+	if (is_resting(p)) {
+		bounce_at(s, st, to, p->failure.error, p->failure.words);
+		return;
+	}
+	if (waiting_bytes(p->remote) + backlog_weight(st) > room_to_wait(s->settings)) {
+		bounce_at(s, st, to, ERR_RESOURCE_CONSTRAINT,
+			STR("too much waits for the remote server"));
+		return;
+	}
+	backlog_add(&p->queue, st, to);
+	if (!timer_is_set(&p->timer))
+		set_timer(p);
+	connect_pair(p);
+}
+
+void remote_deliver(struct shard *s, struct stanza *st, struct jid to)
+{
+	struct str domain = jid_domain(to);
+	const struct host *h = settings_host(s->settings, jid_domain(st->from));
+
+	if (!remotes_exist(s) || (h && !h->federation)) {
+		bounce_at(s, st, to, ERR_REMOTE_SERVER_NOT_FOUND,
+			STR("the domain is not served here"));
+		return;
+	}
+	if (remote_owner(s->core, domain) != s) { /* it was served here when it was sent */
+		route_to(s, st, to);
+		return;
+	}
+	if (!h) /* nobody is relayed */
+		return;
+	if (!settings_federates(s->settings, h, domain)) {
+		bounce_at(s, st, to, ERR_NOT_ALLOWED, STR("this server does not talk to that domain"));
+		return;
+	}
+	send_or_queue(pair_find_or_make(remote_find_or_make(s, domain), h->domain), st, to);
+}
+
+/* ---- authorisation ---- */
+
+static bool is_usable(const struct peer *p)
+{
+	return p->outgoing && p->ready && !s2s_is_closed(&p->stream);
+}
+
+/* False: not now. */
+static bool ask_by_dialback(struct pair *pair, struct peer *p)
+{
+	struct buf key;
+
+	if (!(p->offered & (S2S_HAS_DIALBACK | S2S_IS_OLD)) || !p->stream.peer_id)
+		return false;
+	buf_init(&key, 0);
+	proof_key(p->shard->core, pair->remote->domain, pair->local, str_c(p->stream.peer_id), &key);
+	bool asked = s2s_db_result(&p->stream, pair->local, pair->remote->domain, buf_str(&key));
+	buf_clear(&key);
+	return asked;
+}
+
+void pair_ask(struct pair *pair, struct peer *p)
+{
+	bool own = str_eq(str_c(p->stream.local), pair->local);
+
+	pair->state = PAIR_ASKING;
+	pair->via = p;
+	if (own && !p->open && p->offered & S2S_HAS_BIDI && p->shard->settings->bidi)
+		s2s_ask_bidi(&p->stream);
+	if (own && !p->open && p->offered & S2S_HAS_EXTERNAL)
+		s2s_external(&p->stream);
+	else if (!ask_by_dialback(pair, p))
+		pair_refused(pair, p, (struct failure){ ERR_REMOTE_SERVER_NOT_FOUND,
+			STR("the remote server offers no way to prove who we are") });
+}
+
+/* A stream of the domain's that another pair may be added to (XEP-0220 section 2.6): one that was
+ * made for it and only asked questions, or with dialback, where we use that. */
+static struct peer *find_shared(struct pair *pair)
+{
+	const struct remote *r = pair->remote;
+	bool dialback = settings_peer(r->shard->settings, r->domain)->security != PEERS_BY_CERTIFICATE;
+
+	list_each(p, &r->peers, struct peer, sibling) {
+		if (!is_usable(p) || s2s_is_authorised(&p->stream, r->domain, pair->local))
+			continue;
+		if (!p->open && str_eq(str_c(p->stream.local), pair->local))
+			return p;
+		if (p->open && dialback && p->offered & S2S_HAS_DB_ERRORS)
+			return p;
+	}
+	return NULL;
+}
+
+static void start_attempt(struct pair *p)
+{
+	if (p->state != PAIR_OPEN) {
+		p->state = PAIR_CONNECTING;
+		p->via = NULL;
+	}
+	if (!p->attempt)
+		attempt_start(p);
+}
+
+/* Sees to it that there is a stream, or will be. */
+static void connect_pair(struct pair *p)
+{
+	if (p->state != PAIR_IDLE || p->remote->shard->stopping)
+		return;
+	struct peer *shared = find_shared(p);
+	if (shared)
+		pair_ask(p, shared);
+	else
+		start_attempt(p);
+}
+
+void pair_open(struct pair *pair, struct peer *p)
+{
+	if (pair->state == PAIR_OPEN) /* the order of stanzas: what is used stays in use */
+		return;
+	if (!pair->n_verifies) /* they need a stream of ours */
+		attempt_end(pair);
+	pair->state = PAIR_OPEN;
+	pair->via = p;
+	pair->failures = 0;
+	pair->rests_until = 0;
+	log_info(&p->shard->log, "peer_open", F_STR("local", pair->local),
+		F_STR("remote", pair->remote->domain), F_C("way", p->outgoing ? "out" : "in"),
+		F_C("proof", proof_name(p->proof)));
+	flush(pair);
+}
+
+void pair_refused(struct pair *pair, struct peer *p, struct failure why)
+{
+	if (pair->via != p || pair->state != PAIR_ASKING)
+		return;
+	if (!str_eq(str_c(p->stream.local), pair->local)) { /* not on this stream, but on its own */
+		start_attempt(pair);
+		return;
+	}
+	p->failure = why;
+	s2s_end(&p->stream);
+}
+
+/* ---- failures ---- */
+
+static uint64_t rest_of(const struct pair *p)
+{
+	uint64_t rest = REMOTE_REST_MS;
+	uint8_t chance;
+
+	for (unsigned i = 1; i < p->failures && rest < REMOTE_REST_MAX_MS; i++)
+		rest *= 2;
+	if (rest > REMOTE_REST_MAX_MS)
+		rest = REMOTE_REST_MAX_MS;
+	random_bytes(&chance, sizeof chance);
+	return rest / 2 + rest * chance / UINT8_MAX;
+}
+
+static void answer_verify(struct pair *p, struct verify *v, enum s2s_outcome o,
+	enum stanza_error e);
+
+static void fail_verifies(struct pair *pair, const struct peer *over, enum stanza_error e)
+{
+	list_each_safe(v, &pair->verifies, struct verify, link)
+		if (v->over == over)
+			answer_verify(pair, v, S2S_FAILED, e);
+}
+
+void pair_failed(struct pair *p, struct failure why)
+{
+	struct shard *s = p->remote->shard;
+
+	attempt_end(p);
+	fail_verifies(p, NULL, why.error);
+	if (p->state == PAIR_OPEN) /* over a stream that came in */
+		return;
+	p->failures++;
+	p->failure = why;
+	p->rests_until = s->loop.now + rest_of(p);
+	pair_is_idle(p);
+	log_warn(&s->log, "peer_failed", F_STR("local", p->local), F_STR("remote", p->remote->domain),
+		F_STR("condition", stanza_error_name(why.error)), F_STR("why", why.words),
+		F_INT("rests_ms", p->rests_until - s->loop.now));
+	backlog_refuse(&p->queue, UINT64_MAX, why.error, why.words);
+	set_timer(p);
+}
+
+/* ---- streams ---- */
+
+bool remote_join(struct remote *r, struct peer *p)
+{
+	if (!p->outgoing && r->n_incoming >= r->shard->settings->peer_streams_max)
+		return false;
+	p->remote = r;
+	p->number = ++r->shard->peer_numbers;
+	list_add(&r->peers, &p->sibling);
+	r->n_incoming += !p->outgoing;
+	return true;
+}
+
+static void send_verify(struct pair *pair, struct verify *v, struct peer *p)
+{
+	if (s2s_db_verify(&p->stream, v->local, v->remote, v->id, v->key))
+		v->over = p;
+	else
+		answer_verify(pair, v, S2S_FAILED, ERR_RESOURCE_CONSTRAINT);
+}
+
+static void send_verifies(struct pair *pair, struct peer *p)
+{
+	list_each_safe(v, &pair->verifies, struct verify, link)
+		if (!v->over)
+			send_verify(pair, v, p);
+}
+
+void remote_peer_ready(struct peer *p)
+{
+	struct pair *pair = p->pair;
+
+	p->pair = NULL;
+	if (!pair) {
+		s2s_end(&p->stream);
+		return;
+	}
+	attempt_end(pair);
+	if (pair->state == PAIR_CONNECTING)
+		pair_is_idle(pair);
+	list_each(each, &p->remote->pairs, struct pair, link)
+		send_verifies(each, p);
+	if (pair->state == PAIR_IDLE && !backlog_is_empty(&pair->queue) &&
+		!s2s_is_closed(&p->stream))
+		pair_ask(pair, p);
+}
+
+/* What the peer's stream had taken on goes over another, or is refused. */
+static void pair_lost_stream(struct pair *pair, struct peer *p)
+{
+	bool asked = pair->state == PAIR_ASKING;
+
+	if (pair->via != p)
+		return;
+	pair_is_idle(pair);
+	if (asked)
+		pair_failed(pair, p->failure);
+	else if (!backlog_is_empty(&pair->queue))
+		connect_pair(pair);
+}
+
+void remote_peer_closed(struct peer *p)
+{
+	struct remote *r = p->remote;
+	struct pair *made_for = p->pair;
+
+	p->pair = NULL;
+	p->remote = NULL;
+	list_del(&p->sibling);
+	r->n_incoming -= !p->outgoing;
+	list_each(pair, &r->pairs, struct pair, link) {
+		fail_verifies(pair, p, ERR_REMOTE_SERVER_TIMEOUT);
+		pair_lost_stream(pair, p);
+	}
+	if (made_for)
+		attempt_go_on(made_for, p->failure);
+	look_again(r, LINGER_MS);
+}
+
+/* ---- dialback's questions ---- */
+
+static void come_home(struct mail *m, void *receiver)
+{
+	struct verify *v = container_of(m, struct verify, mail);
+
+	v->done(v, receiver);
+}
+
+/* Takes it to who asked. */
+static void answer_home(struct shard *s, struct verify *v, enum s2s_outcome o, enum stanza_error e)
+{
+	v->outcome = o;
+	v->error = e;
+	if (v->home == s) {
+		v->done(v, s);
+		return;
+	}
+	v->mail = (struct mail){ .run = come_home, .bytes = sizeof *v };
+	shard_post(s, v->home, &v->mail);
+}
+
+static void answer_verify(struct pair *p, struct verify *v, enum s2s_outcome o, enum stanza_error e)
+{
+	list_del(&v->link);
+	p->n_verifies--;
+	answer_home(p->remote->shard, v, o, e);
+	look_again(p->remote, LINGER_MS);
+}
+
+static struct peer *find_usable(struct remote *r)
+{
+	list_each(p, &r->peers, struct peer, sibling)
+		if (is_usable(p))
+			return p;
+	return NULL;
+}
+
+static void verify_on_owner(struct shard *s, struct verify *v)
+{
+	struct pair *p = pair_find_or_make(remote_find_or_make(s, v->remote), v->local);
+
+	if (p->n_verifies >= REMOTE_VERIFIES_MAX) {
+		answer_home(s, v, S2S_FAILED, ERR_RESOURCE_CONSTRAINT);
+		return;
+	}
+	if (is_resting(p)) {
+		answer_home(s, v, S2S_FAILED, p->failure.error);
+		return;
+	}
+	list_add(&p->verifies, &v->link);
+	p->n_verifies++;
+	struct peer *usable = find_usable(p->remote);
+	if (usable)
+		send_verify(p, v, usable);
+	else if (!s->stopping)
+		start_attempt(p);
+}
+
+static void verify_arrived(struct mail *m, void *receiver)
+{
+	verify_on_owner(receiver, container_of(m, struct verify, mail));
+}
+
+void remote_verify(struct shard *s, struct verify *v)
+{
+	struct shard *owner = remote_owner(s->core, v->remote);
+
+	v->home = s;
+	if (owner == s) {
+		verify_on_owner(s, v);
+		return;
+	}
+	v->mail = (struct mail){ .run = verify_arrived, .bytes = sizeof *v };
+	shard_post(s, owner, &v->mail);
+}
+
+void remote_verified(struct peer *p, const struct s2s_db *db)
+{
+	struct pair *pair = p->remote ? pair_find(p->remote, db->to) : NULL;
+
+	if (!pair)
+		return;
+	list_each_safe(v, &pair->verifies, struct verify, link) {
+		if (v->over != p || !str_eq(v->id, db->id))
+			continue;
+		answer_verify(pair, v, db->outcome, db->error);
+		return;
+	}
+}
+
+/* ---- all of a shard ---- */
+
+void remotes_reload(struct shard *s)
+{
+	struct map_node *n = NULL;
+
+	while ((n = map_next(&s->remotes, n))) {
+		struct remote *r = container_of(n, struct remote, node);
+		list_each(p, &r->pairs, struct pair, link) {
+			p->failures = 0; /* what was wrong may be right now */
+			p->rests_until = 0;
+			set_timer(p);
+		}
+		look_again(r, LINGER_MS);
+	}
+}
+
+void remotes_stop(struct shard *s)
+{
+	struct map_node *n = NULL;
+
+	while ((n = map_next(&s->remotes, n)))
+		list_each(p, &container_of(n, struct remote, node)->pairs, struct pair, link) {
+			attempt_end(p);
+			backlog_clear(&p->queue);
+		}
+}
+
+static void forget_verifies(struct remote *r)
+{
+	list_each(p, &r->pairs, struct pair, link)
+		list_each_safe(v, &p->verifies, struct verify, link) {
+			list_del(&v->link);
+			v->done(v, NULL);
+		}
+}
+
+void remotes_free(struct shard *s)
+{
+	struct map_node *n;
+
+	while ((n = map_next(&s->remotes, NULL))) {
+		struct remote *r = container_of(n, struct remote, node);
+		forget_verifies(r);
+		remote_free(r);
+	}
+	map_clear(&s->remotes);
+}
+
+static const char *const state_names[] = {
+	[PAIR_IDLE] = "idle", [PAIR_CONNECTING] = "connecting", [PAIR_ASKING] = "asking",
+	[PAIR_OPEN] = "open",
+};
+
+static void list_pair(const struct pair *p, struct buf *out)
+{
+	uint64_t now = p->remote->shard->loop.now;
+	bool rests = is_resting(p);
+
+	buf_printf(out, "pair\t%.*s\t%.*s\t%s\t%zu\t%llu\t%.*s\t%.*s\n", STR_FMT(p->local),
+		STR_FMT(p->remote->domain), rests ? "resting" : state_names[p->state],
+		p->queue.bytes, rests ? (unsigned long long)(p->rests_until - now) / 1000 : 0ull,
+		STR_FMT(p->failures ? stanza_error_name(p->failure.error) : STR("")),
+		STR_FMT(p->failures ? p->failure.words : STR("")));
+}
+
+static void list_stream(struct peer *p, struct buf *out)
+{
+	struct arena a;
+
+	arena_init(&a, 256);
+	buf_printf(out, "stream\t%.*s\t%.*s\t%s\t%s\t%.*s\t%.*s\t%s\n",
+		STR_FMT(p->stream.local ? str_c(p->stream.local) : STR("")),
+		STR_FMT(p->stream.remote ? str_c(p->stream.remote) : STR("")),
+		p->outgoing ? "out" : "in", proof_name(p->proof),
+		STR_FMT(p->stream.wire->ops->peer(p->stream.wire, &a)),
+		STR_FMT(p->kind->describe(p, &a)), p->bidi ? "bidi" : "");
+	arena_clear(&a);
+}
+
+/* Lines "pair\tLOCAL\tREMOTE\tSTATE\tBYTES\tSECONDS\tCONDITION\tWORDS": what waits, how long nothing is
+ * tried, and why. And "stream\tLOCAL\tREMOTE\tin or out\tPROOF\tADDRESS\tTLS\tbidi or nothing". */
+void remotes_list(struct shard *s, struct buf *out)
+{
+	struct map_node *n = NULL;
+
+	while ((n = map_next(&s->remotes, n)))
+		list_each(p, &container_of(n, struct remote, node)->pairs, struct pair, link)
+			list_pair(p, out);
+	list_each(p, &s->peers, struct peer, link)
+		list_stream(p, out);
+}
