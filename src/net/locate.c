@@ -24,6 +24,7 @@ struct host {
 struct target {
 	struct srv srv;
 	bool direct;
+	bool secure; /* what led here, and then its addresses as well */
 	const struct host *host;
 	struct question tlsa;
 	bool asked_tlsa;
@@ -43,7 +44,7 @@ struct locate_work {
 	size_t n_hosts;
 	struct target *targets;
 	size_t n_targets;
-	bool secure;                   /* all that was built on */
+	bool secure;                   /* all that is known */
 	bool some_failed, some_bogus;
 	uint32_t ttl;
 };
@@ -179,7 +180,7 @@ static void add_tlsa(struct location *l, const struct dns_query *q, struct endpo
  * section 3.4): somebody might keep them from us. */
 static void add_target(struct location *l, struct locate_work *w, const struct target *t)
 {
-	struct endpoint e = { .port = t->srv.port, .direct = t->direct };
+	struct endpoint e = { .port = t->srv.port, .direct = t->direct, .secure = t->secure };
 	const struct dns_query *q = &t->tlsa.q;
 
 	if (t->asked_tlsa) {
@@ -227,18 +228,19 @@ static void ask_tlsa(struct locate_op *op, struct target *t)
 static void got_addresses(struct locate_op *op, void *receiver)
 {
 	struct locate_work *w = op->work;
-	bool srv_secure = w->secure;
 
 	w->next = got_tlsa;
+	w->secure = true;
 	for (size_t i = 0; i < w->n_hosts; i++) {
 		take(w, &w->hosts[i].v6.q);
 		take(w, &w->hosts[i].v4.q);
-		w->secure &= host_is_secure(&w->hosts[i]);
 	}
 	for (size_t i = 0; i < w->n_targets; i++) {
-		const struct host *h = w->targets[i].host;
-		if (srv_secure && host_has_any(h) && host_is_secure(h))
-			ask_tlsa(op, &w->targets[i]);
+		struct target *t = &w->targets[i];
+		t->secure &= host_is_secure(t->host);
+		w->secure &= t->secure;
+		if (t->secure && host_has_any(t->host))
+			ask_tlsa(op, t);
 	}
 	if (!w->pending)
 		got_tlsa(op, receiver);
@@ -272,19 +274,20 @@ static void ask_addresses(struct locate_op *op)
 /* ---- targets ---- */
 
 /* The domain itself, or the host of a route. */
-static void one_target(struct locate_work *w, uint16_t port, bool direct)
+static void one_target(struct locate_work *w, uint16_t port, bool direct, bool secure)
 {
 	w->targets = xcalloc(1, sizeof w->targets[0]);
 	w->n_targets = 1;
 	memcpy(w->targets[0].srv.target, w->domain, sizeof w->domain);
 	w->targets[0].srv.port = port;
 	w->targets[0].direct = direct;
+	w->targets[0].secure = secure;
 }
 
 /* What SRV offers. */
 struct offer {
 	struct srv srv;
-	bool direct;
+	bool direct, secure;
 };
 
 /* The offers of one service. Left out: the root, which says that there is no service, and ports
@@ -295,6 +298,7 @@ static size_t read_offers(const struct dns_query *q, bool direct, struct offer *
 
 	for (size_t i = 0; i < q->n; i++) {
 		out[n].direct = direct;
+		out[n].secure = q->secure;
 		if (rdata_srv(q->records[i], &out[n].srv) && out[n].srv.target[0] &&
 		    out[n].srv.port)
 			n++;
@@ -355,6 +359,7 @@ static void take_offers(struct locate_work *w, struct offer *all, size_t n)
 		struct target *t = &w->targets[w->n_targets++];
 		t->srv = all[i].srv;
 		t->direct = all[i].direct;
+		t->secure = all[i].secure;
 		all[i] = all[--n];
 	}
 }
@@ -387,7 +392,7 @@ static void got_srv(struct locate_op *op, void *receiver)
 	if (n)
 		take_offers(w, all, n);
 	else if (may_fall_back(w))
-		one_target(w, LOCATE_PORT, false);
+		one_target(w, LOCATE_PORT, false, w->secure);
 	free(all);
 	if (w->n_targets)
 		ask_addresses(op);
@@ -551,6 +556,6 @@ void locate_route(struct dns *d, struct locate_op *op, struct str route, bool di
 		finish_later(op);
 		return;
 	}
-	one_target(w, port, direct);
+	one_target(w, port, direct, false);
 	ask_addresses(op);
 }

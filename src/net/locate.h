@@ -29,6 +29,8 @@ struct endpoint {
 	socklen_t addr_len;
 	uint16_t port;
 	bool direct;                   /* TLS from the first byte (XEP-0368) */
+	bool secure;                   /* what led here was validated: a certificate may be for the
+					* target, too (RFC 7673 section 4.1) */
 	struct str target;             /* the host (A-labels) that SRV or the route named, else the
 					* domain; followed by a NUL */
 	const struct tls_tlsa *tlsa;   /* of the target and port */
@@ -44,7 +46,7 @@ enum locate_status {
 
 struct location {
 	enum locate_status status;
-	bool secure;   /* SRV records (or that there are none) and addresses were validated */
+	bool secure;   /* SRV records (or that there are none) and addresses were all validated */
 	uint32_t ttl;  /* seconds that this may be used, or is so; 0 for LOCATE_FAILED */
 	struct endpoint *endpoints; /* in the order to try them */
 	size_t n;

@@ -363,8 +363,11 @@ static void test_dane(void **state)
 	zone_tlsa("_5269._tcp.host.a.example");
 	zone_raw(&zone, "_5269._tcp.host.a.example", DNS_TLSA, STR("\3\1\1"));
 	zone_domain("b.example", "host.b.example");
+	/* One target that is not secure, */
 	zone_domain("c.example", "host.c.net");
 	zone_tlsa("_5269._tcp.host.c.net");
+	/* and another target that is */
+	zone_srv(&zone, "_xmpp-server._tcp.c.example", 2, 0, 5269, "host.a.example");
 	zone_domain("d.net", "host.d.example");
 	zone_tlsa("_5269._tcp.host.d.example");
 	zone_address(&zone, "e.example", "192.0.2.1");
@@ -386,9 +389,12 @@ static void test_dane(void **state)
 	assert_int_equal(found->endpoints[0].n_tlsa, 0);
 	/* Section 3.2: its addresses are not secure. */
 	look("c.example");
-	FOUND("192.0.2.1:5269 host.c.net");
+	FOUND("192.0.2.1:5269 host.c.net", "192.0.2.1:5269 host.a.example");
 	assert_false(found->secure);
+	assert_false(found->endpoints[0].secure);
 	assert_int_equal(found->endpoints[0].n_tlsa, 0);
+	assert_true(found->endpoints[1].secure);
+	assert_int_equal(found->endpoints[1].n_tlsa, 1);
 	/* Section 3.1: the way there is not. */
 	look("d.net");
 	FOUND("192.0.2.1:5269 host.d.example");
@@ -421,6 +427,10 @@ static void test_downgrades(void **state)
 	/* Another target will do. */
 	zone_domain("more.example", "host.more.example");
 	zone_srv(&zone, "_xmpp-server._tcp.more.example", 0, 0, 5269, "host.less.example");
+	/* So will the other service, by the same rules. */
+	zone_domain("half.example", "host.half.example");
+	zone_tlsa("_5269._tcp.host.half.example");
+	zone_manner(&zone, "_xmpps-server._tcp.half.example", M_REFUSES);
 	serve(true, false);
 	look("srv.example");
 	found_nothing(LOCATE_BOGUS);
@@ -435,6 +445,10 @@ static void test_downgrades(void **state)
 	found_nothing(LOCATE_FAILED);
 	look("more.example");
 	FOUND("192.0.2.1:5269 host.more.example");
+	look("half.example");
+	FOUND("192.0.2.1:5269 host.half.example");
+	assert_true(found->secure);
+	assert_int_equal(found->endpoints[0].n_tlsa, 1);
 	end();
 }
 
