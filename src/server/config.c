@@ -2,6 +2,7 @@
  * config_read.c, the options stand in config_options.c. */
 #include "server/config.h"
 
+#include "base/base64.h"
 #include "base/bug.h"
 #include "server/config_read.h"
 #include "xmpp/jid.h"
@@ -18,16 +19,22 @@
 
 #define ARENA_CHUNK  4096
 #define ERRORS_CHUNK 4096
-#define OPTIONS_MAX  64 /* in the table */
+#define OPTIONS_MAX  96 /* in the table */
 #define PORT_C2S     5222
 #define PORT_C2S_TLS 5223
 #define PORT_COMPONENT 5347 /* by custom */
+#define PORT_S2S     5269
+#define PORT_S2S_TLS 5270
 #define LOOPBACK     STR("127.0.0.1")
+#define ROOT_ANCHOR  "/usr/share/dns/root.key" /* of Debian's dns-root-data */
+#define PIN_SHA256   STR("sha256/")
+#define LIST_STEP    8 /* places that a list grows by */
 
 /* Without a file: for this machine alone. */
 static const char built_in[] =
 	"data_dir = stentor-data\n"
 	"host localhost {}\n"
+	"federation { enabled = false }\n"
 	"listener { type = c2s address = 127.0.0.1 }\n"
 	"listener { type = c2s_direct_tls address = 127.0.0.1 }\n";
 
@@ -129,6 +136,94 @@ static bool put_jid(struct builder *b, struct config_jids *to, struct str s)
 	return true;
 }
 
+/* A place behind the n entries of a list. */
+static void *grow(struct builder *b, void **list, size_t n, size_t size)
+{
+	if (n % LIST_STEP == 0) {
+		void *more = arena_alloc(b->mem, (n + LIST_STEP) * size);
+		if (n)
+			memcpy(more, *list, n * size);
+		*list = more;
+	}
+	return (char *)*list + n * size;
+}
+
+static void add_text(struct builder *b, struct config_texts *to, struct str s)
+{
+	*(struct str *)grow(b, (void **)&to->texts, to->n, sizeof s) = str_dup(b->mem, s);
+	to->n++;
+}
+
+/* A domain, or "*." and one for all within it. Canonical, in the snapshot. */
+static bool domains_name(struct builder *b, struct str text, struct str *out)
+{
+	struct str star = STR("*."), domain;
+	bool many = str_starts(text, star);
+
+	if (!jid_prep_domain(many ? str_skip(text, star.n) : text, &b->scratch, &domain))
+		return false;
+	*out = str_printf(b->mem, "%s%.*s", many ? star.p : "", STR_FMT(domain));
+	return true;
+}
+
+static bool put_domain(struct builder *b, struct config_texts *to, struct str s)
+{
+	struct str name;
+
+	if (to->n == CONFIG_DOMAINS_MAX || !domains_name(b, s, &name))
+		return false;
+	add_text(b, to, name);
+	return true;
+}
+
+static bool parse_port(struct str s, uint16_t *out)
+{
+	uint64_t port;
+
+	if (!str_to_u64(s, UINT16_MAX, &port) || !port)
+		return false;
+	*out = (uint16_t)port;
+	return true;
+}
+
+static bool is_numeric(struct str s, struct arena *a)
+{
+	struct in6_addr any;
+	const char *z = str_dup(a, s).p;
+
+	return inet_pton(AF_INET, z, &any) == 1 || inet_pton(AF_INET6, z, &any) == 1;
+}
+
+/* A server of DNS: an address, with "@" and its port or without. */
+static bool put_server(struct builder *b, struct config_texts *to, struct str s)
+{
+	ptrdiff_t at = str_find(s, '@');
+	uint16_t port;
+
+	if (to->n == CONFIG_SERVERS_MAX || (at >= 0 && !parse_port(str_skip(s, (size_t)at + 1), &port)))
+		return false;
+	if (!is_numeric(at < 0 ? s : str_head(s, (size_t)at), &b->scratch))
+		return false;
+	add_text(b, to, s);
+	return true;
+}
+
+static bool put_pin(struct builder *b, struct config_pins *to, struct str s)
+{
+	struct tls_pin pin;
+	struct str bytes;
+
+	if (to->n == CONFIG_PINS_MAX || !str_starts(s, PIN_SHA256))
+		return false;
+	if (!base64_decode(&b->scratch, str_skip(s, PIN_SHA256.n), &bytes) ||
+		bytes.n != sizeof pin.sha256)
+		return false;
+	memcpy(pin.sha256, bytes.p, sizeof pin.sha256);
+	*(struct tls_pin *)grow(b, (void **)&to->pins, to->n, sizeof pin) = pin;
+	to->n++;
+	return true;
+}
+
 /* Puts a value into the section's struct. False when it is no value of this option. */
 static bool put_value(struct builder *b, const struct config_option *o, struct str s, void *base)
 {
@@ -161,6 +256,12 @@ static bool put_value(struct builder *b, const struct config_option *o, struct s
 		return true;
 	case CONFIG_JIDS:
 		return put_jid(b, (struct config_jids *)((char *)base + o->at), s);
+	case CONFIG_DOMAINS:
+		return put_domain(b, (struct config_texts *)((char *)base + o->at), s);
+	case CONFIG_SERVERS:
+		return put_server(b, (struct config_texts *)((char *)base + o->at), s);
+	case CONFIG_PINS:
+		return put_pin(b, (struct config_pins *)((char *)base + o->at), s);
 	}
 	BUG("no such type");
 }
@@ -182,6 +283,20 @@ static void tell_bad_value(struct builder *b, const struct config_option *o, str
 		fault(b->faults, line, "%s has \"%.*s\"; give at most %d addresses, such as "
 			"{ \"juliet@example.org\", \"romeo@example.org\" }", o->name,
 			STR_FMT(found), CONFIG_ADMINS_MAX);
+		return;
+	case CONFIG_DOMAINS:
+		fault(b->faults, line, "%s has \"%.*s\"; give at most %d domains, such as "
+			"{ \"example.net\", \"*.example.net\" }", o->name, STR_FMT(found),
+			CONFIG_DOMAINS_MAX);
+		return;
+	case CONFIG_SERVERS:
+		fault(b->faults, line, "%s has \"%.*s\"; give at most %d numeric addresses, such as "
+			"{ \"192.0.2.1\", \"2001:db8::1@5353\" }", o->name, STR_FMT(found),
+			CONFIG_SERVERS_MAX);
+		return;
+	case CONFIG_PINS:
+		fault(b->faults, line, "%s has \"%.*s\"; give at most %d like \"sha256/\" and base64 "
+			"of the 32 bytes", o->name, STR_FMT(found), CONFIG_PINS_MAX);
 		return;
 	case CONFIG_BYTES:
 		fault(b->faults, line, "%s is \"%.*s\"; give a number of bytes from %llu to %llu, "
@@ -348,6 +463,15 @@ static void check_domains(struct builder *b, const struct config_host *h, unsign
 	}
 }
 
+/* RFC 6761 section 6.3: names of this machine, which nobody else can reach. */
+static bool is_localhost(struct str domain)
+{
+	const struct str name = STR("localhost"), within = STR(".localhost");
+
+	return str_eq(domain, name) ||
+	       (domain.n > within.n && str_eq(str_skip(domain, domain.n - within.n), within));
+}
+
 static void build_host(struct builder *b, const struct raw_section *s)
 {
 	struct config *c = b->c;
@@ -373,22 +497,12 @@ static void build_host(struct builder *b, const struct raw_section *s)
 		}
 	h->domain = str_dup(b->mem, domain);
 	h->ascii = ascii_of(h->domain, b->mem);
+	if (!line_of(b, CONFIG_HOST, "federation"))
+		h->federation = !is_localhost(domain);
 	host_files(b, h);
 	if (host_rooms(b, h))
 		check_domains(b, h, s->line);
 	c->n_hosts++;
-}
-
-/* The name of a component: a domain, or "*." and one. Canonical, in the snapshot. */
-static bool component_name(struct builder *b, struct str title, struct str *out)
-{
-	struct str star = STR("*."), domain;
-	bool many = str_starts(title, star);
-
-	if (!jid_prep_domain(many ? str_skip(title, star.n) : title, &b->scratch, &domain))
-		return false;
-	*out = str_printf(b->mem, "%s%.*s", many ? star.p : "", STR_FMT(domain));
-	return true;
 }
 
 /* Who serves a domain already, for people, or NULL. */
@@ -419,7 +533,7 @@ static void build_component(struct builder *b, const struct raw_section *s)
 			CONFIG_COMPONENTS_MAX);
 		return;
 	}
-	if (!component_name(b, s->title, &k->domain)) {
+	if (!domains_name(b, s->title, &k->domain)) {
 		fault(b->faults, s->line, "component is \"%.*s\"; give a domain name, such as "
 			"irc.example.org, or *.game.example.org for all within that one",
 			STR_FMT(name));
@@ -439,12 +553,123 @@ static void build_component(struct builder *b, const struct raw_section *s)
 	c->n_components++;
 }
 
-static bool is_address(struct str s)
+/* The number of sections of a kind, for the sizes of arrays. */
+static size_t count_sections(const struct raw_section *s, enum config_section kind)
 {
-	struct in6_addr any;
+	size_t n = 0;
 
-	return str_eq(s, STR("*")) || inet_pton(AF_INET, s.p, &any) == 1 ||
-		inet_pton(AF_INET6, s.p, &any) == 1;
+	for (; s; s = s->next)
+		n += s->kind == kind;
+	return n;
+}
+
+/* ---- other servers ---- */
+
+static struct str anchor_of(struct builder *b, struct str text)
+{
+	if (str_eq(text, STR("none")))
+		return STR("");
+	if (text.n)
+		return path_from(b, text);
+	return b->machine && access(ROOT_ANCHOR, R_OK) == 0 ? STR(ROOT_ANCHOR) : STR("");
+}
+
+static void build_federation(struct builder *b, const struct raw_section *s)
+{
+	struct config_federation *f = &b->c->federation;
+
+	fill(b, s, CONFIG_FEDERATION, f);
+	f->dns_anchor = anchor_of(b, f->dns_anchor);
+	check_readable(b, line_of(b, CONFIG_FEDERATION, "ca_file"), "ca_file", f->ca_file);
+	check_readable(b, line_of(b, CONFIG_FEDERATION, "dns_anchor"), "dns_anchor", f->dns_anchor);
+	if (f->queue_bytes < b->c->limits.stanza_bytes)
+		fault(b->faults, s ? s->line : 0, "queue_bytes (%u) is less than stanza_bytes (%u); "
+			"raise the one or lower the other", f->queue_bytes, b->c->limits.stanza_bytes);
+}
+
+/* "name:port", "192.0.2.1:5269", "[2001:db8::1]:5269"; the name becomes canonical. */
+static bool parse_route(struct builder *b, struct str s, struct str *out)
+{
+	const char *colon = s.n ? memrchr(s.p, ':', s.n) : NULL;
+	struct str host;
+	uint16_t port;
+
+	if (!colon || !parse_port(str_skip(s, (size_t)(colon - s.p) + 1), &port))
+		return false;
+	if (!jid_prep_domain(str_head(s, (size_t)(colon - s.p)), &b->scratch, &host))
+		return false;
+	*out = str_printf(b->mem, "%.*s:%u", STR_FMT(host), port);
+	return true;
+}
+
+/* What the options of a remote domain mean together. */
+static void check_remote(struct builder *b, struct config_remote *r, const struct raw_section *s)
+{
+	struct str name = fault_quote(s->title, &b->scratch);
+
+	if (!line_of(b, CONFIG_REMOTE, "security"))
+		r->security = b->c->federation.security;
+	if (r->route.n && !parse_route(b, r->route, &r->route))
+		fault(b->faults, line_of(b, CONFIG_REMOTE, "route"), "route is \"%.*s\"; give a host "
+			"and its port, such as xmpp.example.net:5269 or 192.0.2.1:5269",
+			STR_FMT(fault_quote(r->route, &b->scratch)));
+	if (r->direct_tls && !r->route.n)
+		fault(b->faults, line_of(b, CONFIG_REMOTE, "direct_tls"), "remote \"%.*s\" has "
+			"direct_tls and no route; give both, as DNS says it by itself", STR_FMT(name));
+	if (r->pins.n && r->security == PEERS_IN_CLEAR)
+		fault(b->faults, line_of(b, CONFIG_REMOTE, "pins"), "remote \"%.*s\" has pins, and "
+			"security = none would do without a certificate; remove one of them",
+			STR_FMT(name));
+}
+
+static void build_remote(struct builder *b, const struct raw_section *s)
+{
+	struct config *c = b->c;
+	struct config_remote *r = &c->remotes[c->n_remotes];
+	struct str name = fault_quote(s->title, &b->scratch);
+
+	*r = (struct config_remote){ 0 };
+	fill(b, s, CONFIG_REMOTE, r);
+	if (c->n_remotes == CONFIG_REMOTES_MAX) {
+		fault(b->faults, s->line, "more than %d remote domains; remove some",
+			CONFIG_REMOTES_MAX);
+		return;
+	}
+	if (!domains_name(b, s->title, &r->domain)) {
+		fault(b->faults, s->line, "remote is \"%.*s\"; give a domain name, such as "
+			"example.net, or *.example.net for all within that one", STR_FMT(name));
+		return;
+	}
+	for (size_t i = 0; i < c->n_remotes; i++)
+		if (str_eq(c->remotes[i].domain, r->domain)) {
+			fault(b->faults, s->line, "remote \"%.*s\" stands twice; one section for each "
+				"is enough", STR_FMT(name));
+			return;
+		}
+	if (use_of(c, r->domain)) {
+		fault(b->faults, s->line, "remote \"%.*s\" is served here; remove one of them",
+			STR_FMT(name));
+		return;
+	}
+	check_remote(b, r, s);
+	c->n_remotes++;
+}
+
+static void build_remotes(struct builder *b, const struct raw_section *top)
+{
+	size_t n = count_sections(top, CONFIG_REMOTE);
+
+	b->c->remotes = arena_alloc(b->mem, (n + 1) * sizeof *b->c->remotes);
+	for (const struct raw_section *s = top; s; s = s->next)
+		if (s->kind == CONFIG_REMOTE)
+			build_remote(b, s);
+}
+
+/* ---- listeners ---- */
+
+static bool is_address(struct str s, struct arena *a)
+{
+	return str_eq(s, STR("*")) || is_numeric(s, a);
 }
 
 static void add_listener(struct builder *b, struct config_listener l, unsigned line)
@@ -471,17 +696,29 @@ static bool is_for_components(const struct config_listener *l)
 	return l->kind == LISTEN_COMPONENT || l->kind == LISTEN_COMPONENT_DIRECT_TLS;
 }
 
+static uint16_t usual_port(enum listener_kind kind)
+{
+	switch (kind) {
+	case LISTEN_C2S: return PORT_C2S;
+	case LISTEN_C2S_DIRECT_TLS: return PORT_C2S_TLS;
+	case LISTEN_COMPONENT:
+	case LISTEN_COMPONENT_DIRECT_TLS: return PORT_COMPONENT;
+	case LISTEN_S2S: return PORT_S2S;
+	case LISTEN_S2S_DIRECT_TLS: return PORT_S2S_TLS;
+	}
+	BUG("no such listener");
+}
+
 static void build_listener(struct builder *b, const struct raw_section *s)
 {
 	struct config_listener l = { 0 };
 
 	fill(b, s, CONFIG_LISTENER, &l);
 	if (!line_of(b, CONFIG_LISTENER, "port"))
-		l.port = is_for_components(&l) ? PORT_COMPONENT
-			: l.kind == LISTEN_C2S ? PORT_C2S : PORT_C2S_TLS;
+		l.port = usual_port(l.kind);
 	if (!line_of(b, CONFIG_LISTENER, "address"))
 		l.address = is_for_components(&l) ? LOOPBACK : STR("*");
-	if (is_address(l.address))
+	if (is_address(l.address, &b->scratch))
 		add_listener(b, l, s->line);
 	else
 		fault(b->faults, line_of(b, CONFIG_LISTENER, "address"), "address is \"%.*s\"; give "
@@ -494,6 +731,8 @@ static void build_limits(struct builder *b, const struct raw_section *s)
 	struct config_limits *l = &b->c->limits;
 
 	fill(b, s, CONFIG_LIMITS, l);
+	if (!s)
+		return;
 	if (l->stanza_bytes < l->stanza_bytes_before_login)
 		fault(b->faults, s->line, "stanza_bytes (%u) is less than "
 			"stanza_bytes_before_login (%u); turn them round", l->stanza_bytes,
@@ -504,20 +743,25 @@ static void build_limits(struct builder *b, const struct raw_section *s)
 			l->stanza_bytes);
 }
 
-/* The number of sections of a kind, for the sizes of arrays. */
-static size_t count_sections(const struct raw_section *s, enum config_section kind)
-{
-	size_t n = 0;
-
-	for (; s; s = s->next)
-		n += s->kind == kind;
-	return n;
-}
-
 static bool components_can_connect(const struct config *c)
 {
 	for (size_t i = 0; i < c->n_listeners; i++)
 		if (is_for_components(&c->listeners[i]))
+			return true;
+	return false;
+}
+
+static void add_usual(struct builder *b, enum listener_kind kind, struct str address)
+{
+	add_listener(b, (struct config_listener){ kind, address, usual_port(kind) }, 0);
+}
+
+bool config_federates(const struct config *c)
+{
+	if (!c->federation.enabled)
+		return false;
+	for (size_t i = 0; i < c->n_hosts; i++)
+		if (c->hosts[i].federation)
 			return true;
 	return false;
 }
@@ -531,13 +775,15 @@ static void build_listeners(struct builder *b, const struct raw_section *top)
 		if (s->kind == CONFIG_LISTENER)
 			build_listener(b, s);
 	if (n == 0) {
-		add_listener(b, (struct config_listener){ LISTEN_C2S, STR("*"), PORT_C2S }, 0);
-		add_listener(b, (struct config_listener){ LISTEN_C2S_DIRECT_TLS, STR("*"),
-			PORT_C2S_TLS }, 0);
+		add_usual(b, LISTEN_C2S, STR("*"));
+		add_usual(b, LISTEN_C2S_DIRECT_TLS, STR("*"));
+	}
+	if (n == 0 && config_federates(b->c)) {
+		add_usual(b, LISTEN_S2S, STR("*"));
+		add_usual(b, LISTEN_S2S_DIRECT_TLS, STR("*"));
 	}
 	if (b->c->n_components && !components_can_connect(b->c))
-		add_listener(b, (struct config_listener){ LISTEN_COMPONENT, LOOPBACK,
-			PORT_COMPONENT }, 0);
+		add_usual(b, LISTEN_COMPONENT, LOOPBACK);
 }
 
 static void build_components(struct builder *b, const struct raw_section *top)
@@ -562,25 +808,33 @@ static void build_hosts(struct builder *b, const struct raw_section *top)
 		fault(b->faults, 0, "there is no host; add one, such as host \"example.org\" { }");
 }
 
+/* The one section of a kind, or NULL. Each further one is a fault. */
+static const struct raw_section *only_section(struct builder *b, const struct raw_section *top,
+	enum config_section kind)
+{
+	const struct raw_section *first = NULL, *last = NULL;
+
+	for (const struct raw_section *s = top; s; s = s->next) {
+		if (s->kind != kind)
+			continue;
+		if (last)
+			fault(b->faults, s->line, "%s stands on line %u too; make one section of them",
+				config_section_name(kind), last->line);
+		first = first ? first : s;
+		last = s;
+	}
+	return first;
+}
+
 static void build(struct builder *b, const struct raw_section *top)
 {
-	const struct raw_section *limits = NULL;
-
 	build_top(b, top);
+	build_limits(b, only_section(b, top, CONFIG_LIMITS));
 	build_hosts(b, top);
 	build_components(b, top);
+	build_federation(b, only_section(b, top, CONFIG_FEDERATION));
+	build_remotes(b, top);
 	build_listeners(b, top);
-	fill(b, NULL, CONFIG_LIMITS, &b->c->limits);
-	for (const struct raw_section *s = top; s; s = s->next) {
-		if (s->kind != CONFIG_LIMITS)
-			continue;
-		if (limits)
-			fault(b->faults, s->line, "limits stands on line %u too; make one section of "
-				"them", limits->line);
-		else
-			build_limits(b, s);
-		limits = s;
-	}
 }
 
 static struct config *parse(struct str text, const char *name, bool machine, struct faults *f)
@@ -701,11 +955,23 @@ void config_unref(struct config **c)
 	free(s);
 }
 
+static bool same_texts(const struct config_texts *x, const struct config_texts *y)
+{
+	if (x->n != y->n)
+		return false;
+	for (size_t i = 0; i < x->n; i++)
+		if (!str_eq(x->texts[i], y->texts[i]))
+			return false;
+	return true;
+}
+
 static bool same_value(const struct config_option *o, const void *x, const void *y)
 {
 	const char *a = (const char *)x + o->at;
 	const char *b = (const char *)y + o->at;
 
+	if (o->type == CONFIG_SERVERS)
+		return same_texts((const struct config_texts *)a, (const struct config_texts *)b);
 	if (o->type == CONFIG_TEXT || o->type == CONFIG_PATH)
 		return str_eq(*(const struct str *)a, *(const struct str *)b);
 	return memcmp(a, b, o->size) == 0;
@@ -725,6 +991,17 @@ static bool same_listeners(const struct config *x, const struct config *y)
 	return true;
 }
 
+/* The struct of a section that stands once, or NULL. */
+static const void *only_struct(const struct config *c, enum config_section section)
+{
+	switch (section) {
+	case CONFIG_TOP: return c;
+	case CONFIG_FEDERATION: return &c->federation;
+	case CONFIG_LIMITS: return &c->limits;
+	default: return NULL;
+	}
+}
+
 struct str config_restart_names(const struct config *old, const struct config *new,
 	struct arena *a)
 {
@@ -732,11 +1009,9 @@ struct str config_restart_names(const struct config *old, const struct config *n
 
 	for (size_t i = 0; i < config_options_count; i++) {
 		const struct config_option *o = &config_options[i];
-		bool top = o->section == CONFIG_TOP;
+		const void *before = only_struct(old, o->section), *now = only_struct(new, o->section);
 
-		if (!o->restart || !(top || o->section == CONFIG_LIMITS))
-			continue;
-		if (top ? same_value(o, old, new) : same_value(o, &old->limits, &new->limits))
+		if (!o->restart || !before || same_value(o, before, now))
 			continue;
 		names = str_printf(a, "%.*s%s%s", STR_FMT(names), names.n ? ", " : "", o->name);
 	}

@@ -20,6 +20,10 @@
 #define CONFIG_LISTENERS_MAX 64
 #define CONFIG_SHARDS_MAX    256
 #define CONFIG_ADMINS_MAX    100 /* of one host */
+#define CONFIG_REMOTES_MAX   1024
+#define CONFIG_DOMAINS_MAX   1000 /* allowed, or blocked */
+#define CONFIG_SERVERS_MAX   8    /* of DNS */
+#define CONFIG_PINS_MAX      8    /* of one remote domain */
 
 /* Hashes of SCRAM that a host offers. One alone is for hosts whose accounts came from a server
  * that kept keys of that hash and no other. */
@@ -28,6 +32,17 @@ enum config_scram { CONFIG_SCRAM_ALL, CONFIG_SCRAM_SHA1, CONFIG_SCRAM_SHA256, CO
 /* Bare JIDs, each with a localpart, in the order of the file. */
 struct config_jids {
 	struct jid *jids;
+	size_t n;
+};
+
+/* Domains, canonical or "*." and a canonical one, or what else an option is a list of. */
+struct config_texts {
+	struct str *texts;
+	size_t n;
+};
+
+struct config_pins {
+	struct tls_pin *pins;
 	size_t n;
 };
 
@@ -40,6 +55,7 @@ struct config_host {
 	bool registration;      /* XEP-0077: anybody may make an account */
 	bool anonymous;         /* SASL ANONYMOUS: guests without an account */
 	bool archive;           /* XEP-0313: messages are kept */
+	bool federation;        /* it and its rooms talk to domains that are elsewhere */
 	bool push_count, push_sender, push_body; /* XEP-0357: what push services are told */
 	enum config_scram scram;
 	struct str resume_location; /* XEP-0198: where clients come back to, or empty */
@@ -58,11 +74,41 @@ struct config_component {
 	bool listed;            /* in the disco#items of its host */
 };
 
+/* Streams with other servers (docs/federation.md). */
+struct config_federation {
+	bool enabled;
+	bool bidi;                      /* XEP-0288 */
+	enum peer_security security;
+	struct config_texts allow;      /* empty: all */
+	struct config_texts block;
+	struct str ca_file;             /* PEM; empty: the system's */
+	struct config_texts dns_servers; /* "192.0.2.1" or "192.0.2.1@5353"; none: the system's */
+	struct str dns_anchor;          /* a file; empty: nothing is validated */
+	bool dns_loopback;              /* addresses of this machine out of DNS are taken */
+	uint32_t idle_seconds;
+	uint32_t connect_seconds;
+	uint32_t queue_bytes;           /* that wait for one remote domain */
+	uint32_t queue_seconds;
+	uint32_t streams;               /* incoming ones of one remote domain */
+	uint32_t unacknowledged_bytes;  /* XEP-0198, of one stream */
+};
+
+/* How to deal with a remote domain. */
+struct config_remote {
+	struct str domain;      /* canonical; "*." and a domain: all within that one */
+	enum peer_security security;
+	struct str route;       /* "host:port"; empty: what DNS says */
+	bool direct_tls;        /* with a route: TLS from the first byte */
+	struct config_pins pins;
+};
+
 enum listener_kind {
 	LISTEN_C2S,             /* STARTTLS (RFC 6120 section 5) */
 	LISTEN_C2S_DIRECT_TLS,  /* TLS from the first byte (XEP-0368) */
 	LISTEN_COMPONENT,       /* XEP-0114, without TLS */
-	LISTEN_COMPONENT_DIRECT_TLS
+	LISTEN_COMPONENT_DIRECT_TLS,
+	LISTEN_S2S,             /* other servers, STARTTLS */
+	LISTEN_S2S_DIRECT_TLS
 };
 
 /* What the file calls it. */
@@ -105,6 +151,9 @@ struct config {
 	size_t n_hosts;
 	struct config_component *components; /* in the order of the file */
 	size_t n_components;
+	struct config_federation federation;
+	struct config_remote *remotes; /* in the order of the file */
+	size_t n_remotes;
 	struct config_listener *listeners;
 	size_t n_listeners;
 	struct config_limits limits;
@@ -143,6 +192,9 @@ struct config *config_default(void);
 struct config *config_ref(struct config *c);
 void config_unref(struct config **c);
 
+/* Whether any host is to talk to other servers. */
+bool config_federates(const struct config *c);
+
 /* Names of the options that differ and take effect only at a restart (listeners, shards,
  * paths), separated by ", ", in the arena; empty when reloading is enough. */
 struct str config_restart_names(const struct config *old, const struct config *new,
@@ -156,10 +208,15 @@ enum config_type {
 	CONFIG_WORD,     /* one of `words`, separated by spaces; the value is its place */
 	CONFIG_TEXT,
 	CONFIG_PATH,
-	CONFIG_JIDS      /* a list, in braces, with commas between */
+	/* Lists, in braces, with commas between. */
+	CONFIG_JIDS,
+	CONFIG_DOMAINS,
+	CONFIG_SERVERS,
+	CONFIG_PINS
 };
 
-enum config_section { CONFIG_TOP, CONFIG_HOST, CONFIG_COMPONENT, CONFIG_LISTENER, CONFIG_LIMITS };
+enum config_section { CONFIG_TOP, CONFIG_HOST, CONFIG_COMPONENT, CONFIG_FEDERATION, CONFIG_REMOTE,
+	CONFIG_LISTENER, CONFIG_LIMITS };
 
 struct config_option {
 	enum config_section section;
@@ -175,6 +232,9 @@ struct config_option {
 
 extern const struct config_option config_options[];
 extern const size_t config_options_count;
+
+/* Whether values of this type are lists. */
+bool config_is_list(enum config_type type);
 
 /* The name of a section in the file; "" for CONFIG_TOP. */
 const char *config_section_name(enum config_section s);

@@ -12,6 +12,8 @@
 #define TOP(member)      AT(config, member)
 #define HOST(member)     AT(config_host, member)
 #define COMPONENT(member) AT(config_component, member)
+#define FEDERATION(member) AT(config_federation, member)
+#define REMOTE(member)   AT(config_remote, member)
 #define LISTENER(member) AT(config_listener, member)
 #define LIMIT(member, type, ...) \
 	{ CONFIG_LIMITS, #member, type, AT(config_limits, member), __VA_ARGS__ }
@@ -54,6 +56,9 @@ const struct config_option config_options[] = {
 	  .help = "guests may log in without an account (SASL ANONYMOUS)" },
 	{ CONFIG_HOST, "archive", CONFIG_BOOL, HOST(archive), .initial = "true",
 	  .help = "messages are kept for those who sent and who got them (XEP-0313)" },
+	{ CONFIG_HOST, "federation", CONFIG_BOOL, HOST(federation),
+	  .help = "the host and its rooms talk to domains of other servers; where not given, all do "
+	  "but localhost and what is within it" },
 	{ CONFIG_HOST, "push_count", CONFIG_BOOL, HOST(push_count), .initial = "true",
 	  .help = "push services are told how many messages and requests wait (XEP-0357)" },
 	{ CONFIG_HOST, "push_sender", CONFIG_BOOL, HOST(push_sender), .initial = "false",
@@ -87,16 +92,67 @@ const struct config_option config_options[] = {
 	{ CONFIG_COMPONENT, "listed", CONFIG_BOOL, COMPONENT(listed), .initial = "true",
 	  .help = "clients find it among the services of its host (XEP-0030)" },
 
+	{ CONFIG_FEDERATION, "enabled", CONFIG_BOOL, FEDERATION(enabled), .initial = "true",
+	  .help = "talk to other servers at all" },
+	{ CONFIG_FEDERATION, "security", CONFIG_WORD, FEDERATION(security),
+	  .words = "certificate dialback none", .initial = "certificate",
+	  .help = "what proves a domain: a certificate; or, where that proves nothing, dialback "
+	  "(XEP-0220) behind TLS; or dialback even without TLS" },
+	{ CONFIG_FEDERATION, "allow", CONFIG_DOMAINS, FEDERATION(allow),
+	  .help = "domains to talk to, and no others; `*.example.net`: all within; empty: all" },
+	{ CONFIG_FEDERATION, "block", CONFIG_DOMAINS, FEDERATION(block),
+	  .help = "domains not to talk to, though they are allowed" },
+	{ CONFIG_FEDERATION, "bidi", CONFIG_BOOL, FEDERATION(bidi), .initial = "true",
+	  .help = "one stream for both directions, with servers that can (XEP-0288)" },
+	{ CONFIG_FEDERATION, "ca_file", CONFIG_PATH, FEDERATION(ca_file), .initial = "",
+	  .help = "PEM file of the authorities that servers' certificates are checked against, and "
+	  "their revocation lists; empty: the system's" },
+	{ CONFIG_FEDERATION, "dns_servers", CONFIG_SERVERS, FEDERATION(dns_servers), .restart = true,
+	  .help = "where names are looked up, as `192.0.2.1` or `192.0.2.1@5353`; empty: where the "
+	  "system does" },
+	{ CONFIG_FEDERATION, "dns_anchor", CONFIG_TEXT, FEDERATION(dns_anchor), .initial = "",
+	  .restart = true, .help = "file of the trust anchor of DNSSEC; empty: "
+	  "`/usr/share/dns/root.key` where there is one; `none`: no DNSSEC" },
+	{ CONFIG_FEDERATION, "dns_loopback", CONFIG_BOOL, FEDERATION(dns_loopback),
+	  .initial = "false", .restart = true, .help = "go where names lead to addresses of this "
+	  "machine; for tests, as the owner of any domain could then reach what listens here alone" },
+	{ CONFIG_FEDERATION, "idle_seconds", CONFIG_NUMBER, FEDERATION(idle_seconds), 10, 86400,
+	  .initial = "600", .help = "time without a stanza, after which a stream is closed" },
+	{ CONFIG_FEDERATION, "connect_seconds", CONFIG_NUMBER, FEDERATION(connect_seconds), 1, 600,
+	  .initial = "30", .help = "time from the first look-up to a stream that takes stanzas" },
+	{ CONFIG_FEDERATION, "queue_bytes", CONFIG_BYTES, FEDERATION(queue_bytes), 64 * K, G,
+	  .initial = "1M", .help = "stanzas that may wait for one remote domain" },
+	{ CONFIG_FEDERATION, "queue_seconds", CONFIG_NUMBER, FEDERATION(queue_seconds), 1, 3600,
+	  .initial = "60", .help = "time that they wait, before their senders get an error" },
+	{ CONFIG_FEDERATION, "streams", CONFIG_NUMBER, FEDERATION(streams), 1, 1000, .initial = "8",
+	  .help = "incoming streams of one remote domain" },
+	{ CONFIG_FEDERATION, "unacknowledged_bytes", CONFIG_BYTES, FEDERATION(unacknowledged_bytes),
+	  64 * K, 64 * M, .initial = "1M", .help = "stanzas that a server has not acknowledged "
+	  "(XEP-0198); its stream ends when there are more" },
+
+	{ CONFIG_REMOTE, "security", CONFIG_WORD, REMOTE(security),
+	  .words = "certificate dialback none",
+	  .help = "as in federation, which also has the default" },
+	{ CONFIG_REMOTE, "route", CONFIG_TEXT, REMOTE(route), .initial = "",
+	  .help = "where its server is, as `name:port` or `192.0.2.1:5269`; empty: what DNS says" },
+	{ CONFIG_REMOTE, "direct_tls", CONFIG_BOOL, REMOTE(direct_tls), .initial = "false",
+	  .help = "with a route: TLS from the first byte (XEP-0368)" },
+	{ CONFIG_REMOTE, "pins", CONFIG_PINS, REMOTE(pins),
+	  .help = "SHA-256 of its public key, `sha256/` and base64; one has to fit, and no authority "
+	  "is asked" },
+
 	{ CONFIG_LISTENER, "type", CONFIG_WORD, LISTENER(kind),
-	  .words = "c2s c2s_direct_tls component component_direct_tls",
+	  .words = "c2s c2s_direct_tls component component_direct_tls s2s s2s_direct_tls",
 	  .initial = "c2s", .restart = true,
 	  .help = "clients with STARTTLS, or with TLS from the first byte (XEP-0368); components "
-	  "without TLS, or with TLS from the first byte" },
+	  "without TLS, or with TLS from the first byte; servers with STARTTLS, or with TLS from the "
+	  "first byte" },
 	{ CONFIG_LISTENER, "address", CONFIG_TEXT, LISTENER(address), .restart = true,
-	  .help = "numeric address; `*`: all of IPv4 and IPv6. Where not given, `*` for clients and "
-	  "127.0.0.1 for components" },
+	  .help = "numeric address; `*`: all of IPv4 and IPv6. Where not given, `*`, and 127.0.0.1 for "
+	  "components" },
 	{ CONFIG_LISTENER, "port", CONFIG_NUMBER, LISTENER(port), 0, UINT16_MAX, .restart = true,
-	  .help = "5222, 5223 for direct TLS, and 5347 for components, where not given; 0: any" },
+	  .help = "where not given, 5222 for clients, 5223 with direct TLS, 5269 for servers, 5270 "
+	  "with direct TLS, and 5347 for components; 0: any" },
 
 	LIMIT(stanza_bytes_before_login, CONFIG_BYTES, 10000, M, .initial = "16K",
 		.help = "largest stanza before login (RFC 6120 section 13.12)"),
@@ -154,7 +210,8 @@ const size_t config_options_count = sizeof config_options / sizeof config_option
 
 const char *config_section_name(enum config_section s)
 {
-	static const char *const names[] = { "", "host", "component", "listener", "limits" };
+	static const char *const names[] = { "", "host", "component", "federation", "remote",
+		"listener", "limits" };
 
 	BUG_ON(s > CONFIG_LIMITS);
 	return names[s];
@@ -163,8 +220,13 @@ const char *config_section_name(enum config_section s)
 const char *config_listener_name(enum listener_kind kind)
 {
 	static const char *const names[] = { "c2s", "c2s_direct_tls", "component",
-		"component_direct_tls" };
+		"component_direct_tls", "s2s", "s2s_direct_tls" };
 
-	BUG_ON(kind > LISTEN_COMPONENT_DIRECT_TLS);
+	BUG_ON(kind > LISTEN_S2S_DIRECT_TLS);
 	return names[kind];
+}
+
+bool config_is_list(enum config_type type)
+{
+	return type >= CONFIG_JIDS;
 }

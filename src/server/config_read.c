@@ -10,7 +10,8 @@
 #define FAULT_BYTES_MAX (64 * 1024)
 #define QUOTE_MAX       60
 #define UNKNOWN_MAX     16 /* names that nobody knows, until reading stops */
-#define SECTIONS_MAX    (CONFIG_HOSTS_MAX + CONFIG_COMPONENTS_MAX + CONFIG_LISTENERS_MAX + 16)
+#define SECTIONS_MAX    (CONFIG_HOSTS_MAX + CONFIG_COMPONENTS_MAX + CONFIG_REMOTES_MAX + \
+			 CONFIG_LISTENERS_MAX + 16)
 #define OPTIONS_MAX     64 /* of one section, with the unknown ones */
 #define LIST_DEPTH      2  /* braces around the values of a list, which stands in a section */
 
@@ -432,7 +433,7 @@ static void on_fault(cfg_t *cfg, const char *fmt, va_list ap)
 
 static cfg_flag_t list_flag(const struct config_option *o)
 {
-	return o->type == CONFIG_JIDS ? CFGF_LIST : 0;
+	return config_is_list(o->type) ? CFGF_LIST : 0;
 }
 
 /* libconfuse's table for one section, from ours. */
@@ -463,7 +464,7 @@ static unsigned count_opts(const cfg_opt_t *opts)
 
 static bool has_title(enum config_section s)
 {
-	return s == CONFIG_HOST || s == CONFIG_COMPONENT;
+	return s == CONFIG_HOST || s == CONFIG_COMPONENT || s == CONFIG_REMOTE;
 }
 
 static bool read_once(struct reader *r, const char *text)

@@ -45,7 +45,7 @@ struct raw_value {
 struct raw_section {
 	struct raw_section *next;
 	enum config_section kind;
-	struct str title; /* of a host or a component */
+	struct str title; /* of a host, a component or a remote domain */
 	unsigned line;
 	struct raw_value *values; /* in the order of the file */
 };

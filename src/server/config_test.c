@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #define HOST "host example.org {}\n"
+#define A32  "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" /* base64 of 32 bytes */
 
 /* Each text is wrong, and says so in these words and no others. */
 static const struct {
@@ -214,6 +215,75 @@ static const struct {
 	  "\"b.example\" are; give rooms another domain, or \"\" for none\n" },
 	{ "nobody who makes rooms", "host a.example { room_makers = nobody }\n",
 	  "c:1: room_makers is \"nobody\"; give one of: anybody accounts admins\n" },
+	{ "no domain to allow", HOST "federation { allow = { \"a b\" } }\n",
+	  "c:2: allow has \"a b\"; give at most 1000 domains, such as { \"example.net\", "
+	  "\"*.example.net\" }\n" },
+	{ "a star inside", HOST "federation { block = { \"a.*.example\" } }\n",
+	  "c:2: block has \"a.*.example\"; give at most 1000 domains, such as { \"example.net\", "
+	  "\"*.example.net\" }\n" },
+	{ "an address to block", HOST "federation { block = { \"a@b.example\" } }\n",
+	  "c:2: block has \"a@b.example\"; give at most 1000 domains, such as { \"example.net\", "
+	  "\"*.example.net\" }\n" },
+	{ "no such security", HOST "federation { security = tls }\n",
+	  "c:2: security is \"tls\"; give one of: certificate dialback none\n" },
+	{ "names for servers of DNS", HOST "federation {\n dns_servers = { localhost } }\n",
+	  "c:3: dns_servers has \"localhost\"; give at most 8 numeric addresses, such as "
+	  "{ \"192.0.2.1\", \"2001:db8::1@5353\" }\n" },
+	{ "a server of DNS with a colon", HOST "federation { dns_servers = { \"192.0.2.1:53\" } }\n",
+	  "c:2: dns_servers has \"192.0.2.1:53\"; give at most 8 numeric addresses, such as "
+	  "{ \"192.0.2.1\", \"2001:db8::1@5353\" }\n" },
+	{ "a server of DNS without a port", HOST "federation { dns_servers = { \"192.0.2.1@0\" } }\n",
+	  "c:2: dns_servers has \"192.0.2.1@0\"; give at most 8 numeric addresses, such as "
+	  "{ \"192.0.2.1\", \"2001:db8::1@5353\" }\n" },
+	{ "too many servers of DNS", HOST "federation { dns_servers = { 192.0.2.1, 192.0.2.2, "
+	  "192.0.2.3, 192.0.2.4, 192.0.2.5, 192.0.2.6, 192.0.2.7, 192.0.2.8, 192.0.2.9 } }\n",
+	  "c:2: dns_servers has \"192.0.2.9\"; give at most 8 numeric addresses, such as "
+	  "{ \"192.0.2.1\", \"2001:db8::1@5353\" }\n" },
+	{ "a queue that holds no stanza", HOST "limits { stanza_bytes = 256K }\n"
+	  "federation { queue_bytes = 64K }\n",
+	  "c:3: queue_bytes (65536) is less than stanza_bytes (262144); raise the one or lower the "
+	  "other\n" },
+	{ "federation twice", HOST "federation {}\nfederation {}\n",
+	  "c:3: federation stands on line 2 too; make one section of them\n" },
+	{ "a remote that is no domain", HOST "remote \"a b\" {}\n",
+	  "c:2: remote is \"a b\"; give a domain name, such as example.net, or *.example.net for all "
+	  "within that one\n" },
+	{ "a remote twice", HOST "remote b.example {}\nremote B.example {}\n",
+	  "c:3: remote \"B.example\" stands twice; one section for each is enough\n" },
+	{ "a remote that is a host", HOST "remote example.org {}\n",
+	  "c:2: remote \"example.org\" is served here; remove one of them\n" },
+	{ "a remote that is a component", HOST "remote c.example {}\ncomponent c.example "
+	  "{ secret = x }\n",
+	  "c:2: remote \"c.example\" is served here; remove one of them\n" },
+	{ "a remote without a name", HOST "remote {}\n",
+	  "c:2: missing title for section 'remote'; write its domain, like host \"DOMAIN\" { ... }\n" },
+	{ "a route without a port", HOST "remote b.example { route = \"xmpp.b.example\" }\n",
+	  "c:2: route is \"xmpp.b.example\"; give a host and its port, such as "
+	  "xmpp.example.net:5269 or 192.0.2.1:5269\n" },
+	{ "a route to port 0", HOST "remote b.example { route = \"192.0.2.1:0\" }\n",
+	  "c:2: route is \"192.0.2.1:0\"; give a host and its port, such as xmpp.example.net:5269 "
+	  "or 192.0.2.1:5269\n" },
+	{ "a route to a port of no number", HOST "remote b.example { route = \"b.example:65536\" }\n",
+	  "c:2: route is \"b.example:65536\"; give a host and its port, such as "
+	  "xmpp.example.net:5269 or 192.0.2.1:5269\n" },
+	{ "a route to nowhere", HOST "remote b.example { route = \":5269\" }\n",
+	  "c:2: route is \":5269\"; give a host and its port, such as xmpp.example.net:5269 or "
+	  "192.0.2.1:5269\n" },
+	{ "direct TLS to wherever", HOST "remote b.example {\n direct_tls = true }\n",
+	  "c:3: remote \"b.example\" has direct_tls and no route; give both, as DNS says it by "
+	  "itself\n" },
+	{ "a pin of another hash", HOST "remote b.example { pins = { \"sha512/" A32 "\" } }\n",
+	  "c:2: pins has \"sha512/" A32 "\"; give at most 8 like \"sha256/\" and base64 of the 32 "
+	  "bytes\n" },
+	{ "a pin in hexadecimal", HOST "remote b.example { pins = { \"sha256/00ff\" } }\n",
+	  "c:2: pins has \"sha256/00ff\"; give at most 8 like \"sha256/\" and base64 of the 32 "
+	  "bytes\n" },
+	{ "a pin that is no base64", HOST "remote b.example { pins = { \"sha256/!\" } }\n",
+	  "c:2: pins has \"sha256/!\"; give at most 8 like \"sha256/\" and base64 of the 32 bytes\n" },
+	{ "pins without TLS", HOST "remote b.example {\n security = none\n pins = { \"sha256/" A32
+	  "\" } }\n",
+	  "c:4: remote \"b.example\" has pins, and security = none would do without a certificate; "
+	  "remove one of them\n" },
 	{ "an empty data_dir", HOST "data_dir = \"\"\n", "c:2: data_dir is empty; name a folder\n" },
 };
 
@@ -273,7 +343,19 @@ static void a_host_is_enough(void **state)
 	assert_str(c->hosts[0].rooms, "rooms.example.org");
 	assert_int_equal(c->hosts[0].room_makers, ROOMS_BY_ACCOUNTS);
 	assert_int_equal(c->hosts[0].admins.n, 0);
-	assert_int_equal(c->n_listeners, 2);
+	assert_true(c->hosts[0].federation);
+	assert_true(c->federation.enabled);
+	assert_true(c->federation.bidi);
+	assert_int_equal(c->federation.security, PEERS_BY_CERTIFICATE);
+	assert_int_equal(c->federation.allow.n + c->federation.block.n, 0);
+	assert_int_equal(c->federation.dns_servers.n + c->n_remotes, 0);
+	assert_false(c->federation.dns_loopback);
+	assert_int_equal(c->n_listeners, 4);
+	assert_int_equal(c->listeners[2].kind, LISTEN_S2S);
+	assert_str(c->listeners[2].address, "*");
+	assert_int_equal(c->listeners[2].port, 5269);
+	assert_int_equal(c->listeners[3].kind, LISTEN_S2S_DIRECT_TLS);
+	assert_int_equal(c->listeners[3].port, 5270);
 	assert_int_equal(c->listeners[0].kind, LISTEN_C2S);
 	assert_str(c->listeners[0].address, "*");
 	assert_int_equal(c->listeners[0].port, 5222);
@@ -301,7 +383,7 @@ static void every_option_arrives(void **state)
 		"plain_without_tls = on\nclient_ca_file = ca.pem\nsearch = off\n"
 		"host \"B\xc3\xbc" "cher.Example\" {\n"
 		"\tcertificate = tls/b.pem\n\tkey = /k.pem registration = yes anonymous = true archive = no scram = sha1\n"
-		"\tpush_count = no push_sender = yes push_body = yes resume_location = \"b.example:5223\"\n"
+		"\tfederation = no push_count = no push_sender = yes push_body = yes resume_location = \"b.example:5223\"\n"
 		"\trooms = \"Talk.B\xc3\xbc" "cher.example\" room_makers = admins\n"
 		"\tadmins = {\n \"Juliet@b\xc3\xbc" "cher.example\", # the first\n\"r@other.example\" } }\n"
 		"host \"[::1]\" {}\n"
@@ -310,6 +392,8 @@ static void every_option_arrives(void **state)
 		"listener { address = 127.0.0.1 port = 0 }\n"
 		"listener { type = component }\n"
 		"listener { type = component_direct_tls address = \"*\" port = 9 }\n"
+		"listener { type = s2s }\n"
+		"listener { type = s2s_direct_tls address = \"::1\" }\n"
 		"component \"Irc.B\xc3\xbc" "cher.example\" {\n\tsecret = \"s e\" connections = 2\n"
 		"\tqueue_bytes = 70K queue_seconds = 24 listed = no }\n"
 		"component \"*.Game.example\" { secret = t }\n"
@@ -370,13 +454,19 @@ static void every_option_arrives(void **state)
 	assert_int_equal(c->components[1].queue_bytes, 1 << 20);
 	assert_int_equal(c->components[1].queue_seconds, 30);
 	assert_true(c->components[1].listed);
-	assert_int_equal(c->n_listeners, 5);
+	assert_int_equal(c->n_listeners, 7);
 	assert_int_equal(c->listeners[3].kind, LISTEN_COMPONENT);
 	assert_str(c->listeners[3].address, "127.0.0.1");
 	assert_int_equal(c->listeners[3].port, 5347);
 	assert_int_equal(c->listeners[4].kind, LISTEN_COMPONENT_DIRECT_TLS);
 	assert_str(c->listeners[4].address, "*");
 	assert_int_equal(c->listeners[4].port, 9);
+	assert_int_equal(c->listeners[5].kind, LISTEN_S2S);
+	assert_str(c->listeners[5].address, "*");
+	assert_int_equal(c->listeners[5].port, 5269);
+	assert_int_equal(c->listeners[6].kind, LISTEN_S2S_DIRECT_TLS);
+	assert_str(c->listeners[6].address, "::1");
+	assert_int_equal(c->listeners[6].port, 5270);
 	assert_int_equal(c->listeners[0].kind, LISTEN_C2S_DIRECT_TLS);
 	assert_str(c->listeners[0].address, "::1");
 	assert_int_equal(c->listeners[0].port, 5223);
@@ -407,15 +497,126 @@ static void every_option_arrives(void **state)
 	config_unref(&c);
 }
 
+static void every_option_of_federation_arrives(void **state)
+{
+	struct config *c = parse("host a.example { federation = no }\n"
+		"remote \"B\xc3\xbc" "cher.net\" { route = \"Xmpp.b\xc3\xbc" "cher.net:7\" direct_tls = yes\n"
+		"\tsecurity = dialback pins = { \"sha256/" A32 "\",\n"
+		"\t\"sha256/AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\" } }\n"
+		"remote \"*.Lab.example\" { route = \"[2001:db8:0::1]:5270\" }\n"
+		"federation { enabled = no security = none bidi = no ca_file = peers.pem\n"
+		"\tallow = { \"B\xc3\xbc" "cher.net\", \"*.Example.net\" } block = { x.example }\n"
+		"\tdns_servers = { 192.0.2.1, \"2001:db8::1@5353\" } dns_anchor = root.key\n"
+		"\tdns_loopback = on idle_seconds = 24 connect_seconds = 25 queue_bytes = 2M\n"
+		"\tqueue_seconds = 26 streams = 27 unacknowledged_bytes = 128K }\n");
+	const struct config_federation *f = &c->federation;
+
+	assert_false(c->hosts[0].federation);
+	assert_false(f->enabled || f->bidi);
+	assert_int_equal(f->security, PEERS_IN_CLEAR);
+	assert_int_equal(f->allow.n, 2);
+	assert_str(f->allow.texts[0], "b\xc3\xbc" "cher.net");
+	assert_str(f->allow.texts[1], "*.example.net");
+	assert_int_equal(f->block.n, 1);
+	assert_str(f->block.texts[0], "x.example");
+	assert_str(f->ca_file, "etc/peers.pem");
+	assert_int_equal(f->dns_servers.n, 2);
+	assert_str(f->dns_servers.texts[0], "192.0.2.1");
+	assert_str(f->dns_servers.texts[1], "2001:db8::1@5353");
+	assert_str(f->dns_anchor, "etc/root.key");
+	assert_true(f->dns_loopback);
+	assert_int_equal(f->idle_seconds, 24);
+	assert_int_equal(f->connect_seconds, 25);
+	assert_int_equal(f->queue_bytes, 2 << 20);
+	assert_int_equal(f->queue_seconds, 26);
+	assert_int_equal(f->streams, 27);
+	assert_int_equal(f->unacknowledged_bytes, 128 << 10);
+	assert_int_equal(c->n_remotes, 2);
+	assert_str(c->remotes[0].domain, "b\xc3\xbc" "cher.net");
+	assert_str(c->remotes[0].route, "xmpp.b\xc3\xbc" "cher.net:7");
+	assert_true(c->remotes[0].direct_tls);
+	assert_int_equal(c->remotes[0].security, PEERS_BY_DIALBACK);
+	assert_int_equal(c->remotes[0].pins.n, 2);
+	assert_int_equal(c->remotes[0].pins.pins[0].sha256[0], 0);
+	assert_int_equal(c->remotes[0].pins.pins[1].sha256[0], 1);
+	assert_str(c->remotes[1].domain, "*.lab.example");
+	assert_str(c->remotes[1].route, "[2001:db8::1]:5270");
+	assert_int_equal(c->remotes[1].security, PEERS_IN_CLEAR); /* as federation says */
+	config_unref(&c);
+}
+
+/* A list is as long as the file says. */
+static void lists_grow(void **state)
+{
+	struct buf b;
+	char name[32];
+
+	buf_init(&b, 1 << 16);
+	buf_lit(&b, HOST "federation { block = { ");
+	for (int i = 0; i < 100; i++)
+		buf_printf(&b, "%sx%d.example", i ? ", " : "", i);
+	buf_lit(&b, " } }");
+	buf_byte(&b, '\0');
+	struct config *c = parse(b.p);
+	assert_int_equal(c->federation.block.n, 100);
+	for (int i = 0; i < 100; i++) {
+		snprintf(name, sizeof name, "x%d.example", i);
+		assert_str(c->federation.block.texts[i], name);
+	}
+	config_unref(&c);
+	buf_clear(&b);
+}
+
+/* RFC 6761 section 6.3: nobody else can reach it. */
+static void localhost_does_not_federate(void **state)
+{
+	static const struct {
+		const char *text;
+		bool host, listens;
+	} cases[] = {
+		{ "host localhost {}", false, false },
+		{ "host a.localhost {}", false, false },
+		{ "host xlocalhost {}", true, true },
+		{ "host localhost { federation = yes }", true, true },
+		{ "host a.example { federation = no }", false, false },
+		{ "host localhost {}\nhost a.example {}", false, true },
+		{ "host a.example {}\nfederation { enabled = no }", true, false },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct config *c = parse(cases[i].text);
+		if (c->hosts[0].federation != cases[i].host)
+			fail_msg("%s", cases[i].text);
+		assert_int_equal(config_federates(c), cases[i].listens);
+		assert_int_equal(c->n_listeners, cases[i].listens ? 4 : 2);
+		config_unref(&c);
+	}
+}
+
+/* "none" is no file, and without a word there is none but the system's. */
+static void the_anchor_is_a_file_or_none(void **state)
+{
+	struct config *c = parse(HOST "federation { dns_anchor = none }\n");
+
+	assert_str(c->federation.dns_anchor, "");
+	config_unref(&c);
+	c = parse(HOST "federation { dns_anchor = /etc/a.key }\n");
+	assert_str(c->federation.dns_anchor, "/etc/a.key");
+	config_unref(&c);
+	c = parse(HOST);
+	assert_str(c->federation.dns_anchor, "");
+	config_unref(&c);
+}
+
 /* Where nothing is said of listeners, components connect from this machine. */
 static void components_have_a_listener(void **state)
 {
 	struct config *c = parse(HOST "component c.example { secret = x }\n");
 
-	assert_int_equal(c->n_listeners, 3);
-	assert_int_equal(c->listeners[2].kind, LISTEN_COMPONENT);
-	assert_str(c->listeners[2].address, "127.0.0.1");
-	assert_int_equal(c->listeners[2].port, 5347);
+	assert_int_equal(c->n_listeners, 5);
+	assert_int_equal(c->listeners[4].kind, LISTEN_COMPONENT);
+	assert_str(c->listeners[4].address, "127.0.0.1");
+	assert_int_equal(c->listeners[4].port, 5347);
 	config_unref(&c);
 	c = parse(HOST "component c.example { secret = x }\nlistener { port = 0 }\n");
 	assert_int_equal(c->n_listeners, 2);
@@ -440,6 +641,7 @@ static void the_built_in_one_stays_on_this_machine(void **state)
 	struct config *c = config_default();
 
 	assert_str(c->hosts[0].domain, "localhost");
+	assert_false(c->federation.enabled);
 	assert_str(c->data_dir, "stentor-data");
 	for (size_t i = 0; i < c->n_listeners; i++)
 		assert_str(c->listeners[i].address, "127.0.0.1");
@@ -468,9 +670,12 @@ static void the_table_is_sound(void **state)
 		assert_true(!number || o->size == 8 || o->max >> (8 * o->size) == 0);
 		if (o->type == CONFIG_TEXT || o->type == CONFIG_PATH)
 			assert_int_equal(o->size, sizeof(struct str));
-		if (o->type == CONFIG_JIDS) { /* restarts compare bytes, and CONFIG_TOP has no braces */
-			assert_int_equal(o->size, sizeof(struct config_jids));
-			assert_int_equal(o->section, CONFIG_HOST);
+		if (config_is_list(o->type)) { /* restarts compare bytes, and CONFIG_TOP has no braces */
+			assert_int_equal(o->size, o->type == CONFIG_JIDS ? sizeof(struct config_jids) :
+						  o->type == CONFIG_PINS ? sizeof(struct config_pins) :
+									   sizeof(struct config_texts));
+			assert_int_not_equal(o->section, CONFIG_TOP);
+			assert_true(!o->restart || o->type == CONFIG_SERVERS);
 		}
 		if (o->type == CONFIG_BOOL)
 			assert_int_equal(o->size, sizeof(bool));
@@ -482,7 +687,8 @@ static void the_table_is_sound(void **state)
 static void restarts_are_named(void **state)
 {
 	struct config *old = parse(HOST);
-	struct config *same = parse(HOST "log_level = debug limits { roster_items = 5 }");
+	struct config *same = parse(HOST "log_level = debug limits { roster_items = 5 }\n"
+		"federation { bidi = no allow = { x.example } }\nremote x.example {}\n");
 	struct config *other = parse(HOST "shards = 2\nuser = x\nlistener { port = 5 }\n"
 		"limits { offline_messages = 5 }");
 	struct arena a;
@@ -491,6 +697,10 @@ static void restarts_are_named(void **state)
 	assert_str(config_restart_names(old, same, &a), "");
 	assert_str(config_restart_names(old, other, &a),
 		"listener, user, shards, offline_messages");
+	config_unref(&other);
+	other = parse(HOST "federation { dns_servers = { 192.0.2.1 } dns_anchor = a.key }\n");
+	assert_str(config_restart_names(old, other, &a), "dns_servers, dns_anchor");
+	assert_str(config_restart_names(other, other, &a), "");
 	arena_clear(&a);
 	config_unref(&old);
 	config_unref(&same);
@@ -538,6 +748,12 @@ static void loading_looks_at_the_machine(void **state)
 	load_case(HOST "client_ca_file = /nonexistent/ca.pem\n",
 		"2: client_ca_file is \"/nonexistent/ca.pem\", which cannot be read: "
 		"No such file or directory");
+	load_case(HOST "federation { ca_file = /nonexistent/ca.pem dns_anchor = /etc/passwd }\n",
+		"2: ca_file is \"/nonexistent/ca.pem\", which cannot be read: "
+		"No such file or directory");
+	load_case(HOST "federation { dns_anchor = /nonexistent/root.key }\n",
+		"2: dns_anchor is \"/nonexistent/root.key\", which cannot be read: "
+		"No such file or directory");
 	load_case("host a.example { certificate = / key = /etc/passwd }\n",
 		"1: certificate is \"/\", which is no file; name a PEM file");
 }
@@ -574,7 +790,7 @@ static void numbers_have_bounds(void **state)
 	} cases[] = {
 		{ "listener{port=0}\n", "c:66: more than 64 listeners; remove some\n", 65 },
 		{ "shards = 1\n", "c:8194: more than 8192 values; remove some\n", 8200 },
-		{ "limits {}\n", "c:2129: more than 2128 sections; remove some\n", 2200 },
+		{ "limits {}\n", "c:3153: more than 3152 sections; remove some\n", 3200 },
 		{ "component c.example {secret=x}\n", "c:3: found duplicate title 'c.example'", 3 },
 	};
 
@@ -641,7 +857,10 @@ static void add_row(struct buf *b, const struct config_option *o)
 		break;
 	case CONFIG_TEXT:   buf_printf(b, "text"); break;
 	case CONFIG_PATH:   buf_printf(b, "path"); break;
-	case CONFIG_JIDS:   buf_printf(b, "{ addresses }"); break;
+	case CONFIG_JIDS:
+	case CONFIG_SERVERS: buf_printf(b, "{ addresses }"); break;
+	case CONFIG_DOMAINS: buf_printf(b, "{ domains }"); break;
+	case CONFIG_PINS:   buf_printf(b, "{ pins }"); break;
 	}
 	if (o->initial && *o->initial)
 		buf_printf(b, " | `%s`", o->initial);
@@ -714,6 +933,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test(wrong_texts_say_what_is_wrong),
 		cmocka_unit_test(a_host_is_enough),
 		cmocka_unit_test(every_option_arrives),
+		cmocka_unit_test(every_option_of_federation_arrives),
+		cmocka_unit_test(lists_grow),
+		cmocka_unit_test(localhost_does_not_federate),
+		cmocka_unit_test(the_anchor_is_a_file_or_none),
 		cmocka_unit_test(components_have_a_listener),
 		cmocka_unit_test(an_empty_domain_means_no_rooms),
 		cmocka_unit_test(the_built_in_one_stays_on_this_machine),

@@ -5,6 +5,7 @@
 #include "base/digest.h"
 #include "core/room.h"
 #include "core/sm.h"
+#include "net/dns.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -259,6 +260,7 @@ int main(int argc, char **argv)
 	unlink(s.config->admin_socket.p);
 	server_close(&s);
 	mailbox_run(&s.loop.inbox, &s); /* what shards sent home to the administration at last */
+	dns_free(&s.core.dns);
 	config_unref(&s.config);
 	watch_del(&s.loop, &s.signals);
 	close(s.signals.fd);

@@ -8,6 +8,8 @@
 #include "core/component.h"
 #include "core/sm.h"
 #include "modules/table.h"
+#include "net/ascii.h"
+#include "net/dns.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -124,6 +126,8 @@ static accepted_fn *accepted_by(enum listener_kind kind)
 	case LISTEN_C2S_DIRECT_TLS: return client_accept_tls;
 	case LISTEN_COMPONENT: return component_accept;
 	case LISTEN_COMPONENT_DIRECT_TLS: return component_accept_tls;
+	case LISTEN_S2S:
+	case LISTEN_S2S_DIRECT_TLS: return NULL;
 	}
 	BUG("no such listener");
 }
@@ -144,11 +148,14 @@ static bool give_listeners(struct server *s, struct shard *sh)
 
 static bool make_certificate(const struct config_host *h, struct arena *a)
 {
+	char rooms[ASCII_DOMAIN_MAX + 1];
+	struct str names[] = { h->ascii, ascii_domain(h->rooms, rooms) };
 	struct str error;
 
 	if (access(h->cert_file.p, F_OK) == 0 && access(h->key_file.p, F_OK) == 0)
 		return true;
-	if (!tls_make_self_signed(h->cert_file.p, h->key_file.p, &h->ascii, 1, a, &error)) {
+	if (!tls_make_self_signed(h->cert_file.p, h->key_file.p, names,
+		    names[1].n ? 2 : 1, a, &error)) {
 		log_error(NULL, "certificate", F_STR("host", h->domain), F_STR("error", error));
 		return false;
 	}
@@ -171,9 +178,47 @@ static struct tls_config *load_tls(struct server *s, struct arena *a)
 	}
 	struct tls_config *tls = tls_config_new(hosts, c->n_hosts,
 		c->client_ca_file.n ? c->client_ca_file.p : NULL, s->ticket_key, a, &error);
+	const struct str *ca_file = &c->federation.ca_file;
+	if (tls && !tls_config_trust_servers(tls, ca_file->n ? ca_file->p : NULL, a, &error))
+		tls_config_unref(&tls);
 	if (!tls)
 		log_error(NULL, "certificate", F_STR("error", error));
 	return tls;
+}
+
+static void set_remote(struct settings *set, const struct config_remote *c)
+{
+	struct peer_rules *r = settings_add_peer(set, c->domain);
+	struct tls_pin *pins = arena_alloc(&set->mem, c->pins.n * sizeof *pins);
+
+	if (c->pins.n)
+		memcpy(pins, c->pins.pins, c->pins.n * sizeof *pins);
+	r->pins = pins;
+	r->n_pins = c->pins.n;
+	r->security = c->security;
+	r->route = str_dup(&set->mem, c->route);
+	r->direct = c->direct_tls;
+}
+
+static void set_federation(struct settings *set, const struct config *c)
+{
+	const struct config_federation *f = &c->federation;
+
+	set->federation = config_federates(c);
+	set->bidi = f->bidi;
+	set->peer_default.security = f->security;
+	for (size_t i = 0; i < f->allow.n; i++)
+		settings_allow_peer(set, f->allow.texts[i]);
+	for (size_t i = 0; i < f->block.n; i++)
+		settings_block_peer(set, f->block.texts[i]);
+	for (size_t i = 0; i < c->n_remotes; i++)
+		set_remote(set, &c->remotes[i]);
+	set->peer_idle_ms = f->idle_seconds * 1000;
+	set->peer_connect_ms = f->connect_seconds * 1000;
+	set->peer_queue_max = f->queue_bytes;
+	set->peer_queue_ms = f->queue_seconds * 1000;
+	set->peer_streams_max = f->streams;
+	set->peer_unacked_max = f->unacknowledged_bytes;
 }
 
 static void set_rooms(struct settings *set, struct host *h, const struct config_host *c)
@@ -215,6 +260,7 @@ struct settings *server_settings(struct server *s)
 		h->registration = c->hosts[i].registration;
 		h->anonymous = c->hosts[i].anonymous;
 		h->archive = c->hosts[i].archive;
+		h->federation = c->hosts[i].federation;
 		h->push_count = c->hosts[i].push_count;
 		h->push_sender = c->hosts[i].push_sender;
 		h->push_body = c->hosts[i].push_body;
@@ -225,6 +271,7 @@ struct settings *server_settings(struct server *s)
 	}
 	for (size_t i = 0; i < c->n_components; i++)
 		add_component(set, &c->components[i]);
+	set_federation(set, c);
 	set->tls_required = c->tls_required;
 	set->plain_without_tls = c->plain_without_tls;
 	set->ask_client_cert = c->client_ca_file.n != 0;
@@ -253,6 +300,28 @@ struct settings *server_settings(struct server *s)
 	return set;
 }
 
+/* The resolver, when a host is to federate and there is none yet. Options of it that have changed
+ * wait for a restart. */
+static bool open_dns(struct server *s, struct arena *a, struct str *error)
+{
+	const struct config_federation *f = &s->config->federation;
+	const char **servers = arena_alloc(a, f->dns_servers.n * sizeof *servers);
+	const struct dns_options o = { .servers = servers, .n_servers = f->dns_servers.n,
+		.anchor_file = f->dns_anchor.n ? f->dns_anchor.p : NULL, .loopback = f->dns_loopback };
+
+	if (s->core.dns || !config_federates(s->config))
+		return true;
+	for (size_t i = 0; i < f->dns_servers.n; i++)
+		servers[i] = f->dns_servers.texts[i].p;
+	struct dns *dns = dns_new(&o, a, error);
+	if (dns && !dns_attach(dns, &s->loop)) {
+		*error = str_printf(a, "the resolver cannot be watched: %s", strerror(errno));
+		dns_free(&dns);
+	}
+	s->core.dns = dns;
+	return dns != NULL;
+}
+
 bool server_reload(struct server *s, struct arena *a, struct str *error, struct str *note)
 {
 	struct config *old = s->config;
@@ -263,11 +332,12 @@ bool server_reload(struct server *s, struct arena *a, struct str *error, struct 
 	if (!fresh)
 		return false;
 	s->config = fresh;
+	*error = STR("a certificate cannot be used; the log says which");
 	struct settings *set = server_settings(s);
-	if (!set) {
+	if (!set || !open_dns(s, a, error)) {
+		settings_unref(&set);
 		s->config = old;
 		config_unref(&fresh);
-		*error = STR("a certificate cannot be used; the log says which");
 		return false;
 	}
 	*note = config_restart_names(old, fresh, a);
@@ -345,6 +415,16 @@ static bool open_stores(struct server *s, struct arena *a)
 	return open_search(s, a);
 }
 
+static bool start_dns(struct server *s, struct arena *a)
+{
+	struct str error;
+
+	if (open_dns(s, a, &error))
+		return true;
+	log_error(NULL, "dns", F_STR("error", error));
+	return false;
+}
+
 bool server_open(struct server *s)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -359,7 +439,7 @@ bool server_open(struct server *s)
 	if (ok) {
 		s->core.quota = quota_new(s->config->limits.half_open_per_address);
 		s->core.jobs = jobs_new(cores > 1 ? (unsigned)cores : 1, JOBS_WAITING_MAX);
-		ok = load_secret(s, &a) && open_stores(s, &a);
+		ok = start_dns(s, &a) && load_secret(s, &a) && open_stores(s, &a);
 	}
 	for (unsigned i = 0; ok && i < s->n_shards; i++)
 		ok = give_listeners(s, s->core.shards[i]);
@@ -368,10 +448,20 @@ bool server_open(struct server *s)
 	return ok;
 }
 
+/* Questions come home without an answer; the main loop, which they pass, runs no more. */
+static void stop_dns(struct server *s)
+{
+	if (s->core.dns)
+		dns_stop(s->core.dns);
+	do
+		core_drain(&s->core);
+	while (mailbox_run(&s->loop.inbox, s));
+}
+
 /* The shards' threads have ended. What is on its way home is let in first. */
 void server_close(struct server *s)
 {
-	core_drain(&s->core);
+	stop_dns(s);
 	if (s->core.store)
 		core_save(&s->core);
 	if (s->core.jobs)
