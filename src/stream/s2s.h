@@ -158,7 +158,6 @@ struct s2s {
 	bool handshake;            /* of TLS: what comes is no XML */
 	bool awaits_features;      /* outgoing: the peer's header is there, its features are not */
 	bool has_external;         /* incoming: EXTERNAL is offered */
-	bool challenged;           /* incoming: <auth/> came without data, it is to come behind */
 	bool opened;               /* our header for this (re)start is written */
 	bool old;                  /* the peer's header has no version 1.0 */
 	bool said_bidi;            /* <bidi/> was sent or came */

@@ -223,6 +223,32 @@ static void test_sizes(void **state)
 	arena_clear(&a);
 }
 
+/* What grows as it is made to stand alone is bounded too: each child leans on the header. */
+static void test_growth(void **state)
+{
+	struct s2s_side x;
+	struct buf in;
+
+	buf_init(&in, STREAM_KEPT_MAX);
+	buf_printf(&in, "<stream:stream xmlns='jabber:server' " DB " " STREAMS " xmlns:p='urn:");
+	for (unsigned i = 0; i < 500; i++)
+		buf_byte(&in, 'x');
+	buf_lit(&in, "' from='c.example' to='a.example' version='1.0'>"
+		"<db:result from='c.example' to='a.example'>key</db:result>"
+		"<message from='c.example' to='a.example'>");
+	for (unsigned i = 0; i < 5000; i++)
+		buf_lit(&in, "<p:a/>");
+	buf_lit(&in, "</message>");
+	assert_true(buf_ok(&in));
+	s2s_side_incoming(&x);
+	send_str(&x, buf_str(&in));
+	assert_true(s2s_side_wrote(&x, "type='valid'"));
+	assert_true(s2s_side_told(&x, "closed by us, policy-violation"));
+	assert_false(s2s_side_told(&x, " to a.example: "));
+	s2s_side_end(&x);
+	buf_clear(&in);
+}
+
 /* Input that waits is bounded. */
 static void test_too_much_waits(void **state)
 {
@@ -241,6 +267,27 @@ static void test_too_much_waits(void **state)
 }
 
 /* ---- ends ---- */
+
+/* During a handshake nothing can be said. */
+static void test_mute_ends(void **state)
+{
+	for (unsigned close = 0; close < 2; close++) {
+		struct s2s_side x;
+		s2s_side_incoming(&x);
+		s2s_expect_tls(&x.stream);
+		if (close)
+			s2s_close(&x.stream, STREAM_SYSTEM_SHUTDOWN, STR("enough"));
+		else
+			s2s_end(&x.stream);
+		assert_true(x.loop.finished);
+		assert_int_equal(x.loop.out.n, 0);
+		assert_true(s2s_side_told(&x, close ? "closed by us, system-shutdown"
+						    : "closed by us, no error"));
+		s2s_secured(&x.stream); /* too late */
+		assert_false(s2s_side_told(&x, "secured"));
+		s2s_side_end(&x);
+	}
+}
 
 static void test_ends(void **state)
 {
@@ -422,7 +469,9 @@ int main(void)
 		cmocka_unit_test(test_tries_are_forgotten),
 		cmocka_unit_test(test_challenges),
 		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_growth),
 		cmocka_unit_test(test_too_much_waits),
+		cmocka_unit_test(test_mute_ends),
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_meetings),
 		cmocka_unit_test(test_questions_back),

@@ -294,7 +294,6 @@ static void check_external(struct s2s *s, struct str text)
 	enum sasl_failure why;
 	struct str domain;
 
-	s->challenged = false;
 	if (!read_authzid(s, text, &domain, &why)) {
 		sasl_failed(s, why);
 		return;
@@ -318,24 +317,20 @@ static void on_auth(struct s2s *s, const struct xml_doc *d)
 		return;
 	}
 	nego_enter(&s->nego, NEGO_AUTH);
-	s->challenged = false;
 	if (!s->has_external ||
 		!str_eq(xml_attr_str(d, root, TAG_MECHANISM, s->turn), STR("EXTERNAL"))) {
 		sasl_failed(s, no_mechanism(s));
 	} else if (!text.n) { /* no initial response: it is asked for */
-		s->challenged = true;
 		write_sasl(s, "challenge", STR("="));
 	} else {
 		check_external(s, text);
 	}
 }
 
+/* In NEGO_AUTH with nothing asked of the user, so it is what was asked for. */
 static void on_response(struct s2s *s, const struct xml_doc *d)
 {
-	if (s->challenged)
-		check_external(s, str_trim(xml_text(d, xml_root(d), s->turn)));
-	else
-		sasl_failed(s, SASL_MALFORMED_REQUEST);
+	check_external(s, str_trim(xml_text(d, xml_root(d), s->turn)));
 }
 
 void s2s_externally(struct s2s *s, bool right)

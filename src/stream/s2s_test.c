@@ -249,6 +249,8 @@ static void test_insecure(void **state)
 #define AUTH_AS(base64) "<auth " SASL " mechanism='EXTERNAL'>" base64 "</auth>"
 #define FAILURE(why)    "<failure " SASL "><" why "/></failure>"
 #define SUCCESS         "<success " SASL "/>"
+#define LONG_LINE       "YS5leGFtcGxlYS5leGFtcGxlYS5leGFtcGxlYS5leGFtcGxl"
+#define LONG            LONG_LINE LONG_LINE LONG_LINE LONG_LINE LONG_LINE LONG_LINE LONG_LINE
 
 static const struct s2s_row external[] = {
 	{ "section 6.4.2: no authorization identity", IN_SECURE, 0, IN_AUTH, SUCCESS,
@@ -263,6 +265,8 @@ static const struct s2s_row external[] = {
 		FAILURE("invalid-authzid"), NULL, "external" },
 	{ "section 6.5.5: no base64", IN_SECURE, 0, AUTH_AS("c.example"),
 		FAILURE("incorrect-encoding"), NULL, "external" },
+	{ "section 6.5.8: an identity without end", IN_SECURE, 0, AUTH_AS(LONG LONG LONG LONG LONG),
+		FAILURE("malformed-request"), NULL, "external" },
 	{ "section 6.4.3: no initial response", IN_SECURE, 0,
 		"<auth " SASL " mechanism='EXTERNAL'/>", "<challenge " SASL ">=</challenge>", NULL,
 		"external" },
@@ -308,6 +312,36 @@ static void test_external(void **state)
 	CHECK(external);
 }
 
+/* ---- bidirectional streams ---- */
+
+static const struct s2s_row bidi[] = {
+	{ "XEP-0288 section 2.2: inside TLS", IN_SECURE, 0, BIDI, NULL, "bidi\n", "closed" },
+	{ "the same, twice", IN_SECURE, 0, BIDI BIDI, NULL, "bidi\n", "bidi\nbidi" },
+	{ "XEP-0288 section 2.1: without TLS", IN_CLEAR, NO_TLS, BIDI, NULL, "bidi\n", "closed" },
+	{ "XEP-0288 section 2.1: not offered", IN_SECURE, NO_BIDI, BIDI, "<unsupported-stanza-type",
+		NULL, "bidi\n" },
+	{ "XEP-0288 section 2.2: too late", IN_DIALED, 0, BIDI, "<unsupported-stanza-type", NULL,
+		"bidi\n" },
+};
+
+static void test_bidi(void **state)
+{
+	CHECK(bidi);
+}
+
+/* XEP-0288 section 2.1: TLS has to be done before. */
+static void test_bidi_before_tls(void **state)
+{
+	struct s2s_side x;
+
+	s2s_begin_incoming(&x, &(struct s2s_row){ .level = IN_CLEAR }, false);
+	s2s_side_send(&x, BIDI, false);
+	assert_true(x.stream.said_bidi);
+	s2s_side_send(&x, IN_STARTTLS, false);
+	assert_false(x.stream.said_bidi);
+	s2s_side_end(&x);
+}
+
 /* Nothing is read before the user has answered, nor while it holds the stream. */
 static void test_external_waits(void **state)
 {
@@ -346,6 +380,8 @@ int main(void)
 		cmocka_unit_test(test_insecure),
 		cmocka_unit_test(test_external),
 		cmocka_unit_test(test_external_waits),
+		cmocka_unit_test(test_bidi),
+		cmocka_unit_test(test_bidi_before_tls),
 	};
 
 	log_setup(LOG_ERROR, LOG_TEXT);
