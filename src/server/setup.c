@@ -6,6 +6,7 @@
 #include "core/archive.h"
 #include "core/client.h"
 #include "core/component.h"
+#include "core/peer.h"
 #include "core/sm.h"
 #include "modules/table.h"
 #include "net/ascii.h"
@@ -126,8 +127,8 @@ static accepted_fn *accepted_by(enum listener_kind kind)
 	case LISTEN_C2S_DIRECT_TLS: return client_accept_tls;
 	case LISTEN_COMPONENT: return component_accept;
 	case LISTEN_COMPONENT_DIRECT_TLS: return component_accept_tls;
-	case LISTEN_S2S:
-	case LISTEN_S2S_DIRECT_TLS: return NULL;
+	case LISTEN_S2S: return peer_accept;
+	case LISTEN_S2S_DIRECT_TLS: return peer_accept_tls;
 	}
 	BUG("no such listener");
 }
