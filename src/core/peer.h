@@ -12,6 +12,7 @@
 #include "core/shard.h"
 #include "net/locate.h"
 #include "stream/s2s.h"
+#include "xmpp/dialback.h"
 
 struct pair;
 struct peer;
@@ -126,7 +127,7 @@ void proof_verify(struct peer *p, const struct s2s_db *db);
 
 /* The key that proves to a remote domain that we are one of ours, on a stream that it gave an id. */
 void proof_key(const struct core *c, struct str remote, struct str local, struct str id,
-	struct buf *out);
+	char out[DIALBACK_KEY_LEN]);
 
 /* A message that came is where it should be, on the owner of its sender's domain. */
 void peer_handled(struct shard *s, const struct stanza *st);

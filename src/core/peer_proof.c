@@ -9,7 +9,6 @@
 
 #include "base/bug.h"
 #include "net/locate.h"
-#include "xmpp/dialback.h"
 
 #include <stdlib.h>
 
@@ -70,12 +69,9 @@ bool proof_of_receiver(struct peer *p)
 }
 
 void proof_key(const struct core *c, struct str remote, struct str local, struct str id,
-	struct buf *out)
+	char out[DIALBACK_KEY_LEN])
 {
-	char key[DIALBACK_KEY_LEN];
-
-	dialback_key(str_from((const char *)c->secret, sizeof c->secret), remote, local, id, key);
-	buf_add(out, str_from(key, sizeof key));
+	dialback_key(str_from((const char *)c->secret, sizeof c->secret), remote, local, id, out);
 }
 
 /* ---- DANE for those who come ---- */

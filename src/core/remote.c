@@ -286,15 +286,13 @@ static bool is_usable(const struct peer *p)
 /* False: not now. */
 static bool ask_by_dialback(struct pair *pair, struct peer *p)
 {
-	struct buf key;
+	char key[DIALBACK_KEY_LEN];
 
 	if (!(p->offered & (S2S_HAS_DIALBACK | S2S_IS_OLD)) || !p->stream.peer_id)
 		return false;
-	buf_init(&key, 0);
-	proof_key(p->shard->core, pair->remote->domain, pair->local, str_c(p->stream.peer_id), &key);
-	bool asked = s2s_db_result(&p->stream, pair->local, pair->remote->domain, buf_str(&key));
-	buf_clear(&key);
-	return asked;
+	proof_key(p->shard->core, pair->remote->domain, pair->local, str_c(p->stream.peer_id), key);
+	return s2s_db_result(&p->stream, pair->local, pair->remote->domain,
+		str_from(key, sizeof key));
 }
 
 void pair_ask(struct pair *pair, struct peer *p)
