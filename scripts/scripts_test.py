@@ -66,6 +66,12 @@ class Layers(unittest.TestCase):
         self.expect(1, ['src/xml/y.c:1: src/ has no x.h; name a header from src/ on'],
                     src__xml__y_DOT_c='#include "x.h"\n')
 
+    def test_a_program_sees_public_headers_alone(self):
+        layers = LAYERS + 'include:\nexamples: include\n'
+        self.expect(1, ['examples/e.c:2: examples includes base/a.h; it may include examples, '
+                        'include'], LAYERS=layers, include__p__p_DOT_h='',
+                    examples__e_DOT_c='#include "p/p.h"\n#include "base/a.h"\n')
+
     def test_a_folder_without_a_floor_fails(self):
         self.expect(1, ['src/new/n.c: LAYERS has no floor new'], src__new__n_DOT_c='')
 
