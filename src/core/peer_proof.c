@@ -132,11 +132,14 @@ static void ask_dns(struct peer *p, struct str remote, struct str local,
 	locate(s->core->dns, op, d->remote);
 }
 
-/* Whether DNS may say that a certificate is right which no authority signed. */
+/* Whether DNS may say that a certificate is right which no authority signed. Where dialback is
+ * enough nobody waits for that, and what has a route is not found by DNS. */
 static bool may_be_dane(const struct peer *p, struct str remote, enum tls_peer result)
 {
+	const struct peer_rules *r = rules_for(p, remote);
+
 	return result != TLS_PEER_OK && result != TLS_PEER_NO_CERT && p->shard->core->dns &&
-	       !rules_for(p, remote)->n_pins;
+	       r->security == PEERS_BY_CERTIFICATE && !r->n_pins && !r->route.n;
 }
 
 /* ---- EXTERNAL ---- */

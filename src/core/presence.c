@@ -355,6 +355,24 @@ void presence_show(struct account *a, const struct blocklist *items)
 	}
 }
 
+static void show_to_domain(struct account *a, struct str domain)
+{
+	for (uint32_t i = 0; i < a->roster.n; i++)
+		if (str_eq(jid_domain(a->roster.items[i]->jid), domain))
+			show_to(a, a->roster.items[i], a->roster.items[i]->jid);
+}
+
+void presence_domain_is_back(struct shard *s, struct str local, struct str remote)
+{
+	struct map_node *n = NULL;
+
+	while ((n = map_next(&s->accounts, n))) {
+		struct account *a = container_of(n, struct account, node);
+		if (str_eq(jid_domain(a->jid), local) && is_available(a))
+			show_to_domain(a, remote);
+	}
+}
+
 /* ---- out and in ---- */
 
 static void available_out(struct session *s, struct stanza *st)

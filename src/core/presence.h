@@ -51,4 +51,8 @@ void presence_hide(struct account *a, const struct blocklist *items);
  * asked for its own. */
 void presence_show(struct account *a, const struct blocklist *items);
 
+/* A remote domain can be reached again: the available accounts of a host of ours, on this shard, are
+ * shown to their contacts there and ask for theirs (section 4.3). */
+void presence_domain_is_back(struct shard *s, struct str local, struct str remote);
+
 #endif

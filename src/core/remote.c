@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "core/foreign.h"
 #include "core/peer_sm.h"
+#include "core/presence.h"
 #include "core/route.h"
 
 #include <stdlib.h>
@@ -350,8 +351,49 @@ static void connect_pair(struct pair *p)
 		start_attempt(p);
 }
 
+/* That a domain which could not be reached is back, for each shard. */
+struct news {
+	struct mail mail;
+	struct str local, remote; /* inline, behind the struct */
+};
+
+static void news_arrived(struct mail *m, void *receiver)
+{
+	struct news *n = container_of(m, struct news, mail);
+
+	presence_domain_is_back(receiver, n->local, n->remote);
+	free(n);
+}
+
+static struct news *news_of(const struct pair *p)
+{
+	struct str remote = p->remote->domain;
+	struct news *n = xcalloc(1, sizeof *n + p->local.n + remote.n);
+	char *text = (char *)(n + 1);
+
+	memcpy(text, p->local.p, p->local.n);
+	memcpy(text + p->local.n, remote.p, remote.n);
+	n->local = str_from(text, p->local.n);
+	n->remote = str_from(text + p->local.n, remote.n);
+	n->mail = (struct mail){ .run = news_arrived, .bytes = sizeof *n };
+	return n;
+}
+
+/* RFC 6121 section 4.3: what was said meanwhile is lost, on both sides. */
+static void say_back(const struct pair *p)
+{
+	struct shard *s = p->remote->shard;
+
+	for (unsigned i = 0; i < s->core->n_shards; i++)
+		if (s->core->shards[i] != s)
+			shard_post(s, s->core->shards[i], &news_of(p)->mail);
+	presence_domain_is_back(s, p->local, p->remote->domain);
+}
+
 void pair_open(struct pair *pair, struct peer *p)
 {
+	bool back = pair->failures;
+
 	if (pair->state == PAIR_OPEN) /* the order of stanzas: what is used stays in use */
 		return;
 	if (!pair->n_verifies) /* they need a stream of ours */
@@ -364,6 +406,8 @@ void pair_open(struct pair *pair, struct peer *p)
 		F_STR("remote", pair->remote->domain), F_C("way", p->outgoing ? "out" : "in"),
 		F_C("proof", proof_name(p->proof)));
 	flush(pair);
+	if (back)
+		say_back(pair);
 }
 
 void pair_refused(struct pair *pair, struct peer *p, struct failure why)
