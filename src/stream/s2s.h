@@ -212,7 +212,8 @@ void s2s_hold(struct s2s *s);
 void s2s_go_on(struct s2s *s);
 
 /* Outgoing, in ready(): asks for a bidirectional stream, before the others (XEP-0288 section 2.2);
- * for EXTERNAL: accepted() or not_accepted() follows. */
+ * for EXTERNAL: accepted() or not_accepted() follows. It comes before questions of dialback: a peer
+ * that restarts the stream may not answer those. */
 void s2s_ask_bidi(struct s2s *s);
 void s2s_external(struct s2s *s);
 

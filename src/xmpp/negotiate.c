@@ -37,12 +37,14 @@ static const struct rule {
 
 /* The same of streams between servers. Dialback goes both ways: keys one way, answers the other,
  * and keys either way on a bidirectional stream (XEP-0288 section 2.2), for which only the
- * initiating side asks, before it is authenticated. */
+ * initiating side asks, before it is authenticated. A verdict on a third server's key may cross
+ * with a SASL exchange. */
 static const struct rule server_rules[] = {
 	{ NEGO_INITIATING, NS_DIALBACK, TAG_RESULT, IN(CLEAR) | IN(SECURE) | IN(READY) },
 	{ NEGO_INITIATING, NS_DIALBACK, TAG_VERIFY, IN(CLEAR) | IN(SECURE) | IN(READY) },
 	{ NEGO_RECEIVING,  NS_DIALBACK, TAG_RESULT, IN(CLEAR) | IN(SECURE) | IN(READY) },
-	{ NEGO_RECEIVING,  NS_DIALBACK, TAG_VERIFY, IN(CLEAR) | IN(SECURE) | IN(READY) },
+	{ NEGO_RECEIVING,  NS_DIALBACK, TAG_VERIFY,
+		IN(CLEAR) | IN(SECURE) | IN(AUTH) | IN(READY) },
 	{ NEGO_INITIATING, NS_BIDI,     TAG_BIDI,   IN(CLEAR) | IN(SECURE) },
 };
 
