@@ -336,6 +336,24 @@ static size_t head_room(const struct stanza *s, struct jid from, struct jid to, 
 	return xmlns == NS_NONE ? n : n + strlen(" xmlns=''") + xml_ns_str(xmlns).n;
 }
 
+/* At least head_room(), found without a look at each byte: what is kept was in the start tag. */
+static size_t head_bound(const struct stanza *s, struct jid from, struct jid to, enum xml_ns xmlns)
+{
+	size_t addresses = FROM.n + TO.n + strlen("&quot;") * (jid_len(from) + jid_len(to)) + 2;
+
+	return s->body + addresses + LANG.n + s->lang.n + 1 + strlen(" xmlns=''") +
+	       (xmlns == NS_NONE ? 0 : xml_ns_str(xmlns).n);
+}
+
+/* Room for the start tag and n bytes. It is counted exactly only where there might be none. */
+static bool make_room(struct buf *b, const struct stanza *s, struct jid from, struct jid to,
+	enum xml_ns xmlns, size_t n)
+{
+	bool plenty = !b->failed && head_bound(s, from, to, xmlns) + n <= b->cap - b->n;
+
+	return plenty || buf_reserve(b, head_room(s, from, to, xmlns) + n);
+}
+
 /* The start tag but for its end. */
 static void add_head(struct buf *b, const struct stanza *s, struct jid from, struct jid to,
 	enum xml_ns xmlns)
@@ -376,7 +394,7 @@ void stanza_write(struct buf *b, const struct stanza *s, struct jid from, struct
 	struct str end = stanza_root(s)->flags & XML_EMPTY ? STR("/>") : STR(">");
 	struct str rest = behind_start_tag(s);
 
-	if (!buf_reserve(b, head_room(s, from, to, xmlns) + end.n + rest.n))
+	if (!make_room(b, s, from, to, xmlns, end.n + rest.n))
 		return;
 	add_head(b, s, from, to, xmlns);
 	add(b, end);
@@ -390,8 +408,7 @@ void stanza_write_with(struct buf *b, const struct stanza *s, struct jid from, s
 
 	if (!(stanza_root(s)->flags & XML_EMPTY)) /* the end tag begins with the last '<' */
 		inside.n = (size_t)((const char *)memrchr(inside.p, '<', inside.n) - inside.p);
-	if (!buf_reserve(b, head_room(s, from, to, xmlns) + inside.n + extra.n + name.n +
-			strlen("></>")))
+	if (!make_room(b, s, from, to, xmlns, inside.n + extra.n + name.n + strlen("></>")))
 		return;
 	add_head(b, s, from, to, xmlns);
 	add(b, STR(">"));

@@ -465,6 +465,26 @@ static void a_full_buffer_fails_quietly(void **state)
 	stanza_unref(&s);
 }
 
+/* Each size around that where the room need not be counted. */
+static void a_buffer_with_room_takes_what_fits(void **state)
+{
+	struct stanza *s = scan("<message  xml:lang = 'en' from='a@b/&amp;&lt;' to='c@d' id='1'/>");
+	struct str text = STR("<message from='a@b/&amp;&lt;' to='c@d' xml:lang = 'en' id='1'/>");
+	struct buf b;
+
+	for (size_t max = 1; max < 128; max++) {
+		buf_init(&b, max);
+		assert_non_null(buf_reserve(&b, max));
+		stanza_write(&b, s, s->from, s->to, NS_NONE);
+		if (buf_ok(&b))
+			assert_true(str_eq(buf_str(&b), text));
+		else /* an escaped character counts as the longest of them */
+			assert_true(max < text.n + 2 * strlen("&quot;"));
+		buf_clear(&b);
+	}
+	stanza_unref(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -481,6 +501,7 @@ int main(void)
 		cmocka_unit_test(absent_things_are_unset),
 		cmocka_unit_test(references_are_counted),
 		cmocka_unit_test(a_full_buffer_fails_quietly),
+		cmocka_unit_test(a_buffer_with_room_takes_what_fits),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
