@@ -113,7 +113,8 @@ static bool load_authorities(gnutls_x509_trust_list_t *trust, const char *ca_fil
 	return false;
 }
 
-/* The revocation lists among the authorities, if there are any. */
+/* The revocation lists among the authorities, if there are any. One that has run out is refused:
+ * who has been revoked since nobody knows. */
 static bool load_revoked(gnutls_x509_trust_list_t trust, const char *ca_file, struct arena *a,
 	struct str *error)
 {

@@ -310,8 +310,9 @@ static void one_that_is_an_authority_itself(void **state)
 	drop(&self);
 }
 
-/* Puts a revocation list with one number behind the certificates of a file. */
-static void add_revoked(const char *file, const struct ident *by, const char *serial)
+/* Puts a revocation list with one number, which ends in some days, behind the certificates of a
+ * file. */
+static void add_revoked(const char *file, const struct ident *by, const char *serial, long until)
 {
 	gnutls_x509_crl_t crl;
 	gnutls_datum_t pem;
@@ -319,8 +320,8 @@ static void add_revoked(const char *file, const struct ident *by, const char *se
 
 	gnutls_x509_crl_init(&crl);
 	gnutls_x509_crl_set_version(crl, 2);
-	gnutls_x509_crl_set_this_update(crl, time(NULL) - DAY);
-	gnutls_x509_crl_set_next_update(crl, time(NULL) + DAY);
+	gnutls_x509_crl_set_this_update(crl, time(NULL) - 9 * DAY);
+	gnutls_x509_crl_set_next_update(crl, time(NULL) + until * DAY);
 	gnutls_x509_crl_set_number(crl, "\x01", 1);
 	gnutls_x509_crl_set_crt_serial(crl, serial, 1, time(NULL) - DAY);
 	assert_int_equal(gnutls_x509_crl_sign2(crl, by->crt, by->key, GNUTLS_DIG_SHA256, 0), 0);
@@ -344,19 +345,21 @@ static void those_that_are_revoked(void **state)
 	make(&one, &good, &root);
 	make(&two, &bad, &root);
 	save(&root, ca_file, NULL);
-	add_revoked(ca_file, &root, "\x08");
+	add_revoked(ca_file, &root, "\x08", 1);
 	struct tls_config *us = own_config(ca_file);
 	assert_int_equal(worth_to(us, &one, 1, STR("x.example"), NULL), TLS_PEER_OK);
 	assert_int_equal(worth_to(us, &two, 1, STR("x.example"), NULL), TLS_PEER_REVOKED);
 	tls_config_unref(&us);
 
-	/* A list that no authority of the file has signed is no list. */
-	save(&root, ca_file, NULL);
-	add_revoked(ca_file, &stranger, "\x08");
-	us = peer_config(&root, 1);
-	assert_false(tls_config_trust_servers(us, ca_file, &certs.arena, &error));
-	assert_non_null(memmem(error.p, error.n, "revoked.pem: no revocation list", 31));
-	tls_config_unref(&us);
+	/* One that no authority of the file has signed, or that has run out, is no list. */
+	for (int old = 0; old < 2; old++) {
+		save(&root, ca_file, NULL);
+		add_revoked(ca_file, old ? &root : &stranger, "\x08", old ? -1 : 1);
+		us = peer_config(&root, 1);
+		assert_false(tls_config_trust_servers(us, ca_file, &certs.arena, &error));
+		assert_non_null(memmem(error.p, error.n, "revoked.pem: no revocation list", 31));
+		tls_config_unref(&us);
+	}
 	drop(&one);
 	drop(&two);
 }
