@@ -9,6 +9,7 @@
 #include "core/client.h"
 #include "core/component.h"
 #include "core/manage.h"
+#include "core/remote.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -301,16 +302,22 @@ static void do_sessions(struct errand *e)
 	errand_home(e);
 }
 
-static void cmd_sessions(struct request *r)
+/* Has a work done by each shard. */
+static void ask_shards(struct request *r, void (*work)(struct errand *e))
 {
 	struct core *c = &r->server->core;
 
 	/* All are counted before the first can come home. */
 	for (unsigned i = 0; i < c->n_shards; i++)
-		errand_send(r, c->shards[i], (struct jid){ 0 }, do_sessions);
+		errand_send(r, c->shards[i], (struct jid){ 0 }, work);
 }
 
-/* ---- components ---- */
+static void cmd_sessions(struct request *r)
+{
+	ask_shards(r, do_sessions);
+}
+
+/* ---- components and other servers ---- */
 
 static void do_components(struct errand *e)
 {
@@ -320,11 +327,18 @@ static void do_components(struct errand *e)
 
 static void cmd_components(struct request *r)
 {
-	struct core *c = &r->server->core;
+	ask_shards(r, do_components);
+}
 
-	/* All are counted before the first can come home. */
-	for (unsigned i = 0; i < c->n_shards; i++)
-		errand_send(r, c->shards[i], (struct jid){ 0 }, do_components);
+static void do_federation(struct errand *e)
+{
+	remotes_list(e->shard, &e->out);
+	errand_home(e);
+}
+
+static void cmd_federation(struct request *r)
+{
+	ask_shards(r, do_federation);
 }
 
 static void do_kick(struct errand *e)
@@ -415,6 +429,7 @@ static const struct admin_command {
 	{ "sessions", 1, 1, cmd_sessions },
 	{ "kick", 2, 2, cmd_kick },
 	{ "components", 1, 1, cmd_components },
+	{ "federation", 1, 1, cmd_federation },
 	{ "stats", 1, 1, cmd_stats },
 	{ "reload", 1, 1, cmd_reload },
 	{ "backup", 2, 2, backup_run },

@@ -44,6 +44,7 @@ static const char usage[] =
 	"  room kick JID NICK [REASON]\n"
 	"                     remove an occupant, who may come back\n"
 	"  components         list the components, their connections, and what waits for them\n"
+	"  federation         list remote domains, the streams with them, and what waits for them\n"
 	"  stats              print counters\n"
 	"  reload             read configuration and certificates again\n"
 	"  backup DIR         make a copy of the data that a server can be started on\n"
