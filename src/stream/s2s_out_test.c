@@ -78,6 +78,9 @@ static void begin(struct s2s_side *x, const struct s2s_row *r, bool cut)
 
 /* ---- headers and features ---- */
 
+#define ID_64   "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define LONG_ID ID_64 ID_64 ID_64 ID_64
+
 static const struct s2s_row headers[] = {
 	{ "section 4.7, XEP-0220 section 2.4.1: the header", BEGUN, 0, "", OURS, NULL, " id='" },
 	{ "section 4.9.3.10: a client's stream", BEGUN, 0,
@@ -108,6 +111,9 @@ static const struct s2s_row headers[] = {
 		FEATURES(""), NULL, "ready 0\n", NULL },
 	{ "section 4.7.3: no dialback without an id", BEGUN, DO_RESULT, OPEN_AS(DB " version='1.0'")
 		FEATURES(F_SM), NULL, "ready 16\n", "db:result" },
+	{ "section 4.7.3: nor with one without end", BEGUN, DO_RESULT,
+		OPEN_AS(DB " id='" LONG_ID "x' version='1.0'") FEATURES(F_SM), NULL, "ready 16\n",
+		"db:result" },
 	{ "section 4.7.5: no version", BEGUN, DO_RESULT, PEER_OLD, ASK, "ready 34\n", NULL },
 	{ "the same, and TLS is wanted", BEGUN, MUST_TLS | DO_RESULT, PEER_OLD, "<policy-violation",
 		"closed by us, policy-violation", "ready" },

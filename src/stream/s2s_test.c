@@ -312,6 +312,19 @@ static void test_external(void **state)
 	CHECK(external);
 }
 
+/* What came in the same read waits too. */
+static void test_external_waits_in_a_read(void **state)
+{
+	struct s2s_side x;
+
+	s2s_begin_incoming(&x, &(struct s2s_row){ .level = IN_SECURE, .how = LATE }, false);
+	s2s_side_send(&x, IN_AUTH "<x xmlns='urn:x'/>", false);
+	assert_false(x.loop.finished);
+	s2s_externally(&x.stream, false);
+	assert_true(s2s_side_wrote(&x, FAILURE("not-authorized") "<stream:error><unsupported-stanza"));
+	s2s_side_end(&x);
+}
+
 /* ---- bidirectional streams ---- */
 
 static const struct s2s_row bidi[] = {
@@ -380,6 +393,7 @@ int main(void)
 		cmocka_unit_test(test_insecure),
 		cmocka_unit_test(test_external),
 		cmocka_unit_test(test_external_waits),
+		cmocka_unit_test(test_external_waits_in_a_read),
 		cmocka_unit_test(test_bidi),
 		cmocka_unit_test(test_bidi_before_tls),
 	};
