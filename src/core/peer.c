@@ -357,14 +357,16 @@ static void on_stanza(struct s2s *stream, const struct xml_doc *d, struct jid fr
 {
 	struct peer *p = peer_of(stream);
 
-	bool counted = p->sm && p->remote && str_eq(jid_domain(from), p->remote->domain);
-	bool later = counted && stanza_kind_of(xml_root(d)) == STANZA_MESSAGE;
+	bool counted = peer_sm_counts(p);
+	/* One who is told on the owner of the domain of `from`. */
+	bool later = counted && p->remote && str_eq(jid_domain(from), p->remote->domain) &&
+		stanza_kind_of(xml_root(d)) == STANZA_MESSAGE;
 	struct receipt receipt = { 0 };
 
 	count(p->shard, COUNT_PEER_STANZAS_IN);
 	p->taken = true;
 	peer_used(p);
-	if (p->sm)
+	if (counted)
 		receipt.number = peer_sm_take(p, later);
 	if (later)
 		receipt.stream = p->number;

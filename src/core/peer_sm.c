@@ -1,6 +1,7 @@
 #include "core/peer_sm.h"
 
 #include "core/message.h"
+#include "core/remote.h"
 
 #include <stdlib.h>
 
@@ -71,6 +72,11 @@ static void time_to_ask(struct timer *t)
 		request(sm);
 }
 
+bool peer_sm_is_full(const struct peer *p)
+{
+	return p->sm && p->sm->unacked.bytes >= p->shard->settings->peer_unacked_max;
+}
+
 void peer_sm_sent(struct peer *p, struct stanza *st, struct jid to)
 {
 	struct peer_sm *sm = p->sm;
@@ -81,14 +87,9 @@ void peer_sm_sent(struct peer *p, struct stanza *st, struct jid to)
 	}
 	sm->sent++;
 	backlog_add(&sm->unacked, st, to);
-	if (sm->unacked.bytes > p->shard->settings->peer_unacked_max) {
-		peer_fail(p, STREAM_RESOURCE_CONSTRAINT, ERR_REMOTE_SERVER_TIMEOUT,
-			STR("the remote server does not acknowledge what it got"));
-		return;
-	}
 	if (sm->requested)
 		return;
-	if (++sm->since_request >= PEER_ASK_AFTER)
+	if (++sm->since_request >= PEER_ASK_AFTER || peer_sm_is_full(p))
 		request(sm);
 	else if (!timer_is_set(&sm->ask))
 		set(sm, &sm->ask, PEER_ASK_MS);
@@ -103,6 +104,7 @@ static void too_high(struct peer_sm *sm)
 static void on_acknowledged(struct peer_sm *sm, uint32_t h)
 {
 	struct peer *p = sm->peer;
+	bool full = peer_sm_is_full(p);
 	uint32_t n;
 
 	if (!ack_out_count(sm->sent, sm->acked, h, &n)) {
@@ -119,6 +121,8 @@ static void on_acknowledged(struct peer_sm *sm, uint32_t h)
 	stop(sm, &sm->ask);
 	if (!backlog_is_empty(&sm->unacked))
 		set(sm, &sm->ask, PEER_ASK_MS);
+	if (full && p->remote)
+		remote_takes_more(p);
 }
 
 /* ---- what came ---- */
@@ -148,6 +152,11 @@ static void on_asked(struct peer_sm *sm)
 	if (!sm->asked)
 		set(sm, &sm->answer, PEER_ANSWER_MS);
 	sm->asked = true;
+}
+
+bool peer_sm_counts(const struct peer *p)
+{
+	return p->sm && p->sm->enabled;
 }
 
 uint32_t peer_sm_take(struct peer *p, bool later)

@@ -7,8 +7,8 @@
  * them. When the stream ends first, each gets remote-server-timeout: whether it arrived nobody
  * knows.
  *
- * Bounds: settings.peer_unacked_max bytes wait for the peer's <a/>; over that the stream ends. So it
- * does when a request is not answered for PEER_SILENCE_MS. */
+ * Bounds: settings.peer_unacked_max bytes wait for the peer's <a/>; what comes then waits in the pair's
+ * queue (core/remote.h). When a request is not answered for PEER_SILENCE_MS the stream ends. */
 #ifndef CORE_PEER_SM_H
 #define CORE_PEER_SM_H
 
@@ -31,7 +31,8 @@ struct peer_sm {
 	uint32_t acked;            /* of the newest that the peer has taken over */
 	uint32_t since_request;
 	bool requested;            /* we asked, and it did not answer */
-	bool enabled;              /* outgoing: <enabled/> came. What we send counts from <enable/> on */
+	bool enabled;              /* <enabled/> was said: what the peer sends behind it is counted. What
+				    * we send counts from <enable/> on, outgoing */
 	bool asked;                /* it asked, and what it had sent by then is not handled */
 	bool held;                 /* the stream is not read: too much is not handled */
 	uint32_t asked_at;         /* number of the last stanza before its <r/> */
@@ -47,10 +48,18 @@ void peer_sm_feature(struct writer *w);
 /* An element of XEP-0198. */
 bool peer_sm_nonza(struct peer *p, const struct xml_doc *d);
 
+/* As much as may be is not acknowledged: nothing more is to be written now. remote_takes_more() is
+ * called when there is room again. */
+bool peer_sm_is_full(const struct peer *p);
+
 /* A stanza was written. Takes over its being handled (core/message.h). */
 void peer_sm_sent(struct peer *p, struct stanza *st, struct jid to);
 
-/* A stanza came. later: peer_sm_handled() says when it is handled. Returns its number. */
+/* Whether stanzas that come are counted now. */
+bool peer_sm_counts(const struct peer *p);
+
+/* A stanza came that is counted. later: peer_sm_handled() says when it is handled. Returns its
+ * number. */
 uint32_t peer_sm_take(struct peer *p, bool later);
 void peer_sm_handled(struct peer *p, uint32_t number);
 

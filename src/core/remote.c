@@ -10,9 +10,13 @@
 
 #include <stdlib.h>
 
+/* While something waits for a stream that is there, it gets more as often as this. */
+#define FLUSH_MS 20
+
 /* How long something without use stays, so that the next stanza finds it. */
 #define LINGER_MS 1000
 
+static void connect_pair(struct pair *p);
 static void queue_is_late(struct timer *t);
 static void look_whether_needed(struct timer *t);
 
@@ -181,6 +185,15 @@ static bool write_to(struct peer *p, struct stanza *st, struct jid to)
 	return true;
 }
 
+/* No stream gets more than half of what it may have unsent at once, so that it is read in pieces, and
+ * a peer that does not read does not cost what waits for it. */
+static bool takes(struct peer *p, const struct stanza *st)
+{
+	const struct buf *out = s2s_out(&p->stream);
+
+	return !peer_sm_is_full(p) && (!out->n || out->n + backlog_weight(st) <= out->max / 2);
+}
+
 static void set_timer(struct pair *p)
 {
 	const struct waiting *first = backlog_first(&p->queue);
@@ -191,7 +204,22 @@ static void set_timer(struct pair *p)
 		return;
 	}
 	uint64_t late = first->since + p->remote->shard->settings->peer_queue_ms;
-	timer_set(&l->wheel, &p->timer, l->now, late > l->now ? late - l->now : 1);
+	uint64_t wait = late > l->now ? late - l->now : 1;
+	timer_set(&l->wheel, &p->timer, l->now,
+		p->state == PAIR_OPEN && wait > FLUSH_MS ? FLUSH_MS : wait);
+}
+
+static void flush(struct pair *p)
+{
+	while (p->state == PAIR_OPEN && !backlog_is_empty(&p->queue)) {
+		struct waiting *w = backlog_first(&p->queue);
+		if (!takes(p->via, w->stanza) || !write_to(p->via, w->stanza, w->to))
+			break;
+		backlog_drop(&p->queue, w);
+	}
+	set_timer(p);
+	if (!backlog_is_empty(&p->queue))
+		connect_pair(p); /* where the stream was lost over it */
 }
 
 static void queue_is_late(struct timer *t)
@@ -202,18 +230,14 @@ static void queue_is_late(struct timer *t)
 
 	backlog_refuse(&p->queue, now >= patience ? now - patience + 1 : 0,
 		ERR_REMOTE_SERVER_TIMEOUT, STR("the remote server does not answer in time"));
-	set_timer(p);
+	flush(p);
 }
 
-static void flush(struct pair *p)
+void remote_takes_more(struct peer *p)
 {
-	while (p->state == PAIR_OPEN && !backlog_is_empty(&p->queue)) {
-		struct waiting *w = backlog_first(&p->queue);
-		if (!write_to(p->via, w->stanza, w->to))
-			break;
-		backlog_drop(&p->queue, w);
-	}
-	set_timer(p);
+	list_each(pair, &p->remote->pairs, struct pair, link)
+		if (pair->via == p)
+			flush(pair);
 }
 
 static size_t waiting_bytes(const struct remote *r)
@@ -225,25 +249,18 @@ static size_t waiting_bytes(const struct remote *r)
 	return sum;
 }
 
-/* What waits is written at once when the stream is there: it has to have room for it. */
-static size_t room_to_wait(const struct settings *s)
-{
-	return s->peer_queue_max < s->max_out / 2 ? s->peer_queue_max : s->max_out / 2;
-}
-
-static void connect_pair(struct pair *p);
-
 static void send_or_queue(struct pair *p, struct stanza *st, struct jid to)
 {
 	struct shard *s = p->remote->shard;
 
-	if (p->state == PAIR_OPEN && backlog_is_empty(&p->queue) && write_to(p->via, st, to))
+	if (p->state == PAIR_OPEN && backlog_is_empty(&p->queue) && takes(p->via, st) &&
+		write_to(p->via, st, to))
 		return;
 	if (is_resting(p)) {
 		bounce_at(s, st, to, p->failure.error, p->failure.words);
 		return;
 	}
-	if (waiting_bytes(p->remote) + backlog_weight(st) > room_to_wait(s->settings)) {
+	if (waiting_bytes(p->remote) + backlog_weight(st) > s->settings->peer_queue_max) {
 		bounce_at(s, st, to, ERR_RESOURCE_CONSTRAINT,
 			STR("too much waits for the remote server"));
 		return;

@@ -3,8 +3,8 @@
  *
  * A remote domain has an owner, as an account has: one shard, to which all goes that is for an
  * address of that domain, and which alone opens streams to it. There, each domain of ours that
- * talks to it makes a pair with it. While a pair's stream comes up, its stanzas wait in order,
- * bounded in bytes and time (settings.peer_queue_max, peer_queue_ms). When it does not come up each
+ * talks to it makes a pair with it. While a pair's stream comes up, or takes no more now, its stanzas
+ * wait in order, bounded in bytes and time (settings.peer_queue_max, peer_queue_ms). When it does not come up each
  * of them gets its error, once; and for a while, longer each time, those that follow get it at once.
  *
  * A message is handled (XEP-0198) when it is in the output of a stream, or when the peer has
@@ -43,7 +43,7 @@ struct pair {
 	struct backlog queue;
 	struct list verifies;      /* struct verify, of dialback */
 	unsigned n_verifies;
-	struct timer timer;        /* while something is queued: until it is late */
+	struct timer timer;        /* while something is queued: until it may be sent, or is late */
 	unsigned failures;         /* in a row */
 	uint64_t rests_until;      /* monotonic ms: no attempt before that */
 	struct failure failure;    /* of the last attempt */
@@ -103,6 +103,9 @@ void remote_peer_closed(struct peer *p);
 
 /* Asks for authorisation: EXTERNAL where it is offered, else dialback. */
 void pair_ask(struct pair *pair, struct peer *p);
+
+/* A stream that took no more takes some again. */
+void remote_takes_more(struct peer *p);
 
 /* Authorisation was refused. */
 void pair_refused(struct pair *pair, struct peer *p, struct failure why);

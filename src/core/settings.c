@@ -150,10 +150,10 @@ struct settings *settings_new(void)
 	s->bidi = true;
 	s->peer_idle_ms = 600 * 1000;
 	s->peer_connect_ms = 30 * 1000;
-	s->peer_queue_max = 1024 * 1024;
+	s->peer_queue_max = 4 * 1024 * 1024;
 	s->peer_queue_ms = 60 * 1000;
 	s->peer_streams_max = 8;
-	s->peer_unacked_max = 1024 * 1024;
+	s->peer_unacked_max = 4 * 1024 * 1024;
 	return s;
 }
 

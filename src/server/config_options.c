@@ -121,14 +121,14 @@ const struct config_option config_options[] = {
 	{ CONFIG_FEDERATION, "connect_seconds", CONFIG_NUMBER, FEDERATION(connect_seconds), 1, 600,
 	  .initial = "30", .help = "time from the first look-up to a stream that takes stanzas" },
 	{ CONFIG_FEDERATION, "queue_bytes", CONFIG_BYTES, FEDERATION(queue_bytes), 64 * K, G,
-	  .initial = "1M", .help = "stanzas that may wait for one remote domain" },
+	  .initial = "4M", .help = "stanzas that may wait for one remote domain" },
 	{ CONFIG_FEDERATION, "queue_seconds", CONFIG_NUMBER, FEDERATION(queue_seconds), 1, 3600,
 	  .initial = "60", .help = "time that they wait, before their senders get an error" },
 	{ CONFIG_FEDERATION, "streams", CONFIG_NUMBER, FEDERATION(streams), 1, 1000, .initial = "8",
 	  .help = "incoming streams of one remote domain" },
 	{ CONFIG_FEDERATION, "unacknowledged_bytes", CONFIG_BYTES, FEDERATION(unacknowledged_bytes),
-	  64 * K, 64 * M, .initial = "1M", .help = "stanzas that a server has not acknowledged "
-	  "(XEP-0198); its stream ends when there are more" },
+	  64 * K, 64 * M, .initial = "4M", .help = "stanzas that a server has not acknowledged "
+	  "(XEP-0198); more of them wait" },
 
 	{ CONFIG_REMOTE, "security", CONFIG_WORD, REMOTE(security),
 	  .words = "certificate dialback none",
