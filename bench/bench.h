@@ -25,6 +25,7 @@ struct options {
 	bool json, quiet;
 	const char *plot;      /* SVG file, or NULL */
 	int pid;
+	int far_pid;           /* of the second server, or 0 */
 };
 
 /* A stretch of a run that is measured by itself. */
@@ -45,6 +46,7 @@ struct bench {
 	struct loop loop;
 	struct options o;
 	struct target target;
+	struct target far;     /* of the second half of the crowd, where there are two servers */
 	const char *scenario;
 	struct peer *peers;
 	unsigned n_peers;
@@ -73,6 +75,9 @@ void bench_error(struct bench *b, const char *fmt, ...) __attribute__((format(pr
 
 /* The run fails because the server does not have this specification, which is no mistake. */
 void bench_lacks(struct bench *b, const char *what);
+
+/* What the servers have and have used, together. */
+struct usage bench_usage(const struct bench *b);
 
 /* Waits until the server is at rest, its memory too, and notes what it has then. */
 void bench_before(struct bench *b);
@@ -118,6 +123,9 @@ static inline double bench_seconds(const struct bench *b)
 void crowd_make(struct bench *b, unsigned n, const struct peer_ops *ops);
 void crowd_free(struct bench *b);
 
+/* The second half of them is on the second server. */
+void crowd_split(struct bench *b);
+
 /* Brings n peers online from a place on, at_once at a time; then each has sent presence if
  * `presence`. False: the run failed. */
 bool crowd_login(struct bench *b, unsigned from, unsigned n, bool presence);
@@ -155,6 +163,7 @@ void run_register(struct bench *b);
 void run_login(struct bench *b);
 void run_idle(struct bench *b);
 void run_chat(struct bench *b);
+void run_federation(struct bench *b);
 void run_floor(struct bench *b);
 void run_presence(struct bench *b);
 void run_offline(struct bench *b);

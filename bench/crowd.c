@@ -59,6 +59,18 @@ void crowd_make(struct bench *b, unsigned n, const struct peer_ops *ops)
 	}
 }
 
+void crowd_split(struct bench *b)
+{
+	const char *domain = b->far.domain;
+	uint16_t port = b->far.port;
+
+	b->far = b->target;
+	b->far.domain = domain;
+	b->far.port = port;
+	for (unsigned i = b->n_peers / 2; i < b->n_peers; i++)
+		b->peers[i].target = &b->far;
+}
+
 void crowd_free(struct bench *b)
 {
 	for (unsigned i = 0; i < b->n_peers; i++)

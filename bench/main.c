@@ -19,6 +19,7 @@ static const char usage[] =
 	"  --domain D     (localhost)                      --service D  of rooms (rooms.DOMAIN)\n"
 	"  --tls KIND     none, starttls, direct (starttls)\n"
 	"  --pid N        of the server, to read its CPU and memory\n"
+	"  --far-domain D, --far-port P, --far-pid N   of the second server, for federation\n"
 	"  --mech NAME    the only SASL mechanism to use   --resume     offer TLS sessions again\n"
 	"how much:\n"
 	"  --users N      (200)     --first N    number of the first user (0)\n"
@@ -44,6 +45,7 @@ static const struct scenario scenarios[] = {
 	{ "login", "log in and out, again and again", run_login },
 	{ "idle", "memory and CPU of connections that do nothing", run_idle },
 	{ "chat", "messages in pairs, each checked", run_chat },
+	{ "federation", "messages in pairs, between users of two servers", run_federation },
 	{ "presence", "users with contacts come online, and change their presence", run_presence },
 	{ "offline", "messages to users who come later", run_offline },
 	{ "archive", "messages that are acknowledged and archived, then paging", run_archive },
@@ -122,13 +124,17 @@ static void parse(int argc, char **argv, struct bench *b)
 {
 	enum { ADDRESS = 256, PORT, DOMAIN_NAME, TLS, PID, MECH, RESUME, USERS, FIRST, AT_ONCE,
 		WINDOW, BYTES, SECONDS, RATE, ACROSS, MESSAGES,
-		CONTACTS, ROOMS, OCCUPANTS, SERVICE, ACK_EVERY, BREAKS, PLOT, JSON, QUIET };
+		CONTACTS, ROOMS, OCCUPANTS, SERVICE, ACK_EVERY, BREAKS, FAR_DOMAIN,
+		FAR_PORT, FAR_PID, PLOT, JSON, QUIET };
 	static const struct option longs[] = {
 		{ "address", required_argument, NULL, ADDRESS },
 		{ "port", required_argument, NULL, PORT },
 		{ "domain", required_argument, NULL, DOMAIN_NAME },
 		{ "tls", required_argument, NULL, TLS },
 		{ "pid", required_argument, NULL, PID },
+		{ "far-domain", required_argument, NULL, FAR_DOMAIN },
+		{ "far-port", required_argument, NULL, FAR_PORT },
+		{ "far-pid", required_argument, NULL, FAR_PID },
 		{ "mech", required_argument, NULL, MECH },
 		{ "resume", no_argument, NULL, RESUME },
 		{ "users", required_argument, NULL, USERS },
@@ -163,6 +169,9 @@ static void parse(int argc, char **argv, struct bench *b)
 		case DOMAIN_NAME: t->domain = optarg; break;
 		case TLS: t->tls = tls_kind(optarg); break;
 		case PID: o->pid = (int)number(optarg); break;
+		case FAR_DOMAIN: b->far.domain = optarg; break;
+		case FAR_PORT: b->far.port = (uint16_t)number(optarg); break;
+		case FAR_PID: o->far_pid = (int)number(optarg); break;
 		case MECH: t->mechs = mech_bit(optarg); break;
 		case RESUME: t->resume_tls = true; break;
 		case USERS: o->users = number(optarg); break;
@@ -239,7 +248,7 @@ int main(int argc, char **argv)
 	if (b.before.gone)
 		bad_usage("no such process", "--pid");
 	s->run(&b);
-	b.after = usage_of(b.o.pid);
+	b.after = bench_usage(&b);
 	crowd_free(&b);
 	loop_clear(&b.loop);
 	if (b.o.json)

@@ -12,6 +12,22 @@
 #define LONGEST_SECONDS 30       /* beyond the time of measuring */
 #define STILL_BYTES  65536       /* memory that changes by less is at rest */
 
+struct usage bench_usage(const struct bench *b)
+{
+	struct usage near = usage_of(b->o.pid), far = usage_of(b->o.far_pid);
+
+	near.cpu_ns += far.cpu_ns;
+	near.rss += far.rss;
+	near.pss += far.pss;
+	near.gone = near.gone || far.gone;
+	return near;
+}
+
+static uint64_t cpu_of_servers(const struct bench *b)
+{
+	return usage_cpu_ns(b->o.pid) + usage_cpu_ns(b->o.far_pid);
+}
+
 void bench_error(struct bench *b, const char *fmt, ...)
 {
 	va_list ap;
@@ -72,7 +88,7 @@ void bench_start(struct bench *b, const char *name, const char *unit)
 	BUG_ON(b->n_phases > PHASES_MAX);
 	*p = (struct phase){ .name = name, .unit = unit };
 	b->now = p;
-	p->start = usage_of(b->o.pid);
+	p->start = bench_usage(b);
 	p->own_start_ns = own_cpu_ns();
 	p->start_ns = now_ns();
 }
@@ -90,7 +106,7 @@ void bench_end(struct bench *b)
 	if (!p->end_ns)
 		p->end_ns = now_ns();
 	p->own_ns = own_cpu_ns() - p->own_start_ns;
-	p->end = usage_of(b->o.pid);
+	p->end = bench_usage(b);
 	if (p->end.gone)
 		bench_error(b, "the server is gone");
 	b->now = &b->unmeasured;
@@ -122,13 +138,13 @@ void bench_before(struct bench *b)
 {
 	struct usage last;
 
-	b->before = usage_of(b->o.pid);
+	b->before = bench_usage(b);
 	if (!b->o.pid || b->before.gone)
 		return;
 	for (unsigned i = 0; i < QUIET_LOOKS && !b->errors; i++) {
 		last = b->before;
 		bench_run(b, NULL, QUIET_NS / 1e9, "waiting for rest");
-		b->before = usage_of(b->o.pid);
+		b->before = bench_usage(b);
 		if (b->before.cpu_ns - last.cpu_ns < QUIET_NS / QUIET_SHARE &&
 			is_near(b->before.pss, last.pss))
 			return;
@@ -137,13 +153,13 @@ void bench_before(struct bench *b)
 
 void bench_settle(struct bench *b)
 {
-	uint64_t cpu = usage_cpu_ns(b->o.pid);
+	uint64_t cpu = cpu_of_servers(b);
 
 	for (unsigned i = 0; i < QUIET_LOOKS && !b->errors; i++) {
 		uint64_t before = cpu;
 		b->now->end_ns = now_ns();
 		bench_run(b, NULL, QUIET_NS / 1e9, "waiting for rest");
-		cpu = usage_cpu_ns(b->o.pid);
+		cpu = cpu_of_servers(b);
 		if (cpu - before < QUIET_NS / QUIET_SHARE)
 			return;
 	}

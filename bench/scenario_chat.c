@@ -1,5 +1,5 @@
 /* chat: pairs of users, messages one way, so many under way in each pair; or at a fixed rate over
- * all. floor: the same over bench-floor. */
+ * all. federation: the two of a pair on two servers. floor: chat over bench-floor. */
 #include "bench.h"
 
 #include "base/bug.h"
@@ -79,14 +79,25 @@ static void add_pair(struct bench *b, unsigned i, unsigned k)
 	chat.of_receiver[to] = p;
 }
 
+static void init_pairs(struct bench *b)
+{
+	chat.bench = b;
+	chat.pairs = xcalloc(b->n_peers / 2 + 1, sizeof *chat.pairs);
+	chat.of_receiver = xcalloc(b->n_peers, sizeof(struct pair *));
+}
+
+/* One of each server. */
+static void make_far_pairs(struct bench *b)
+{
+	for (unsigned i = 0; i < b->n_peers / 2; i++)
+		add_pair(b, i, i + b->n_peers / 2);
+}
+
 /* Neighbours; with --across, the partner of each is the next one of another shard. */
 static void make_pairs(struct bench *b)
 {
 	bool *taken = xcalloc(b->n_peers, sizeof *taken);
 
-	chat.bench = b;
-	chat.pairs = xcalloc(b->n_peers / 2 + 1, sizeof *chat.pairs);
-	chat.of_receiver = xcalloc(b->n_peers, sizeof(struct pair *));
 	for (unsigned i = 0; i < b->n_peers; i++) {
 		unsigned k = i + 1;
 		if (taken[i])
@@ -140,15 +151,14 @@ static void measure(struct bench *b)
 	crowd_acked(b);
 }
 
-void run_chat(struct bench *b)
+/* pair: makes the pairs. */
+static void talk(struct bench *b, void (*pair)(struct bench *b))
 {
-	b->target.sm = b->o.ack_every > 0;
-	b->target.ack_every = b->o.ack_every;
-	crowd_make(b, b->o.users, &chat_ops);
 	if (!crowd_login(b, 0, b->n_peers, !b->target.floor))
 		return;
 	bench_settle(b);
-	make_pairs(b);
+	init_pairs(b);
+	pair(b);
 	if (chat.n)
 		measure(b);
 	else
@@ -159,6 +169,30 @@ void run_chat(struct bench *b)
 	free(chat.of_receiver);
 	chat.of_receiver = NULL;
 	crowd_leave(b, 0, b->n_peers);
+}
+
+static void gather(struct bench *b)
+{
+	b->target.sm = b->o.ack_every > 0;
+	b->target.ack_every = b->o.ack_every;
+	crowd_make(b, b->o.users, &chat_ops);
+}
+
+void run_chat(struct bench *b)
+{
+	gather(b);
+	talk(b, make_pairs);
+}
+
+void run_federation(struct bench *b)
+{
+	if (!b->far.domain || !b->far.port) {
+		bench_error(b, "give --far-domain and --far-port");
+		return;
+	}
+	gather(b);
+	crowd_split(b);
+	talk(b, make_far_pairs);
 }
 
 void run_floor(struct bench *b)
