@@ -192,6 +192,22 @@ static bool has_room(struct component_conn *conn, const struct stanza *st)
 	return !out->n || out->n + backlog_weight(st) <= out->max / 2;
 }
 
+bool component_is_here(struct shard *s, struct str name)
+{
+	const struct component *c = find(s, name);
+
+	return c && c->n_conns;
+}
+
+bool component_tell(struct shard *s, struct str name, const struct stanza *st)
+{
+	struct component *c = find(s, name);
+	struct jid own = { .p = name.p, .n_domain = (uint16_t)name.n };
+	struct component_conn *conn = c ? pick(c, own) : NULL;
+
+	return conn && has_room(conn, st) && write_to(conn, st, own);
+}
+
 /* Writes what waits, in order, as far as connections have room. */
 static void flush_queue(struct component *c, uint32_t queue_ms)
 {
@@ -278,6 +294,83 @@ static void on_refused(struct comp *s)
 	count(conn_of(s)->shard, COUNT_LOGIN_FAILURES);
 }
 
+/* ---- grants ---- */
+
+static const struct grants nothing;
+
+/* The message of one host with what one module has to say. False: it has nothing to. */
+static bool tell_grants(struct component_conn *conn, const struct module *m,
+	const struct host *managed, const struct grants *was, const struct grants *is)
+{
+	struct shard *s = conn->shard;
+	struct jid from = jid_make(&s->loop.turn, STR(""), managed->domain, STR(""));
+	struct jid to = jid_make(&s->loop.turn, STR(""), conn->component->name, STR(""));
+	char id[ARCHIVE_ID_LEN];
+
+	archive_id_format(message_new_id(s), id);
+	buf_reset(&s->scratch);
+	struct writer w = w_on(&s->scratch);
+	stanza_open(&w, STANZA_MESSAGE, NULL, from, to, str_from(id, sizeof id));
+	size_t empty = s->scratch.n;
+	m->component_grants(was, is, &w);
+	if (s->scratch.n == empty)
+		return false;
+	w_close(&w);
+	if (w_done(&w))
+		buf_add(comp_out(&conn->stream), buf_str(&s->scratch));
+	count(s, COUNT_COMPONENTS_OUT);
+	return true;
+}
+
+/* Of one host. was NULL: the component knows of nothing. */
+static bool tell_of_host(struct component_conn *conn, const struct host *managed,
+	const struct grants *was, const struct grants *is)
+{
+	bool told = false;
+
+	module_each(m, conn->shard->core, component_grants)
+		told |= tell_grants(conn, m, managed, was, is);
+	return told;
+}
+
+/* old: the component in the settings before, or NULL. */
+static bool tell_all_grants(struct component_conn *conn, const struct host *h,
+	const struct host *old)
+{
+	const struct management *m;
+	bool told = false;
+
+	for (m = h->managed; m; m = m->next_of_component) {
+		bool knows = old && grant_manages_domain(old, m->host->domain);
+		told |= tell_of_host(conn, m->host, knows ? &old->component->grants : NULL,
+			&h->component->grants);
+	}
+	for (m = old ? old->managed : NULL; m; m = m->next_of_component) {
+		const struct host *still = settings_account_host(conn->shard->settings,
+			m->host->domain);
+		if (still && !grant_manages(h, still))
+			told |= tell_of_host(conn, still, &old->component->grants, &nothing);
+	}
+	return told;
+}
+
+static void tell_modules(struct shard *s, const struct host *h)
+{
+	module_each(m, s->core, component_joined)
+		m->component_joined(s, h);
+}
+
+/* What has changed since the settings before. */
+static void tell_news(struct component *c, const struct host *h, const struct host *old)
+{
+	bool told = false;
+
+	list_each(conn, &c->conns, struct component_conn, sibling)
+		told |= tell_all_grants(conn, h, old);
+	if (told)
+		tell_modules(c->shard, h);
+}
+
 /* On the owner. */
 static void join(struct component_conn *conn)
 {
@@ -303,7 +396,9 @@ static void join(struct component_conn *conn)
 	log_info(&s->log, "component_joined", F_STR("name", c->name),
 		F_INT("connections", c->n_conns));
 	comp_accept(&conn->stream);
+	tell_all_grants(conn, h, NULL);
 	flush_queue(c, h->component->queue_ms);
+	tell_modules(s, h);
 	comp_go_on(&conn->stream);
 }
 
@@ -444,7 +539,7 @@ static void drop_gone(struct shard *s)
 	}
 }
 
-void components_reload(struct shard *s)
+void components_reload(struct shard *s, const struct settings *old)
 {
 	struct map_node *n = NULL;
 
@@ -457,7 +552,10 @@ void components_reload(struct shard *s)
 	drop_gone(s);
 	while ((n = map_next(&s->components, n))) {
 		struct component *c = container_of(n, struct component, node);
-		set_timer(c, settings_component(s->settings, c->name)->component->queue_ms);
+		const struct host *h = settings_component(s->settings, c->name);
+		set_timer(c, h->component->queue_ms);
+		if (c->n_conns)
+			tell_news(c, h, settings_component(old, c->name));
 	}
 }
 

@@ -66,9 +66,15 @@ struct shard *component_owner(const struct core *c, const struct host *h);
 /* Something for an address of a component. On any shard. */
 void component_deliver(struct shard *s, const struct host *h, struct stanza *st, struct jid to);
 
-/* Other settings hold from now on: takes them to the connections of the shard, ends those of
- * components that there are no more, and refuses what waits for these. */
-void components_reload(struct shard *s);
+/* On its owner: writes a stanza to a component, addressed to the component itself. False: it is not
+ * there, or has no room for more just now; nothing was written, and nobody is told. */
+bool component_tell(struct shard *s, struct str name, const struct stanza *st);
+bool component_is_here(struct shard *s, struct str name);
+
+/* Other settings than `old` hold from now on: takes them to the connections of the shard, ends those
+ * of components that there are no more, and refuses what waits for these. Tells the others of
+ * grants that changed. */
+void components_reload(struct shard *s, const struct settings *old);
 
 /* Ends all streams of the shard. */
 void components_stop(struct shard *s);

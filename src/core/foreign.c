@@ -1,9 +1,19 @@
 #include "core/foreign.h"
 
 #include "core/message.h"
+#include "core/module.h"
 #include "core/route.h"
 
 /* ---- in ---- */
+
+/* A module sees to it. */
+static bool is_taken(struct shard *s, struct stanza *st)
+{
+	module_each(m, s->core, foreign_sent)
+		if (m->foreign_sent(s, st))
+			return true;
+	return false;
+}
 
 static void stanza_in(struct shard *s, struct stanza *st)
 {
@@ -13,6 +23,8 @@ static void stanza_in(struct shard *s, struct stanza *st)
 		bounce(s, st, ERR_BAD_REQUEST, str_c(fault));
 	else if (st->type == TYPE_INVALID)
 		bounce(s, st, ERR_BAD_REQUEST, STR("unknown type of presence"));
+	else if (is_taken(s, st))
+		return;
 	else if (st->kind == STANZA_MESSAGE)
 		message_enter(s, st);
 	else

@@ -458,7 +458,8 @@ void message_arrive(struct account *a, struct stanza *st, struct jid to)
 	stanza_unref(&st);
 }
 
-void message_enter(struct shard *s, struct stanza *st)
+/* a: whose archive may keep it, or NULL. */
+static void enter(struct shard *s, struct account *a, struct stanza *st)
 {
 	struct stanza_refusal why = { 0 };
 
@@ -466,11 +467,22 @@ void message_enter(struct shard *s, struct stanza *st)
 	enum passage p = judge_entered(s, &st, &why);
 	if (p == PASSES) {
 		st->archive_id = message_new_id(s);
+		st->kept_by_sender = a && (account_keeps(a, st, st->to, true) & KEEP_ARCHIVED);
 		route(s, st);
 	} else {
 		stop(s, st, p, &why);
 	}
 	stanza_unref(&st);
+}
+
+void message_enter(struct shard *s, struct stanza *st)
+{
+	enter(s, NULL, st);
+}
+
+void message_enter_for(struct account *a, struct stanza *st)
+{
+	enter(a->shard, a, st);
 }
 
 /* ---- out ---- */

@@ -45,6 +45,9 @@ void message_send(struct session *s, struct stanza *st);
 /* A message of a foreign stream (core/foreign.h) that has been checked, on its way in. */
 void message_enter(struct shard *s, struct stanza *st);
 
+/* The same in the name of an account, whose archive may keep it. */
+void message_enter_for(struct account *a, struct stanza *st);
+
 /* XEP-0045 section 7.5: whether a stanza is a message of an occupant, through his room. */
 bool message_is_of_room(const struct stanza *st);
 

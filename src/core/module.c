@@ -144,6 +144,23 @@ static const struct iq_rule *find_rule(struct shard *s, const struct stanza *iq,
 	return NULL;
 }
 
+const struct disco_node *disco_node_find(const struct shard *s, struct str name, unsigned at)
+{
+	module_each(m, s->core, nodes)
+		for (const struct disco_node *n = m->nodes; n->node; n++)
+			if (n->at & at && str_eq(str_c(n->node), name))
+				return n;
+	return NULL;
+}
+
+static bool is_taken(struct ctx *c, const struct stanza *iq, unsigned at)
+{
+	module_each(m, c->shard->core, iq_taken)
+		if (m->iq_taken(c, iq, at))
+			return true;
+	return false;
+}
+
 static bool is_left_to_somebody(struct ctx *c, const struct stanza *iq, unsigned at)
 {
 	module_each(m, c->shard->core, iq_left)
@@ -157,6 +174,8 @@ static bool is_left_to_somebody(struct ctx *c, const struct stanza *iq, unsigned
 void iq_dispatch(struct ctx *c, const struct stanza *iq, unsigned at)
 {
 	if (iq->type != IQ_GET && iq->type != IQ_SET)
+		return;
+	if (is_taken(c, iq, at))
 		return;
 	const struct iq_rule *r = find_rule(c->shard, iq, at);
 	if (r)

@@ -121,6 +121,25 @@ struct module {
 	enum passage (*message_arrives)(struct account *a, struct stanza **message, struct jid to,
 		struct stanza_refusal *why);
 
+	/* A valid stanza from a component or a remote server, before it is routed. True: the module has
+	 * seen to it. */
+	bool (*foreign_sent)(struct shard *s, struct stanza *st);
+
+	/* What a host tells a component of its grants (core/grant.h), as content of a message: when it
+	 * connects (was NULL), and when they have changed. Nothing is written where there is nothing
+	 * to say. */
+	void (*component_grants)(const struct grants *was, const struct grants *is, struct writer *w);
+
+	/* A component has connected, or other grants hold for it; behind that. On its owner. */
+	void (*component_joined)(struct shard *s, const struct host *component);
+
+	/* An IQ get or set for a host, or for a bare address of one (enum iq_place), before a rule is
+	 * looked for. True: the module answers it. */
+	bool (*iq_taken)(struct ctx *c, const struct stanza *iq, unsigned at);
+
+	/* The roster of an account has changed. query: the payload of the push. */
+	void (*roster_changed)(struct account *a, struct str query);
+
 	/* The message of a session, with its archive id, before it is routed. */
 	void (*message_leaves)(struct session *s, const struct stanza *message);
 
@@ -245,6 +264,9 @@ struct later {
 struct later *later_new(struct ctx *c, const struct stanza *iq);
 struct ctx later_ctx(struct later *l);
 void later_free(struct later **l);
+
+/* The node of service discovery with this name, or NULL. */
+const struct disco_node *disco_node_find(const struct shard *s, struct str name, unsigned at);
 
 /* Finds the rule for an IQ get or set and runs it, or refuses. */
 void iq_dispatch(struct ctx *c, const struct stanza *iq, unsigned at);

@@ -7,6 +7,7 @@
 #include "core/block.h"
 #include "core/client.h"
 #include "core/route.h"
+#include "core/watch.h"
 #include "xmpp/datetime.h"
 
 #include <stdlib.h>
@@ -130,8 +131,10 @@ static void available(struct session *s, struct stanza *st)
 	s->presence = stanza_ref(st);
 	to_subscribers(a, st);
 	to_own_resources(a, st);
-	if (initial)
+	if (initial) {
+		watch_session(s, st);
 		probe_all(s);
+	}
 	if (before < 0 && s->priority >= 0)
 		session_takes_messages(s);
 }
@@ -186,6 +189,7 @@ static void unavailable(struct session *s, struct stanza *st)
 	if (was_available) {
 		to_subscribers(a, st);
 		to_own_resources(a, st);
+		watch_session(s, st);
 		stanza_unref(&s->presence);
 	}
 	tell_directed(s, st);
@@ -524,6 +528,7 @@ void presence_in(struct account *a, struct stanza *st, struct jid to)
 			session_send(match, st, to);
 		return;
 	}
+	watch_contact(a, st);
 	list_each(s, &a->sessions, struct session, link)
 		if (session_is_available(s))
 			session_send(s, st, to);

@@ -264,19 +264,17 @@ struct change {
 	struct later *later;         /* who waits for an answer, or NULL */
 };
 
-static void push_one(struct session *s, const struct change *ch, const struct contact *c)
+/* The payload of a push. The null slice: it is too large. */
+static struct str write_query(struct account *a, const struct change *ch, const struct contact *c)
 {
-	struct roster *r = &s->account->roster;
-	struct shard *sh = s->account->shard;
+	struct shard *sh = a->shard;
 	struct buf *b = &sh->scratch;
 	struct writer w;
 
 	buf_reset(b);
 	w = w_on(b);
-	stanza_open(&w, STANZA_IQ, "set", (struct jid){ 0 }, s->full,
-		str_printf(&sh->loop.turn, "push-%llu", (unsigned long long)ch->version));
 	w_open_ns(&w, "query", NS_ROSTER);
-	w_attr(&w, "ver", version_text(r, ch->version, &sh->loop.turn));
+	w_attr(&w, "ver", version_text(&a->roster, ch->version, &sh->loop.turn));
 	if (c) {
 		contact_write(&w, c);
 	} else {
@@ -286,18 +284,42 @@ static void push_one(struct session *s, const struct change *ch, const struct co
 		w_close(&w);
 	}
 	w_close(&w);
+	return w_done(&w) ? str_dup(&sh->loop.turn, buf_str(b)) : STR_NULL;
+}
+
+static void push_one(struct session *s, const struct change *ch, struct str query)
+{
+	struct shard *sh = s->account->shard;
+	struct buf *b = &sh->scratch;
+
+	buf_reset(b);
+	struct writer w = w_on(b);
+	stanza_open(&w, STANZA_IQ, "set", (struct jid){ 0 }, s->full,
+		str_printf(&sh->loop.turn, "push-%llu", (unsigned long long)ch->version));
+	w_raw(&w, query);
 	w_close(&w);
 	if (w_done(&w))
 		session_send_text(s, buf_str(b));
+}
+
+static void tell_modules(struct account *a, struct str query)
+{
+	module_each(m, a->shard->core, roster_changed)
+		m->roster_changed(a, query);
 }
 
 /* c: the contact as this change left it, NULL when it was removed. Section 2.6.3: one push for
  * each change, in their order, each with a version of its own. */
 static void push(struct account *a, const struct change *ch, const struct contact *c)
 {
+	struct str query = write_query(a, ch, c);
+
+	if (!query.p)
+		return;
 	list_each(s, &a->sessions, struct session, link)
 		if (s->interested)
-			push_one(s, ch, c);
+			push_one(s, ch, query);
+	tell_modules(a, query);
 }
 
 static void answer_change(struct change *ch, enum store_status status)

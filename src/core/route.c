@@ -256,11 +256,13 @@ static struct waiting_stanza *waiting_new(struct stanza *st, struct jid to)
 	return ws;
 }
 
-/* What an account without sessions would throw away anyway needs no account. */
-static bool needs_account(const struct stanza *st)
+/* What an account without sessions would throw away anyway needs no account, but where a component
+ * is told of it (XEP-0356 section 7.4). */
+static bool needs_account(const struct host *h, const struct stanza *st)
 {
-	return st->type != PRESENCE_AVAILABLE && st->type != PRESENCE_UNAVAILABLE &&
-	       st->type != PRESENCE_ERROR && st->type != MESSAGE_ERROR && st->type != IQ_RESULT &&
+	if (st->type == PRESENCE_AVAILABLE || st->type == PRESENCE_UNAVAILABLE)
+		return h && grant_watches_rosters(h);
+	return st->type != PRESENCE_ERROR && st->type != MESSAGE_ERROR && st->type != IQ_RESULT &&
 	       st->type != IQ_ERROR;
 }
 
@@ -284,7 +286,7 @@ void route_home(struct shard *s, struct stanza *st, struct jid to)
 		route_to(s, st, to);
 	else if (h->home)
 		room_deliver(s, h, st, to);
-	else if (needs_account(st))
+	else if (needs_account(h, st))
 		account_wait(s, to, &waiting_new(st, to)->waiter);
 }
 

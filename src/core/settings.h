@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/map.h"
+#include "core/grant.h"
 #include "net/tls.h"
 #include "xml/scan.h"
 #include "xmpp/jid.h"
@@ -20,6 +21,7 @@ struct component_rules {
 	uint32_t connections;   /* that it may have at a time */
 	uint32_t queue_max;     /* bytes of stanzas that wait for it */
 	uint32_t queue_ms;      /* how long; 0: none waits */
+	struct grants grants;   /* at the hosts that it manages (host.managed) */
 };
 
 /* What a stream with a remote domain must be like. */
@@ -51,6 +53,8 @@ struct host {
 	struct component_rules *component; /* of a component; else NULL */
 	struct host *listed_by;  /* of a component: in whose disco#items it is, or NULL */
 	struct host *next_component;
+	struct management *managed;  /* of a component: hosts that it manages (core/grant.h) */
+	struct management *managers; /* of a host: components that manage it */
 	const struct jid *admins; /* bare JIDs of who administers the host and its services */
 	unsigned n_admins;
 	bool registration;      /* XEP-0077 for everybody */

@@ -9,9 +9,11 @@
 #include "core/command.h"
 #include "core/component.h"
 #include "core/module.h"
+#include "core/nesting.h"
 #include "core/remote.h"
 #include "core/room.h"
 #include "core/sm.h"
+#include "core/watch.h"
 #include "store/search.h"
 
 #include <stdlib.h>
@@ -181,6 +183,8 @@ static struct shard *shard_new(struct core *c, unsigned index, struct settings *
 	components_init(s);
 	peers_init(s);
 	remotes_init(s);
+	watches_init(s);
+	nesting_init(s);
 	buf_init(&s->scratch, SCRATCH_MAX);
 	s->out = xcalloc(SHARDS_MAX, sizeof *s->out);
 	if (!loop_init(&s->loop, MAILBOX_MAX, s)) {
@@ -224,6 +228,8 @@ static void shard_free(struct shard *s)
 		client_drop(list_first(&s->clients, struct client, link));
 	components_free(s);
 	peers_free(s);
+	watches_free(s);
+	nesting_clear(s);
 	accounts_free(s);
 	map_clear(&s->accounts);
 	rooms_free(s);
@@ -365,8 +371,9 @@ static void run_reload(struct mail *m, void *receiver)
 		if (c->domain.n && !settings_account_host(s->settings, c->domain))
 			client_close(c, STREAM_HOST_GONE, "the domain is no longer served here");
 	}
-	components_reload(s);
+	components_reload(s, old);
 	peers_reload(s);
+	watches_reload(s);
 	settings_unref(&old);
 	free(o);
 }

@@ -99,6 +99,8 @@ struct shard {
 	struct map remotes;              /* domains that it owns, by name (core/remote.h) */
 	uint64_t peer_numbers;           /* of their streams */
 	uint64_t component_numbers;      /* of their connections */
+	struct map watches;              /* of those of them that see presence (core/watch.h) */
+	struct map nested;               /* what components say for hosts (core/nesting.h) */
 	struct xml_table table;          /* of the stanza that is being read */
 	struct xml_table scratch_table;  /* of stanzas that the server makes */
 	struct buf scratch;              /* their text */

@@ -3,11 +3,14 @@
  * Answers for hosts, their services of rooms, rooms, and accounts (the latter to their owner and to
  * who is subscribed to their presence, section 8). The features come from the modules' tables, and
  * so do nodes: their modules answer for them. Options: none. Stores: nothing. */
+#include "base/bug.h"
 #include "core/command.h"
 #include "core/module.h"
+#include "core/nesting.h"
 #include "core/room.h"
 
 #define ROOMS_NAME "Chatrooms"
+#define OWN_MAX    (1024 * 1024) /* bytes that the modules have to say, far beyond what they do */
 
 static void write_identity(struct writer *w, const char *category, const char *type, struct str name)
 {
@@ -62,13 +65,34 @@ static void write_more(struct ctx *c, struct writer *w)
 	}
 }
 
+static void write_own(struct ctx *c, struct writer *w)
+{
+	write_own_identity(c, w);
+	write_features(c, w);
+	write_more(c, w);
+}
+
+/* With what components say for the host (XEP-0355 section 7.2). */
+static void write_nested(struct ctx *c, struct writer *w)
+{
+	struct buf own;
+
+	buf_init(&own, OWN_MAX);
+	struct writer inside = w_on(&own);
+	write_own(c, &inside);
+	BUG_ON(!w_done(&inside));
+	nesting_write(c, buf_str(&own), w);
+	buf_clear(&own);
+}
+
 static enum outcome info(struct ctx *c, const struct stanza *iq)
 {
 	struct writer w = reply_open(c, iq);
 	w_open_ns(&w, "query", NS_DISCO_INFO);
-	write_own_identity(c, &w);
-	write_features(c, &w);
-	write_more(c, &w);
+	if (!c->room && c->host->managers)
+		write_nested(c, &w);
+	else
+		write_own(c, &w);
 	w_close(&w);
 	return reply_send(c, &w, iq);
 }
@@ -105,22 +129,13 @@ static enum outcome items(struct ctx *c, const struct stanza *iq)
 	return reply_send(c, &w, iq);
 }
 
-static const struct disco_node *find_node(struct ctx *c, struct str name, unsigned at)
-{
-	module_each(m, c->shard->core, nodes)
-		for (const struct disco_node *n = m->nodes; n->node; n++)
-			if (n->at & at && str_eq(str_c(n->node), name))
-				return n;
-	return NULL;
-}
-
 /* Nodes that there are see to who may know of them; what else an account has is for those who
  * may know of its presence. */
 static enum outcome answer(struct ctx *c, const struct stanza *iq, unsigned at, bool items_wanted)
 {
 	struct str node = xml_attr_str(&iq->doc, stanza_payload(iq), TAG_NODE,
 		&c->shard->loop.turn);
-	const struct disco_node *known = find_node(c, node, at);
+	const struct disco_node *known = disco_node_find(c->shard, node, at);
 
 	if (known && items_wanted && known->items)
 		return known->items(c, iq);
