@@ -181,6 +181,82 @@ static bool cmd_component(struct stage *s, struct str args)
 	return true;
 }
 
+/* A set of types of IQs by its name. */
+static bool take_types(struct stage *s, struct str word, unsigned *out)
+{
+	for (*out = 0; *out <= (GRANT_GET | GRANT_SET); (*out)++)
+		if (str_eq(word, grant_types_name(*out)))
+			return true;
+	return wrong_about(s, "none, get, set or both is wanted here", word);
+}
+
+static bool grant_namespace(struct stage *s, struct host *h, struct str text)
+{
+	struct delegation d;
+	const char *fault = grant_parse_delegation(text, &d);
+
+	if (fault)
+		return wrong(s, str_c(fault));
+	grant_delegation(s->world.settings, h, &d);
+	return true;
+}
+
+static bool grant_request(struct stage *s, struct host *h, struct str text)
+{
+	struct iq_grant g;
+	const char *fault = grant_parse_iq(text, &g);
+
+	if (fault)
+		return wrong(s, str_c(fault));
+	grant_iq(s->world.settings, h, &g);
+	return true;
+}
+
+static bool grant_presence(struct stage *s, struct host *h, struct str word)
+{
+	enum grant_presence *p = &h->component->grants.presence;
+
+	if (str_eq(word, STR("managed_entity")))
+		*p = GRANT_OWN_PRESENCE;
+	else if (str_eq(word, STR("roster")))
+		*p = GRANT_ROSTER_PRESENCE;
+	else
+		return wrong_about(s, "managed_entity or roster is wanted here", word);
+	return true;
+}
+
+/* grant COMPONENT OPTION VALUE: behind the component */
+static bool cmd_grant(struct stage *s, struct str args)
+{
+	struct settings *set = s->world.settings;
+	struct host *h = settings_component(set, word_next(&args)), *managed;
+	struct str option = word_next(&args);
+
+	if (!h)
+		return wrong(s, STR("there is no such component"));
+	if (str_eq(option, STR("manages"))) {
+		managed = settings_account_host(set, word_next(&args));
+		if (managed)
+			grant_host(set, h, managed);
+		return managed || wrong(s, STR("there is no such host"));
+	}
+	if (str_eq(option, STR("delegates")))
+		return grant_namespace(s, h, args);
+	if (str_eq(option, STR("iq")))
+		return grant_request(s, h, args);
+	if (str_eq(option, STR("presence")))
+		return grant_presence(s, h, word_next(&args));
+	if (str_eq(option, STR("roster")))
+		return take_types(s, word_next(&args), &h->component->grants.roster);
+	if (str_eq(option, STR("roster_push")))
+		h->component->grants.roster_push = true;
+	else if (str_eq(option, STR("message")))
+		h->component->grants.messages = true;
+	else
+		return wrong_about(s, "no such grant", option);
+	return true;
+}
+
 static bool cmd_limit(struct stage *s, struct str args)
 {
 	struct settings *set = s->world.settings;
@@ -585,6 +661,7 @@ static const struct command {
 	{ STR_INIT("auth"), cmd_auth, false },
 	{ STR_INIT("authed"), cmd_authed, false },
 	{ STR_INIT("component"), cmd_component, true },
+	{ STR_INIT("grant"), cmd_grant, true },
 	{ STR_INIT("contact"), cmd_contact, false },
 	{ STR_INIT("define"), cmd_define, false },
 	{ STR_INIT("differ"), cmd_differ, false },
