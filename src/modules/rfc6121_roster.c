@@ -3,6 +3,7 @@
  *
  * What a roster is and how it changes stands in core/roster.c; here are the IQs and their
  * checks. Versions: an unchanged roster is answered with an empty result, a changed one whole.
+ * A component with the grant for it (XEP-0356) asks and changes as the owner does.
  * Options: none here; roster_items of the limits bounds the size. Stores: roster items. */
 #include "core/client.h"
 #include "core/module.h"
@@ -107,10 +108,20 @@ static enum outcome on_set(struct ctx *c, const struct stanza *iq)
 	return set_item(c, iq, el, j);
 }
 
+/* XEP-0356 section 4.3: a component may be granted what else is the owner's alone. */
+static bool is_granted(const struct ctx *c, const struct stanza *iq)
+{
+	const struct grants *g = grants_of(c->shard->settings, iq->from, c->host);
+
+	return c->account && g && (g->roster & grant_bit(iq->type));
+}
+
 /* Sections 2.1.5 and 2.3.3. Said for accounts that do not exist, too, against the letter of
  * section 8.5.1: nobody shall learn from it who exists (docs/security.md). */
 static enum outcome on_stranger(struct ctx *c, const struct stanza *iq)
 {
+	if (is_granted(c, iq))
+		return iq->type == IQ_GET ? on_get(c, iq) : on_set(c, iq);
 	return refuse(c, iq, ERR_FORBIDDEN, STR(""));
 }
 

@@ -21,14 +21,24 @@
 
 /* ---- section 4 and 5: who gets copies ---- */
 
+/* Of nobody's session: a component asks in the name of the account (XEP-0356). */
+static enum outcome no_session(struct ctx *c, const struct stanza *iq)
+{
+	return refuse(c, iq, ERR_NOT_ALLOWED, STR("only a client gets copies"));
+}
+
 static enum outcome enable(struct ctx *c, const struct stanza *iq)
 {
+	if (!c->session)
+		return no_session(c, iq);
 	c->session->carbons = true;
 	return reply_ok(c, iq);
 }
 
 static enum outcome disable(struct ctx *c, const struct stanza *iq)
 {
+	if (!c->session)
+		return no_session(c, iq);
 	c->session->carbons = false;
 	return reply_ok(c, iq);
 }
