@@ -224,6 +224,14 @@ static bool put_pin(struct builder *b, struct config_pins *to, struct str s)
 	return true;
 }
 
+static bool put_text(struct builder *b, struct config_texts *to, struct str s)
+{
+	if (to->n == CONFIG_TEXTS_MAX)
+		return false;
+	add_text(b, to, s);
+	return true;
+}
+
 /* Puts a value into the section's struct. False when it is no value of this option. */
 static bool put_value(struct builder *b, const struct config_option *o, struct str s, void *base)
 {
@@ -262,6 +270,8 @@ static bool put_value(struct builder *b, const struct config_option *o, struct s
 		return put_server(b, (struct config_texts *)((char *)base + o->at), s);
 	case CONFIG_PINS:
 		return put_pin(b, (struct config_pins *)((char *)base + o->at), s);
+	case CONFIG_TEXTS:
+		return put_text(b, (struct config_texts *)((char *)base + o->at), s);
 	}
 	BUG("no such type");
 }
@@ -297,6 +307,10 @@ static void tell_bad_value(struct builder *b, const struct config_option *o, str
 	case CONFIG_PINS:
 		fault(b->faults, line, "%s has \"%.*s\"; give at most %d like \"sha256/\" and base64 "
 			"of the 32 bytes", o->name, STR_FMT(found), CONFIG_PINS_MAX);
+		return;
+	case CONFIG_TEXTS:
+		fault(b->faults, line, "%s has \"%.*s\" as one of too many; give at most %d", o->name,
+			STR_FMT(found), CONFIG_TEXTS_MAX);
 		return;
 	case CONFIG_BYTES:
 		fault(b->faults, line, "%s is \"%.*s\"; give a number of bytes from %llu to %llu, "
@@ -520,6 +534,152 @@ static const char *use_of(const struct config *c, struct str domain)
 	return NULL;
 }
 
+/* ---- what a component is granted ---- */
+
+static struct str quoted(struct builder *b, struct str s)
+{
+	return fault_quote(s, &b->scratch);
+}
+
+static const struct config_host *find_host(const struct config *c, struct str domain)
+{
+	for (size_t i = 0; i < c->n_hosts; i++)
+		if (str_eq(c->hosts[i].domain, domain))
+			return &c->hosts[i];
+	return NULL;
+}
+
+/* The names become canonical. */
+static void check_managed(struct builder *b, struct config_component *k)
+{
+	unsigned line = line_of(b, CONFIG_COMPONENT, "manages");
+	struct str domain;
+
+	for (size_t i = 0; i < k->manages.n; i++) {
+		struct str *text = &k->manages.texts[i];
+		if (!jid_prep_domain(*text, &b->scratch, &domain) || !find_host(b->c, domain)) {
+			fault(b->faults, line, "manages has \"%.*s\", which is no host; name hosts of "
+				"this file", STR_FMT(quoted(b, *text)));
+			continue;
+		}
+		*text = str_dup(b->mem, domain);
+		for (size_t before = 0; before < i; before++)
+			if (str_eq(k->manages.texts[before], domain))
+				fault(b->faults, line, "manages has \"%.*s\" twice; remove one",
+					STR_FMT(quoted(b, domain)));
+	}
+}
+
+static bool manages_one_of(const struct config_component *a, const struct config_component *b)
+{
+	for (size_t i = 0; i < a->manages.n; i++)
+		for (size_t k = 0; k < b->manages.n; k++)
+			if (str_eq(a->manages.texts[i], b->manages.texts[k]))
+				return true;
+	return false;
+}
+
+/* A namespace without what stands behind it. */
+static struct str namespace_of(struct str text)
+{
+	struct delegation d;
+
+	grant_parse_delegation(text, &d);
+	return d.ns;
+}
+
+/* Whether a namespace stands among the first n of a list. */
+static bool has_namespace(const struct config_texts *t, size_t n, struct str ns)
+{
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(namespace_of(t->texts[i]), ns))
+			return true;
+	return false;
+}
+
+/* One component answers for a namespace at a host. */
+static bool is_delegated(const struct builder *b, const struct config_component *k, size_t n,
+	struct str ns)
+{
+	for (size_t i = 0; i < b->c->n_components; i++) {
+		const struct config_component *other = &b->c->components[i];
+		if (manages_one_of(k, other) && has_namespace(&other->delegates, other->delegates.n, ns))
+			return true;
+	}
+	return has_namespace(&k->delegates, n, ns);
+}
+
+static void check_delegates(struct builder *b, const struct config_component *k)
+{
+	unsigned line = line_of(b, CONFIG_COMPONENT, "delegates");
+
+	for (size_t i = 0; i < k->delegates.n; i++) {
+		struct str text = k->delegates.texts[i];
+		struct delegation d;
+		const char *why = grant_parse_delegation(text, &d);
+		if (!why && is_delegated(b, k, i, d.ns))
+			why = "is delegated already";
+		if (why)
+			fault(b->faults, line, "delegates has \"%.*s\", which %s; give each namespace "
+				"once, and names of attributes behind it", STR_FMT(quoted(b, text)), why);
+	}
+}
+
+static void check_iqs(struct builder *b, const struct config_component *k)
+{
+	unsigned line = line_of(b, CONFIG_COMPONENT, "iq");
+
+	for (size_t i = 0; i < k->iq.n; i++) {
+		struct iq_grant g;
+		const char *why = grant_parse_iq(k->iq.texts[i], &g);
+		if (!why && has_namespace(&k->iq, i, g.ns))
+			why = "has a namespace that stands there already";
+		if (why)
+			fault(b->faults, line, "iq has \"%.*s\", which %s; give such as "
+				"\"http://jabber.org/protocol/pubsub both\"",
+				STR_FMT(quoted(b, k->iq.texts[i])), why);
+	}
+}
+
+static bool has_grants(const struct config_component *k)
+{
+	return k->delegates.n || k->roster || k->message || k->iq.n || k->presence;
+}
+
+/* Where nothing is said of the hosts it is the one that the component is within, else the first. */
+static void set_managed(struct builder *b, struct config_component *k)
+{
+	struct str end = k->domain;
+	const struct config_host *h = NULL;
+	ptrdiff_t label;
+
+	while (!h && (label = str_find(end, '.')) >= 0) {
+		end = str_skip(end, (size_t)label + 1);
+		h = find_host(b->c, end);
+	}
+	if (!h && b->c->n_hosts)
+		h = &b->c->hosts[0];
+	if (h)
+		add_text(b, &k->manages, h->domain);
+}
+
+static void check_grants(struct builder *b, struct config_component *k, unsigned line)
+{
+	check_managed(b, k);
+	if (!has_grants(k))
+		return;
+	if (!k->manages.n)
+		set_managed(b, k);
+	if (str_starts(k->domain, STR("*.")))
+		fault(b->faults, line, "component \"%.*s\" has many domains, and cannot be granted "
+			"anything; name one domain", STR_FMT(quoted(b, k->domain)));
+	check_delegates(b, k);
+	check_iqs(b, k);
+	if (k->presence == GRANT_ROSTER_PRESENCE && !(k->roster & GRANT_GET)) /* XEP-0356, 7.4 */
+		fault(b->faults, line_of(b, CONFIG_COMPONENT, "presence"), "presence is \"roster\" "
+			"without the right to read rosters; give roster = get, or both");
+}
+
 static void build_component(struct builder *b, const struct raw_section *s)
 {
 	struct config *c = b->c;
@@ -550,6 +710,7 @@ static void build_component(struct builder *b, const struct raw_section *s)
 		fault(b->faults, line ? line : s->line, "component \"%.*s\" has no secret; give a "
 			"long one that nobody can guess", STR_FMT(name));
 	}
+	check_grants(b, k, s->line);
 	c->n_components++;
 }
 
@@ -770,7 +931,7 @@ static void build_listeners(struct builder *b, const struct raw_section *top)
 {
 	size_t n = count_sections(top, CONFIG_LISTENER);
 
-	b->c->listeners = arena_alloc(b->mem, (n + 3) * sizeof *b->c->listeners);
+	b->c->listeners = arena_alloc(b->mem, (n + 5) * sizeof *b->c->listeners);
 	for (const struct raw_section *s = top; s; s = s->next)
 		if (s->kind == CONFIG_LISTENER)
 			build_listener(b, s);

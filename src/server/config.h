@@ -24,6 +24,7 @@
 #define CONFIG_DOMAINS_MAX   1000 /* allowed, or blocked */
 #define CONFIG_SERVERS_MAX   8    /* of DNS */
 #define CONFIG_PINS_MAX      8    /* of one remote domain */
+#define CONFIG_TEXTS_MAX     100 /* of one list */
 
 /* Hashes of SCRAM that a host offers. One alone is for hosts whose accounts came from a server
  * that kept keys of that hash and no other. */
@@ -45,6 +46,9 @@ struct config_pins {
 	struct tls_pin *pins;
 	size_t n;
 };
+
+/* Types of IQs, and presence, that are granted: as core/grant.h counts them. */
+enum config_grant_types { CONFIG_GRANT_NONE, CONFIG_GRANT_GET, CONFIG_GRANT_SET, CONFIG_GRANT_BOTH };
 
 struct config_host {
 	struct str domain;      /* canonical, as in a JID */
@@ -72,6 +76,13 @@ struct config_component {
 	uint32_t queue_bytes;   /* that may wait for it */
 	uint32_t queue_seconds; /* how long; 0: nothing waits */
 	bool listed;            /* in the disco#items of its host */
+	struct config_texts manages;   /* hosts, canonical: where the following is granted */
+	struct config_texts delegates; /* XEP-0355: namespaces, and attributes behind them */
+	enum config_grant_types roster; /* XEP-0356 */
+	bool roster_push;       /* where roster may be got */
+	bool message;           /* outgoing ones */
+	struct config_texts iq; /* namespaces, and get, set or both behind them */
+	enum grant_presence presence;
 };
 
 /* Streams with other servers (docs/federation.md). */
@@ -212,7 +223,8 @@ enum config_type {
 	CONFIG_JIDS,
 	CONFIG_DOMAINS,
 	CONFIG_SERVERS,
-	CONFIG_PINS
+	CONFIG_PINS,
+	CONFIG_TEXTS
 };
 
 enum config_section { CONFIG_TOP, CONFIG_HOST, CONFIG_COMPONENT, CONFIG_FEDERATION, CONFIG_REMOTE,

@@ -91,6 +91,23 @@ const struct config_option config_options[] = {
 	  "none waits" },
 	{ CONFIG_COMPONENT, "listed", CONFIG_BOOL, COMPONENT(listed), .initial = "true",
 	  .help = "clients find it among the services of its host (XEP-0030)" },
+	{ CONFIG_COMPONENT, "manages", CONFIG_TEXTS, COMPONENT(manages),
+	  .help = "hosts where the following holds; the one it is within, else the first, where not "
+	  "given" },
+	{ CONFIG_COMPONENT, "delegates", CONFIG_TEXTS, COMPONENT(delegates),
+	  .help = "namespaces of requests that it answers in the place of the server (XEP-0355); behind "
+	  "each, names of attributes that a request must have" },
+	{ CONFIG_COMPONENT, "roster", CONFIG_WORD, COMPONENT(roster), .words = "none get set both",
+	  .initial = "none", .help = "what it may do with the rosters of accounts (XEP-0356)" },
+	{ CONFIG_COMPONENT, "roster_push", CONFIG_BOOL, COMPONENT(roster_push), .initial = "true",
+	  .help = "it is told of changes to rosters that it may get" },
+	{ CONFIG_COMPONENT, "message", CONFIG_WORD, COMPONENT(message), .words = "none outgoing",
+	  .initial = "none", .help = "messages that it may send for hosts and accounts" },
+	{ CONFIG_COMPONENT, "iq", CONFIG_TEXTS, COMPONENT(iq),
+	  .help = "namespaces of requests that it may send for accounts; behind each, get, set or both" },
+	{ CONFIG_COMPONENT, "presence", CONFIG_WORD, COMPONENT(presence),
+	  .words = "none managed_entity roster", .initial = "none",
+	  .help = "whose presence it is told: of accounts, or of the contacts in their rosters too" },
 
 	{ CONFIG_FEDERATION, "enabled", CONFIG_BOOL, FEDERATION(enabled), .initial = "true",
 	  .help = "talk to other servers at all" },

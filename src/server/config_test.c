@@ -112,6 +112,42 @@ static const struct {
 	  "*.game.example.org for all within that one\n" },
 	{ "an option of a host", HOST "component c.example {\nsecret = x\nregistration = yes }\n",
 	  "c:4: registration does not belong here; move it into host { ... }\n" },
+	{ "a component that manages no host", HOST
+	  "component c.example { secret = x manages = { x.example } }\n",
+	  "c:2: manages has \"x.example\", which is no host; name hosts of this file\n" },
+	{ "a host managed twice", HOST
+	  "component c.example { secret = x manages = { example.org, EXAMPLE.org } }\n",
+	  "c:2: manages has \"example.org\" twice; remove one\n" },
+	{ "the namespace of delegations", HOST
+	  "component c.example { secret = x delegates = { \"urn:xmpp:delegation:2\" } }\n",
+	  "c:2: delegates has \"urn:xmpp:delegation:2\", which is the namespace that delegates others, "
+	  "and can be delegated to nobody; give each namespace once, and names of attributes behind "
+	  "it\n" },
+	{ "a namespace delegated twice", HOST
+	  "component c.example { secret = x delegates = { a, \"a b\" } }\n",
+	  "c:2: delegates has \"a b\", which is delegated already; give each namespace once, and names "
+	  "of attributes behind it\n" },
+	{ "a namespace delegated to two", HOST "component c.example { secret = x delegates = { a } }\n"
+	  "component d.example { secret = x delegates = { a } }\n",
+	  "c:3: delegates has \"a\", which is delegated already; give each namespace once, and names of "
+	  "attributes behind it\n" },
+	{ "an empty namespace", HOST "component c.example { secret = x delegates = { \"\" } }\n",
+	  "c:2: delegates has \"\", which has no namespace; give each namespace once, and names of "
+	  "attributes behind it\n" },
+	{ "requests of no type", HOST "component c.example { secret = x iq = { \"a none\" } }\n",
+	  "c:2: iq has \"a none\", which is no namespace with get, set or both behind it; give such as "
+	  "\"http://jabber.org/protocol/pubsub both\"\n" },
+	{ "requests twice", HOST
+	  "component c.example { secret = x iq = { \"a get\", \"a set\" } }\n",
+	  "c:2: iq has \"a set\", which has a namespace that stands there already; give such as "
+	  "\"http://jabber.org/protocol/pubsub both\"\n" },
+	{ "presence of rosters that may not be read", HOST
+	  "component c.example { secret = x roster = set presence = roster }\n",
+	  "c:2: presence is \"roster\" without the right to read rosters; give roster = get, or both\n" },
+	{ "many domains with a grant", HOST
+	  "component \"*.c.example\" { secret = x message = outgoing }\n",
+	  "c:2: component \"*.c.example\" has many domains, and cannot be granted anything; name one "
+	  "domain\n" },
 	{ "no connection", HOST "component c.example { secret = x connections = 0 }\n",
 	  "c:2: connections is \"0\"; give a number from 1 to 64\n" },
 	{ "a list", HOST "shards = { 1, 2 }\n",
@@ -395,7 +431,10 @@ static void every_option_arrives(void **state)
 		"listener { type = s2s }\n"
 		"listener { type = s2s_direct_tls address = \"::1\" }\n"
 		"component \"Irc.B\xc3\xbc" "cher.example\" {\n\tsecret = \"s e\" connections = 2\n"
-		"\tqueue_bytes = 70K queue_seconds = 24 listed = no }\n"
+		"\tqueue_bytes = 70K queue_seconds = 24 listed = no\n"
+		"\tmanages = { \"B\xc3\xbc" "cher.example\", \"[::1]\" } delegates = { \"urn:x a b\" }\n"
+		"\troster = both roster_push = no message = outgoing presence = roster\n"
+		"\tiq = { \"urn:y get\", \"urn:z both\" } }\n"
 		"component \"*.Game.example\" { secret = t }\n"
 		"limits { stanza_bytes_before_login = 12K stanza_bytes = 1M login_seconds = 5\n"
 		"half_open_per_address = 7 output_bytes = 8M sessions_per_account = 9\n"
@@ -449,6 +488,19 @@ static void every_option_arrives(void **state)
 	assert_int_equal(c->components[0].queue_bytes, 70 << 10);
 	assert_int_equal(c->components[0].queue_seconds, 24);
 	assert_false(c->components[0].listed);
+	assert_int_equal(c->components[0].manages.n, 2);
+	assert_str(c->components[0].manages.texts[0], "b\xc3\xbc" "cher.example");
+	assert_str(c->components[0].manages.texts[1], "[::1]");
+	assert_int_equal(c->components[0].delegates.n, 1);
+	assert_str(c->components[0].delegates.texts[0], "urn:x a b");
+	assert_int_equal(c->components[0].roster, CONFIG_GRANT_BOTH);
+	assert_false(c->components[0].roster_push);
+	assert_true(c->components[0].message);
+	assert_int_equal(c->components[0].presence, GRANT_ROSTER_PRESENCE);
+	assert_int_equal(c->components[0].iq.n, 2);
+	assert_str(c->components[0].iq.texts[1], "urn:z both");
+	assert_int_equal(c->components[1].manages.n, 0);
+	assert_true(c->components[1].roster_push);
 	assert_str(c->components[1].domain, "*.game.example");
 	assert_int_equal(c->components[1].connections, 1);
 	assert_int_equal(c->components[1].queue_bytes, 1 << 20);
@@ -861,6 +913,7 @@ static void add_row(struct buf *b, const struct config_option *o)
 	case CONFIG_SERVERS: buf_printf(b, "{ addresses }"); break;
 	case CONFIG_DOMAINS: buf_printf(b, "{ domains }"); break;
 	case CONFIG_PINS:   buf_printf(b, "{ pins }"); break;
+	case CONFIG_TEXTS:  buf_printf(b, "{ texts }"); break;
 	}
 	if (o->initial && *o->initial)
 		buf_printf(b, " | `%s`", o->initial);

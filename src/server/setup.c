@@ -234,6 +234,29 @@ static void set_rooms(struct settings *set, struct host *h, const struct config_
 		settings_add_rooms(set, h, c->rooms)->room_makers = c->room_makers;
 }
 
+/* The texts were checked when the file was read. */
+static void set_grants(struct settings *set, struct host *h, const struct config_component *c)
+{
+	struct grants *g = &h->component->grants;
+	struct delegation d;
+	struct iq_grant iq;
+
+	g->roster = c->roster;
+	g->roster_push = c->roster_push;
+	g->messages = c->message;
+	g->presence = c->presence;
+	for (size_t i = 0; i < c->delegates.n; i++) {
+		BUG_ON(grant_parse_delegation(c->delegates.texts[i], &d));
+		grant_delegation(set, h, &d);
+	}
+	for (size_t i = 0; i < c->iq.n; i++) {
+		BUG_ON(grant_parse_iq(c->iq.texts[i], &iq));
+		grant_iq(set, h, &iq);
+	}
+	for (size_t i = 0; i < c->manages.n; i++)
+		grant_host(set, h, settings_account_host(set, c->manages.texts[i]));
+}
+
 static void add_component(struct settings *set, const struct config_component *c)
 {
 	struct host *h = settings_add_component(set, c->domain);
@@ -246,6 +269,7 @@ static void add_component(struct settings *set, const struct config_component *c
 	rules->queue_ms = c->queue_seconds * 1000;
 	if (c->listed && !many)
 		h->listed_by = settings_parent(set, c->domain);
+	set_grants(set, h, c);
 }
 
 struct settings *server_settings(struct server *s)
