@@ -1,7 +1,8 @@
 /* An echo bot as a component: says what it hears, and has commands (XEP-0050) with forms.
  *
- *     echo-bot DOMAIN SERVER PORT <secret
+ *     echo-bot DOMAIN SERVER PORT [NAME CA_FILE] <secret
  *
+ * With NAME it speaks TLS, to a server whose certificate is for that name and from that CA.
  * It answers for every address at its domain, and has two commands: `repeat` says something several
  * times, `manners` (in two forms) decides how it answers you from then on. */
 #include <stentor/component.h>
@@ -171,18 +172,18 @@ int main(int argc, char **argv)
 {
 	char secret[256];
 
-	if (argc != 4 || !fgets(secret, sizeof secret, stdin)) {
-		fputs("usage: echo-bot DOMAIN SERVER PORT <secret\n", stderr);
-		return 2;
+	if ((argc == 4 || argc == 6) && fgets(secret, sizeof secret, stdin)) {
+		secret[strcspn(secret, "\n")] = '\0';
+		component = stentor_component_new(argv[1], secret);
 	}
-	secret[strcspn(secret, "\n")] = '\0';
-	component = stentor_component_new(argv[1], secret);
 	if (!component) {
-		fputs("the domain or the secret cannot be right\n", stderr);
+		fputs("usage: echo-bot DOMAIN SERVER PORT [NAME CA_FILE] <secret\n", stderr);
 		return 2;
 	}
 	struct stentor_entity *e = stentor_component_entity(component);
 	stentor_component_set_server(component, argv[2], (uint16_t)strtoul(argv[3], NULL, 10));
+	if (argc == 6)
+		stentor_component_set_tls(component, argv[4], argv[5]);
 	stentor_component_set_reconnect(component, 200, 60000);
 	stentor_component_on_state(component, on_state, NULL);
 	stentor_add_identity(e, EVERYWHERE, "client", "bot", "Echo");
@@ -194,5 +195,5 @@ int main(int argc, char **argv)
 	signal(SIGINT, on_signal);
 	enum stentor_error error = stentor_component_run(component);
 	stentor_component_free(&component);
-	return error ? 1 : 0;
+	return error != STENTOR_OK;
 }
