@@ -132,7 +132,7 @@ static void join(struct peer *p, struct str remote, struct str local)
 
 	if (!remote_join(r, p)) {
 		peer_fail(p, STREAM_RESOURCE_CONSTRAINT, ERR_RESOURCE_CONSTRAINT,
-			STR("the domain has as many streams as it may"));
+			STR("there are as many streams as may be between these domains"));
 		return;
 	}
 	be_idle(p);

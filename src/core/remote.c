@@ -485,19 +485,39 @@ void pair_failed(struct pair *p, struct failure why)
 
 /* ---- streams ---- */
 
+static struct peer *find_usable(struct remote *r)
+{
+	list_each(p, &r->peers, struct peer, sibling)
+		if (is_usable(p))
+			return p;
+	return NULL;
+}
+
+/* Incoming ones whose headers are of the same two domains. */
+static unsigned count_like(const struct remote *r, const struct peer *p)
+{
+	unsigned n = 0;
+
+	list_each(other, &r->peers, struct peer, sibling)
+		n += !other->outgoing && strcmp(other->stream.local, p->stream.local) == 0;
+	return n;
+}
+
 bool remote_join(struct remote *r, struct peer *p)
 {
-	if (!p->outgoing && r->n_incoming >= r->shard->settings->peer_streams_max)
+	if (!p->outgoing && count_like(r, p) >= r->shard->settings->peer_streams_max)
 		return false;
 	p->remote = r;
 	p->number = ++r->shard->peer_numbers;
 	list_add(&r->peers, &p->sibling);
-	r->n_incoming += !p->outgoing;
 	return true;
 }
 
+/* A stream with S2S_ASKED_MAX questions makes the next ones wait for its answers. */
 static void send_verify(struct pair *pair, struct verify *v, struct peer *p)
 {
+	if (p->stream.n_asked >= S2S_ASKED_MAX)
+		return;
 	if (s2s_db_verify(&p->stream, v->local, v->remote, v->id, v->key))
 		v->over = p;
 	else
@@ -509,6 +529,26 @@ static void send_verifies(struct pair *pair, struct peer *p)
 	list_each_safe(v, &pair->verifies, struct verify, link)
 		if (!v->over)
 			send_verify(pair, v, p);
+}
+
+static bool has_unsent(const struct pair *p)
+{
+	list_each(v, &p->verifies, struct verify, link)
+		if (!v->over)
+			return true;
+	return false;
+}
+
+/* Sends questions that wait, over a stream that is there, or sees to it that there will be one. */
+static void pump_verifies(struct remote *r)
+{
+	struct peer *usable = find_usable(r);
+
+	list_each(pair, &r->pairs, struct pair, link)
+		if (usable)
+			send_verifies(pair, usable);
+		else if (has_unsent(pair) && !r->shard->stopping)
+			start_attempt(pair);
 }
 
 void remote_peer_ready(struct peer *p)
@@ -523,8 +563,7 @@ void remote_peer_ready(struct peer *p)
 	attempt_end(pair);
 	if (pair->state == PAIR_CONNECTING)
 		pair_is_idle(pair);
-	list_each(each, &p->remote->pairs, struct pair, link)
-		send_verifies(each, p);
+	pump_verifies(p->remote);
 	if (pair->state == PAIR_IDLE && !backlog_is_empty(&pair->queue) &&
 		!s2s_is_closed(&p->stream))
 		pair_ask(pair, p);
@@ -552,13 +591,13 @@ void remote_peer_closed(struct peer *p)
 	p->pair = NULL;
 	p->remote = NULL;
 	list_del(&p->sibling);
-	r->n_incoming -= !p->outgoing;
 	list_each(pair, &r->pairs, struct pair, link) {
 		fail_verifies(pair, p, ERR_REMOTE_SERVER_TIMEOUT);
 		pair_lost_stream(pair, p);
 	}
 	if (made_for)
 		attempt_go_on(made_for, p->failure);
+	pump_verifies(r);
 	look_again(r, LINGER_MS);
 }
 
@@ -592,14 +631,6 @@ static void answer_verify(struct pair *p, struct verify *v, enum s2s_outcome o, 
 	look_again(p->remote, LINGER_MS);
 }
 
-static struct peer *find_usable(struct remote *r)
-{
-	list_each(p, &r->peers, struct peer, sibling)
-		if (is_usable(p))
-			return p;
-	return NULL;
-}
-
 static void verify_on_owner(struct shard *s, struct verify *v)
 {
 	struct pair *p = pair_find_or_make(remote_find_or_make(s, v->remote), v->local);
@@ -614,11 +645,7 @@ static void verify_on_owner(struct shard *s, struct verify *v)
 	}
 	list_add(&p->verifies, &v->link);
 	p->n_verifies++;
-	struct peer *usable = find_usable(p->remote);
-	if (usable)
-		send_verify(p, v, usable);
-	else if (!s->stopping)
-		start_attempt(p);
+	pump_verifies(p->remote);
 }
 
 static void verify_arrived(struct mail *m, void *receiver)
@@ -649,8 +676,9 @@ void remote_verified(struct peer *p, const struct s2s_db *db)
 		if (v->over != p || !str_eq(v->id, db->id))
 			continue;
 		answer_verify(pair, v, db->outcome, db->error);
-		return;
+		break;
 	}
+	pump_verifies(p->remote);
 }
 
 /* ---- all of a shard ---- */

@@ -56,7 +56,6 @@ struct remote {
 	struct str domain;         /* canonical; inline, behind the struct */
 	struct list pairs;
 	struct list peers;         /* struct peer, outgoing and incoming */
-	unsigned n_incoming;
 	struct timer timer;        /* until somebody looks whether it can be forgotten */
 };
 
@@ -93,7 +92,8 @@ struct remote *remote_find(struct shard *s, struct str domain); /* or NULL */
 struct remote *remote_find_or_make(struct shard *s, struct str domain);
 struct pair *pair_find_or_make(struct remote *r, struct str local);
 
-/* Joins a stream to a domain. False: it has as many incoming ones as it may. */
+/* Joins a stream to a domain. False: it is an incoming one, and there are as many between these two
+ * domains as may be. */
 bool remote_join(struct remote *r, struct peer *p);
 
 /* A stream is negotiated up to authorisation; a pair may use it; it is at its end. */

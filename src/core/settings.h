@@ -103,7 +103,7 @@ struct settings {
 	uint32_t peer_connect_ms;      /* from the first look-up to a stream that takes stanzas */
 	uint32_t peer_queue_max;       /* bytes of stanzas that wait for one remote domain */
 	uint32_t peer_queue_ms;        /* how long they wait */
-	uint32_t peer_streams_max;     /* incoming ones of one remote domain */
+	uint32_t peer_streams_max;     /* incoming ones of a remote domain to one of ours */
 	uint32_t peer_unacked_max;     /* bytes that a peer has not acknowledged (XEP-0198) */
 };
 

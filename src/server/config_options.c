@@ -142,7 +142,7 @@ const struct config_option config_options[] = {
 	{ CONFIG_FEDERATION, "queue_seconds", CONFIG_NUMBER, FEDERATION(queue_seconds), 1, 3600,
 	  .initial = "60", .help = "time that they wait, before their senders get an error" },
 	{ CONFIG_FEDERATION, "streams", CONFIG_NUMBER, FEDERATION(streams), 1, 1000, .initial = "8",
-	  .help = "incoming streams of one remote domain" },
+	  .help = "incoming streams of a remote domain to one of ours" },
 	{ CONFIG_FEDERATION, "unacknowledged_bytes", CONFIG_BYTES, FEDERATION(unacknowledged_bytes),
 	  64 * K, 64 * M, .initial = "4M", .help = "stanzas that a server has not acknowledged "
 	  "(XEP-0198); more of them wait" },
