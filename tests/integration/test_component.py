@@ -272,6 +272,51 @@ def test_reload(make_server):
     component(server).join('changed')
 
 
+def test_reload_of_grants(make_server):
+    """A component is told of what it may do now (XEP-0355 section 8, rule 3; XEP-0356), of what it
+    may not any more, and of nothing where nothing has changed."""
+    delegates, roster = '{ "urn:x:y", "urn:x:z a" }', {'roster': 'both', 'iq': '{ "urn:x:y set" }'}
+    server = make_server(top=LISTENERS + section(DOMAIN, delegates=delegates, **roster))
+    client = join(server)
+
+    def told(tag):
+        content = client.message(from_='example.org', to=DOMAIN)[0]
+        assert content.tag == f'{{urn:xmpp:{tag}:2}}{tag}'
+        return [(child.tag.partition('}')[2], dict(child.attrib)) for child in content]
+
+    assert told('delegation') == [('delegated', {'namespace': 'urn:x:y'}),
+                                  ('delegated', {'namespace': 'urn:x:z'})]
+    assert told('privilege') == [
+        ('perm', {'access': 'roster', 'type': 'both', 'push': 'true'}), ('perm', {'access': 'iq'})]
+    for _ in range(4):
+        assert client.iq(type='get', from_='example.org') is not None
+    server.ctl('reload')
+    assert client.sync() == []
+    server.write_config(top=LISTENERS + section(DOMAIN, message='outgoing'))
+    server.ctl('reload')
+    assert told('delegation') == []
+    assert told('privilege') == [
+        ('perm', {'access': 'roster', 'type': 'none', 'push': 'false'}),
+        ('perm', {'access': 'message', 'type': 'outgoing'}), ('perm', {'access': 'iq'})]
+    client.send(f"<iq type='get' id='r' from='{DOMAIN}' to='{server.account().jid}'>"
+                "<query xmlns='jabber:iq:roster'/></iq>")
+    assert condition(client.iq(id='r')) == 'forbidden'
+
+
+def test_reload_with_presence(make_server):
+    """Who may see presence from now on is told who is there (XEP-0356 section 8, rule 1)."""
+    server = make_server(top=LISTENERS + section(DOMAIN))
+    person, client = server.online(server.account()), join(server)
+    server.write_config(top=LISTENERS + section(DOMAIN, presence='managed_entity'))
+    server.ctl('reload')
+    assert client.presence(to=DOMAIN).get('from') == person.jid
+    server.write_config(top=LISTENERS + section(DOMAIN))
+    server.ctl('reload')
+    person.close()
+    server.wait_stat('sessions', 0)
+    assert [element.tag for element in client.sync()] == ['{jabber:client}message'] * 2
+
+
 def test_reload_with_something_waiting(make_server):
     """What waits for a component that is taken away is refused."""
     server = make_server(top=TOP)

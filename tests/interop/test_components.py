@@ -18,7 +18,9 @@ DOMAIN = 'echo.example.org'
 SERVER = {
     'hosts': {'example.org': 'room_makers = anybody'},
     'top': LISTENERS + section(DOMAIN) + section('two.example.org', connections=2) +
-           section('irc.example.org')}
+           section('irc.example.org') +
+           section('bridge.example.org', roster='both', message='outgoing',
+                   presence='managed_entity', iq='{ "jabber:iq:version both", "urn:x:y get" }')}
 
 
 class Echo(ComponentXMPP):
@@ -152,6 +154,53 @@ def test_two_connections(server):
         person.leave()
         for echo in both:
             await echo.__aexit__()
+    asyncio.run(run())
+
+
+class Bridge(Echo):
+    """Acts for users (XEP-0356)."""
+
+    def __init__(self, server):
+        super().__init__(server, 'bridge.example.org')
+        self.told = asyncio.Event()
+        self.register_plugin('xep_0356')
+        self.add_event_handler('privileges_advertised', lambda _: self.told.set())
+
+
+def test_privileges(server):
+    """XEP-0356: the plugin of slixmpp learns what it may do, and does it."""
+    async def run():
+        async with Bridge(server) as bridge:
+            acts = bridge.plugin['xep_0356']
+            await asyncio.wait_for(bridge.told.wait(), SECONDS)
+            granted = acts.granted_privileges['example.org']
+            assert (granted.roster, granted.message) == ('both', 'outgoing')
+            assert granted.presence == 'managed_entity'
+            assert granted.iq['jabber:iq:version'] == 'both'
+            account = server.account()
+            person = await Person(account, 'a').online(server)
+            seen = await asyncio.wait_for(bridge.presences.get(), SECONDS)
+            assert seen['from'] == f'{account.jid}/a'
+            await acts.set_roster(account.jid, {'x@bridge.example.org': {
+                'name': 'X', 'groups': ['Bridge']}}, timeout=SECONDS)
+            await person.until(lambda: person.client_roster['x@bridge.example.org']['name'] == 'X')
+            roster = await acts.get_roster(account.jid, timeout=SECONDS)
+            items = roster['roster']['items']
+            assert items['x@bridge.example.org']['groups'] == ['Bridge']
+            message = bridge.make_message(mto=f'{account.jid}/a', mfrom=account.jid, mbody='own')
+            acts.send_privileged_message(message)
+            heard = await person.next_message()
+            assert (heard['from'], heard['body']) == (account.jid, 'own')
+            request = bridge.make_iq_get(ifrom=account.jid, ito='example.org')
+            request.enable('software_version')
+            answer = await acts.send_privileged_iq(request)
+            assert answer['software_version']['name'] == 'Stentor'
+            with pytest.raises(IqError) as refused:
+                request = bridge.make_iq_set(ifrom=account.jid, ito='example.org')
+                request.enable('software_version')
+                await acts.send_privileged_iq(request)
+            assert refused.value.nested_error().condition == 'service-unavailable'
+            person.leave()
     asyncio.run(run())
 
 
