@@ -63,10 +63,10 @@ static void fired(struct timer *t)
 	if (!is_negotiated(p))
 		peer_fail(p, STREAM_CONNECTION_TIMEOUT, ERR_REMOTE_SERVER_TIMEOUT,
 			STR("the negotiation took too long"));
-	else if (quiet >= patience || p->n_asked)
-		s2s_end(&p->stream);
-	else
+	else if (quiet < patience)
 		set_timer(p, patience - (uint32_t)quiet);
+	else
+		s2s_end(&p->stream);
 }
 
 /* ---- its life ---- */

@@ -42,6 +42,11 @@ struct shard *remote_owner(const struct core *c, struct str domain)
 
 /* ---- domains and pairs ---- */
 
+static void look_again(struct remote *r, uint64_t after_ms)
+{
+	timer_set(&r->shard->loop.wheel, &r->timer, r->shard->loop.now, after_ms);
+}
+
 struct remote *remote_find(struct shard *s, struct str domain)
 {
 	struct map_node *n = map_get(&s->remotes, domain);
@@ -63,6 +68,7 @@ struct remote *remote_find_or_make(struct shard *s, struct str domain)
 	list_init(&r->peers);
 	timer_init(&r->timer, look_whether_needed);
 	map_put(&s->remotes, &r->node);
+	look_again(r, LINGER_MS);
 	return r;
 }
 
@@ -110,11 +116,6 @@ static bool is_needed(const struct pair *p)
 static bool is_remembered(const struct pair *p)
 {
 	return p->failures && p->rests_until + REMOTE_REST_MAX_MS > p->remote->shard->loop.now;
-}
-
-static void look_again(struct remote *r, uint64_t after_ms)
-{
-	timer_set(&r->shard->loop.wheel, &r->timer, r->shard->loop.now, after_ms);
 }
 
 static void remote_free(struct remote *r)
