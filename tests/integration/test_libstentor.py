@@ -7,6 +7,7 @@ import socket
 import subprocess
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
@@ -14,9 +15,11 @@ from harness import condition, text_of
 from harness.component import LISTENERS, Component, section
 from harness.peers import Prosody, free_port, login
 from harness.program import Program, build_folder, example
+from harness.server import environment
 
 BOT, STORE = 'echo.example.org', 'items.example.org'
 SERVER = {'top': LISTENERS + section(BOT) + section(STORE)}
+ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = 'http://jabber.org/protocol/commands'
 
 
@@ -413,7 +416,7 @@ def test_nothing_else_is_exported(installed):
 def test_building_against_it(installed, server, tmp_path, juliet, how):
     """The echo bot as C99, by pkg-config alone."""
     folder, package, sanitize = installed
-    shutil.copy('examples/component/echo_bot.c', tmp_path)
+    shutil.copy(ROOT / 'examples/component/echo_bot.c', tmp_path)
     static = how == 'static'
     libraries = pkg_config(installed, '--libs', *(['--static'] if static else []))
     if static:
@@ -427,6 +430,26 @@ def test_building_against_it(installed, server, tmp_path, juliet, how):
     say(juliet, 'hello')
     juliet.message(from_=f'x@{BOT}')
     running.stop()
+
+
+def test_the_program_of_the_page(installed, server, tmp_path, juliet):
+    """What docs/libstentor.md begins with, as strict C99."""
+    _, package, sanitize = installed
+    page = (ROOT / 'docs/libstentor.md').read_text()
+    (tmp_path / 'hello.c').write_text(page.split('```c\n')[1].split('```')[0])
+    subprocess.run(['cc', '-std=c99', '-pedantic', '-Wall', '-Wextra', '-Wno-unused-parameter',
+                    '-Werror', *sanitize, 'hello.c', '-o', 'hello',
+                    *pkg_config(installed, '--cflags', '--libs'),
+                    f'-Wl,-rpath,{package.parent.parent}'], cwd=tmp_path, check=True)
+    running = subprocess.Popen([tmp_path / 'hello', BOT, str(server.ports['component'])],
+                               env={**environment(), 'SECRET': 'test'})
+    try:
+        server.wait_stat('components', 1)
+        say(juliet, 'who is there?')
+        assert text_of(juliet.message(from_=f'x@{BOT}'), 'body') == 'Hello!'
+    finally:
+        running.kill()
+        running.wait()
 
 
 OTHER_LOOP = textwrap.dedent('''\
@@ -475,8 +498,12 @@ def test_cplusplus(installed, server, tmp_path, juliet):
     port = str(server.ports['component'])
     running = subprocess.Popen([tmp_path / 'other', BOT, '127.0.0.1', port],
                                stdin=subprocess.PIPE)
-    server.wait_stat('components', 1)
-    juliet.send(f"<message to='{BOT}' type='chat' id='1'><body>x</body></message>")
-    juliet.message(from_=BOT)
-    running.stdin.close()
-    assert running.wait(60) == 0
+    try:
+        server.wait_stat('components', 1)
+        say(juliet, 'x', to=BOT)
+        juliet.message(from_=BOT)
+        running.stdin.close()
+        assert running.wait(60) == 0
+    finally:
+        running.kill()
+        running.wait()
