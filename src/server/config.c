@@ -826,6 +826,56 @@ static void build_remotes(struct builder *b, const struct raw_section *top)
 			build_remote(b, s);
 }
 
+/* ---- modules of others ---- */
+
+static bool has_option(struct builder *b, const struct config_module *m, const struct raw_value *v)
+{
+	for (size_t i = 0; i < m->n_options; i++) {
+		if (!str_eq(m->options[i].name, v->name))
+			continue;
+		fault(b->faults, v->line, "%.*s stands on line %u too; remove one of them",
+			STR_FMT(fault_quote(v->name, &b->scratch)), m->options[i].line);
+		return true;
+	}
+	return false;
+}
+
+static void build_module(struct builder *b, const struct raw_section *s)
+{
+	struct config *c = b->c;
+	struct config_module *m = &c->modules[c->n_modules];
+	size_t n = 0;
+
+	if (c->n_modules == CONFIG_MODULES_MAX) {
+		fault(b->faults, s->line, "more than %d modules; remove some", CONFIG_MODULES_MAX);
+		return;
+	}
+	if (!s->title.n) {
+		fault(b->faults, s->line, "module is \"\"; name a file, such as "
+			"/usr/lib/stentor/hello.so");
+		return;
+	}
+	for (const struct raw_value *v = s->values; v; v = v->next)
+		n++;
+	*m = (struct config_module){ .path = path_from(b, s->title), .line = s->line,
+		.options = arena_alloc(b->mem, (n + 1) * sizeof *m->options) };
+	for (const struct raw_value *v = s->values; v; v = v->next)
+		if (!has_option(b, m, v))
+			m->options[m->n_options++] = (struct config_pair){ str_dup(b->mem, v->name),
+				str_dup(b->mem, v->text), v->line };
+	c->n_modules++;
+}
+
+static void build_modules(struct builder *b, const struct raw_section *top)
+{
+	size_t n = count_sections(top, CONFIG_MODULE);
+
+	b->c->modules = arena_alloc(b->mem, (n + 1) * sizeof *b->c->modules);
+	for (const struct raw_section *s = top; s; s = s->next)
+		if (s->kind == CONFIG_MODULE)
+			build_module(b, s);
+}
+
 /* ---- listeners ---- */
 
 static bool is_address(struct str s, struct arena *a)
@@ -995,6 +1045,7 @@ static void build(struct builder *b, const struct raw_section *top)
 	build_components(b, top);
 	build_federation(b, only_section(b, top, CONFIG_FEDERATION));
 	build_remotes(b, top);
+	build_modules(b, top);
 	build_listeners(b, top);
 }
 
@@ -1163,10 +1214,42 @@ static const void *only_struct(const struct config *c, enum config_section secti
 	}
 }
 
+static bool same_options(const struct config_module *x, const struct config_module *y)
+{
+	if (x->n_options != y->n_options)
+		return false;
+	for (size_t i = 0; i < x->n_options; i++)
+		if (!str_eq(x->options[i].name, y->options[i].name) ||
+			!str_eq(x->options[i].value, y->options[i].value))
+			return false;
+	return true;
+}
+
+static bool same_modules(const struct config *x, const struct config *y)
+{
+	if (x->n_modules != y->n_modules)
+		return false;
+	for (size_t i = 0; i < x->n_modules; i++)
+		if (!str_eq(x->modules[i].path, y->modules[i].path) ||
+			!same_options(&x->modules[i], &y->modules[i]))
+			return false;
+	return true;
+}
+
+static struct str add_name(struct arena *a, struct str names, const char *name)
+{
+	return str_printf(a, "%.*s%s%s", STR_FMT(names), names.n ? ", " : "", name);
+}
+
 struct str config_restart_names(const struct config *old, const struct config *new,
 	struct arena *a)
 {
-	struct str names = str_dup(a, same_listeners(old, new) ? STR("") : STR("listener"));
+	struct str names = STR("");
+
+	if (!same_listeners(old, new))
+		names = add_name(a, names, "listener");
+	if (!same_modules(old, new))
+		names = add_name(a, names, "module");
 
 	for (size_t i = 0; i < config_options_count; i++) {
 		const struct config_option *o = &config_options[i];
@@ -1174,7 +1257,7 @@ struct str config_restart_names(const struct config *old, const struct config *n
 
 		if (!o->restart || !before || same_value(o, before, now))
 			continue;
-		names = str_printf(a, "%.*s%s%s", STR_FMT(names), names.n ? ", " : "", o->name);
+		names = add_name(a, names, o->name);
 	}
 	return names;
 }

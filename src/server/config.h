@@ -17,6 +17,7 @@
 #define CONFIG_FILE_MAX      (1024 * 1024) /* bytes of a file */
 #define CONFIG_HOSTS_MAX     1024
 #define CONFIG_COMPONENTS_MAX 1024
+#define CONFIG_MODULES_MAX   64
 #define CONFIG_LISTENERS_MAX 64
 #define CONFIG_SHARDS_MAX    256
 #define CONFIG_ADMINS_MAX    100 /* of one host */
@@ -113,6 +114,19 @@ struct config_remote {
 	struct config_pins pins;
 };
 
+/* A shared object that the server loads (server/load.h). What its options mean is its own. */
+struct config_pair {
+	struct str name, value;
+	unsigned line;
+};
+
+struct config_module {
+	struct str path;
+	unsigned line;
+	struct config_pair *options; /* in the order of the file, each name once */
+	size_t n_options;
+};
+
 enum listener_kind {
 	LISTEN_C2S,             /* STARTTLS (RFC 6120 section 5) */
 	LISTEN_C2S_DIRECT_TLS,  /* TLS from the first byte (XEP-0368) */
@@ -165,6 +179,8 @@ struct config {
 	struct config_federation federation;
 	struct config_remote *remotes; /* in the order of the file */
 	size_t n_remotes;
+	struct config_module *modules; /* in the order of the file */
+	size_t n_modules;
 	struct config_listener *listeners;
 	size_t n_listeners;
 	struct config_limits limits;
@@ -227,8 +243,9 @@ enum config_type {
 	CONFIG_TEXTS
 };
 
+/* A section of CONFIG_MODULE takes any option. */
 enum config_section { CONFIG_TOP, CONFIG_HOST, CONFIG_COMPONENT, CONFIG_FEDERATION, CONFIG_REMOTE,
-	CONFIG_LISTENER, CONFIG_LIMITS };
+	CONFIG_MODULE, CONFIG_LISTENER, CONFIG_LIMITS };
 
 struct config_option {
 	enum config_section section;

@@ -227,7 +227,7 @@ const size_t config_options_count = sizeof config_options / sizeof config_option
 
 const char *config_section_name(enum config_section s)
 {
-	static const char *const names[] = { "", "host", "component", "federation", "remote",
+	static const char *const names[] = { "", "host", "component", "federation", "remote", "module",
 		"listener", "limits" };
 
 	BUG_ON(s > CONFIG_LIMITS);

@@ -10,7 +10,9 @@
 #define FAULT_BYTES_MAX (64 * 1024)
 #define QUOTE_MAX       60
 #define UNKNOWN_MAX     16 /* names that nobody knows, until reading stops */
+#define NAMES_MAX       48 /* of options of modules, each counted once */
 #define SECTIONS_MAX    (CONFIG_HOSTS_MAX + CONFIG_COMPONENTS_MAX + CONFIG_REMOTES_MAX + \
+			 CONFIG_MODULES_MAX + \
 			 CONFIG_LISTENERS_MAX + 16)
 #define OPTIONS_MAX     64 /* of one section, with the unknown ones */
 #define LIST_DEPTH      2  /* braces around the values of a list, which stands in a section */
@@ -220,6 +222,8 @@ static struct reader {
 	const struct screen *screen;
 	struct unknown unknown[UNKNOWN_MAX];
 	unsigned n_unknown;
+	struct str names[NAMES_MAX]; /* of options of modules */
+	unsigned n_names;
 	bool again;                  /* a name was unknown; read again and let it pass */
 	struct raw_section *top, *last;
 	struct raw_section open;     /* collects the values of the section that is open */
@@ -254,6 +258,14 @@ static bool is_unknown(const struct reader *r, enum config_section section, stru
 	return false;
 }
 
+static bool is_of_module(const struct reader *r, struct str name)
+{
+	for (unsigned i = 0; i < r->n_names; i++)
+		if (str_eq(r->names[i], name))
+			return true;
+	return false;
+}
+
 /* Called by libconfuse for each value. It takes "SECTION|NAME" in quotes for an option of
  * that section; nobody needs that. */
 static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
@@ -267,7 +279,7 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 	*(const char **)result = "";
 	if (!option && is_unknown(r, section, str_c(cfg_opt_name(opt))))
 		return 0;
-	if (!option) {
+	if (!option && !(section == CONFIG_MODULE && is_of_module(r, str_c(cfg_opt_name(opt))))) {
 		fault(r->faults, (unsigned)cfg->line, "%s stands in quotes; write a name without",
 			cfg_opt_name(opt));
 		return -1;
@@ -278,8 +290,8 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 		return -1;
 	}
 	v = arena_alloc(r->arena, sizeof *v);
-	*v = (struct raw_value){ NULL, option, str_dup(r->arena, str_c(value)),
-		(unsigned)cfg->line, cfg_opt_size(opt) > 1 };
+	*v = (struct raw_value){ NULL, option, str_dup(r->arena, str_c(cfg_opt_name(opt))),
+		str_dup(r->arena, str_c(value)), (unsigned)cfg->line, cfg_opt_size(opt) > 1 };
 	**tail = v;
 	*tail = &v->next;
 	return 0;
@@ -312,7 +324,7 @@ static const struct {
 } remedies[] = {
 	{ "missing equal sign", "; write NAME = VALUE" },
 	{ "missing opening brace", "; write SECTION { ... }" },
-	{ "missing title", "; write its domain, like host \"DOMAIN\" { ... }" },
+	{ "missing title", "; write what it is for, like host \"DOMAIN\" { ... }" },
 	{ "found duplicate title", "; one section for each is enough" },
 	{ "premature end", "; write NAME = VALUE" },
 	{ "unexpected token", "; write NAME = VALUE, or SECTION { ... }" },
@@ -395,6 +407,19 @@ static void tell_unknown(struct reader *r, const struct unknown *u)
 		STR_FMT(name));
 }
 
+/* Any option may stand in the section of a module. Its name is noted, and the text read again
+ * with the name known. */
+static void on_module_name(struct reader *r, cfg_t *cfg, struct str name)
+{
+	if (r->n_names == NAMES_MAX) {
+		fault(r->faults, (unsigned)cfg->line, "more than %d options of modules; remove some",
+			NAMES_MAX);
+		return;
+	}
+	r->names[r->n_names++] = str_dup(r->arena, name);
+	r->again = true;
+}
+
 /* An unknown name is noted, and the text read again with the name known, so that what comes
  * behind it is checked too. */
 static void on_unknown(struct reader *r, cfg_t *cfg, struct str name)
@@ -418,7 +443,11 @@ static void on_fault(cfg_t *cfg, const char *fmt, va_list ap)
 	const char *remedy = "";
 
 	if (str_starts(text, STR("no such option"))) {
-		on_unknown(r, cfg, str_c(va_arg(ap, const char *)));
+		struct str name = str_c(va_arg(ap, const char *));
+		if (section_of(cfg_name(cfg)) == CONFIG_MODULE)
+			on_module_name(r, cfg, name);
+		else
+			on_unknown(r, cfg, name);
 		return;
 	}
 	/* An unknown section was told before, when its name was. */
@@ -449,6 +478,9 @@ static void make_opts(const struct reader *r, enum config_section section, cfg_o
 		if (r->unknown[i].section == section)
 			opts[n++] = (cfg_opt_t)CFG_STR_CB((char *)r->unknown[i].name.p, NULL,
 				CFGF_NODEFAULT, on_value);
+	for (unsigned i = 0; section == CONFIG_MODULE && i < r->n_names; i++)
+		opts[n++] = (cfg_opt_t)CFG_STR_CB((char *)r->names[i].p, NULL, CFGF_NODEFAULT,
+			on_value);
 	BUG_ON(n + CONFIG_LIMITS >= OPTIONS_MAX);
 	opts[n] = (cfg_opt_t)CFG_END();
 }
@@ -464,7 +496,8 @@ static unsigned count_opts(const cfg_opt_t *opts)
 
 static bool has_title(enum config_section s)
 {
-	return s == CONFIG_HOST || s == CONFIG_COMPONENT || s == CONFIG_REMOTE;
+	return s == CONFIG_HOST || s == CONFIG_COMPONENT || s == CONFIG_REMOTE ||
+	       s == CONFIG_MODULE;
 }
 
 static bool read_once(struct reader *r, const char *text)
@@ -499,7 +532,7 @@ static bool read_once(struct reader *r, const char *text)
 	told = r->faults->n;
 	rc = cfg_parse_buf(cfg, text);
 	/* An empty name in quotes stops it without a word. */
-	if (rc != CFG_SUCCESS && r->faults->n == told && !r->n_unknown)
+	if (rc != CFG_SUCCESS && r->faults->n == told && !r->n_unknown && !r->again)
 		fault(r->faults, (unsigned)cfg->line, "no option has an empty name; remove the \"\"");
 	cfg_free(cfg);
 	return rc == CFG_SUCCESS;

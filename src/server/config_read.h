@@ -36,7 +36,8 @@ struct str fault_quote(struct str value, struct arena *a);
 
 struct raw_value {
 	struct raw_value *next;
-	const struct config_option *option;
+	const struct config_option *option; /* NULL in the section of a module */
+	struct str name;
 	struct str text;
 	unsigned line;
 	bool more; /* of the list that the value before it belongs to */
@@ -45,7 +46,7 @@ struct raw_value {
 struct raw_section {
 	struct raw_section *next;
 	enum config_section kind;
-	struct str title; /* of a host, a component or a remote domain */
+	struct str title; /* of a host, a component, a remote domain or a module */
 	unsigned line;
 	struct raw_value *values; /* in the order of the file */
 };

@@ -78,7 +78,7 @@ static const struct {
 	{ "no equal sign", HOST "shards 4\n",
 	  "c:2: missing equal sign after option 'shards'; write NAME = VALUE\n" },
 	{ "a section without a title", "host { }\n",
-	  "c:1: missing title for section 'host'; write its domain, like host \"DOMAIN\" { ... }\n" },
+	  "c:1: missing title for section 'host'; write what it is for, like host \"DOMAIN\" { ... }\n" },
 	{ "a section without braces", "host a.example\nshards = 1\n",
 	  "c:2: missing opening brace for section 'host'; write SECTION { ... }\n" },
 	{ "the same host twice", HOST HOST,
@@ -150,6 +150,21 @@ static const struct {
 	  "domain\n" },
 	{ "no connection", HOST "component c.example { secret = x connections = 0 }\n",
 	  "c:2: connections is \"0\"; give a number from 1 to 64\n" },
+	/* Modules. */
+	{ "a module without a file", HOST "module \"\" {}\n",
+	  "c:2: module is \"\"; name a file, such as /usr/lib/stentor/hello.so\n" },
+	{ "a module twice", HOST "module a.so {}\nmodule a.so {}\n",
+	  "c:3: found duplicate title 'a.so'; one section for each is enough\n" },
+	{ "an option of a module twice", HOST "module a.so {\n x = 1\n y = 2\n x = 3\n}\n",
+	  "c:5: x stands on line 3 too; remove one of them\n" },
+	{ "an option of a module that is a list", HOST "module a.so { x = { 1, 2 } }\n",
+	  "c:2: unexpected token '{'; write NAME = VALUE, or SECTION { ... }\n" },
+	{ "an option of a module without its value", HOST "module a.so {\n x\n}\n",
+	  "c:4: missing equal sign after option 'x'; write NAME = VALUE\n" },
+	{ "what is unknown behind a module is told", HOST "module a.so { x = 1 }\nshrads = 2\n",
+	  "c:3: no option is named \"shrads\"; do you mean shards?\n" },
+	{ "an option of a module that stands elsewhere", HOST "module a.so { mask = 1 }\nmask = 2\n",
+	  "c:3: no option is named \"mask\"; stentor.conf(5) lists them all\n" },
 	{ "a list", HOST "shards = { 1, 2 }\n",
 	  "c:2: \",\" stands outside quotes; put the value in double quotes\n" },
 	{ "a list where one value is wanted", "host a.example { registration = { true, false } }\n",
@@ -292,7 +307,7 @@ static const struct {
 	  "{ secret = x }\n",
 	  "c:2: remote \"c.example\" is served here; remove one of them\n" },
 	{ "a remote without a name", HOST "remote {}\n",
-	  "c:2: missing title for section 'remote'; write its domain, like host \"DOMAIN\" { ... }\n" },
+	  "c:2: missing title for section 'remote'; write what it is for, like host \"DOMAIN\" { ... }\n" },
 	{ "a route without a port", HOST "remote b.example { route = \"xmpp.b.example\" }\n",
 	  "c:2: route is \"xmpp.b.example\"; give a host and its port, such as "
 	  "xmpp.example.net:5269 or 192.0.2.1:5269\n" },
@@ -413,6 +428,8 @@ static void a_host_is_enough(void **state)
 static void every_option_arrives(void **state)
 {
 	struct config *c = parse("# the first line is a comment\r\n"
+		"module lib/a.so {\n\tshards = many # its own\n\tx = \"b \\\"c\\\"\" }\n"
+		"module /b.so {}\n"
 		"data_dir = \"a \\\"b\\\" \\\\ c\" # behind a value\n"
 		"user=stentor shards = 3 admin_socket = /run/s pid_file = p\n"
 		"log_level = debug\nlog_format = json\ntls_required = no\n"
@@ -502,6 +519,17 @@ static void every_option_arrives(void **state)
 	assert_int_equal(c->components[1].manages.n, 0);
 	assert_true(c->components[1].roster_push);
 	assert_str(c->components[1].domain, "*.game.example");
+	assert_int_equal(c->n_modules, 2);
+	assert_str(c->modules[0].path, "etc/lib/a.so");
+	assert_int_equal(c->modules[0].line, 2);
+	assert_int_equal(c->modules[0].n_options, 2);
+	assert_str(c->modules[0].options[0].name, "shards");
+	assert_str(c->modules[0].options[0].value, "many");
+	assert_str(c->modules[0].options[1].name, "x");
+	assert_str(c->modules[0].options[1].value, "b \"c\"");
+	assert_int_equal(c->modules[0].options[1].line, 4);
+	assert_str(c->modules[1].path, "/b.so");
+	assert_int_equal(c->modules[1].n_options, 0);
 	assert_int_equal(c->components[1].connections, 1);
 	assert_int_equal(c->components[1].queue_bytes, 1 << 20);
 	assert_int_equal(c->components[1].queue_seconds, 30);
@@ -753,6 +781,16 @@ static void restarts_are_named(void **state)
 	other = parse(HOST "federation { dns_servers = { 192.0.2.1 } dns_anchor = a.key }\n");
 	assert_str(config_restart_names(old, other, &a), "dns_servers, dns_anchor");
 	assert_str(config_restart_names(other, other, &a), "");
+	static const char *const modules[] = { "module a.so {}", "module a.so { x = 1 }",
+		"module a.so { x = 2 }", "module a.so { y = 2 }", "module b.so { y = 2 }", "" };
+	for (size_t i = 0; i + 1 < sizeof modules / sizeof modules[0]; i++) {
+		struct config *one = parse(str_printf(&a, HOST "%s", modules[i]).p);
+		struct config *next = parse(str_printf(&a, HOST "%s", modules[i + 1]).p);
+		assert_str(config_restart_names(one, one, &a), "");
+		assert_str(config_restart_names(one, next, &a), "module");
+		config_unref(&one);
+		config_unref(&next);
+	}
 	arena_clear(&a);
 	config_unref(&old);
 	config_unref(&same);
@@ -842,7 +880,7 @@ static void numbers_have_bounds(void **state)
 	} cases[] = {
 		{ "listener{port=0}\n", "c:66: more than 64 listeners; remove some\n", 65 },
 		{ "shards = 1\n", "c:8194: more than 8192 values; remove some\n", 8200 },
-		{ "limits {}\n", "c:3153: more than 3152 sections; remove some\n", 3200 },
+		{ "limits {}\n", "c:3217: more than 3216 sections; remove some\n", 3300 },
 		{ "component c.example {secret=x}\n", "c:3: found duplicate title 'c.example'", 3 },
 	};
 
@@ -861,6 +899,32 @@ static void numbers_have_bounds(void **state)
 		arena_clear(&a);
 		buf_clear(&b);
 	}
+}
+
+/* What modules of others may have in the file. */
+static void modules_have_bounds(void **state)
+{
+	struct buf modules, names;
+	struct arena a;
+	struct str errors;
+
+	buf_init(&modules, 1 << 20);
+	buf_init(&names, 1 << 20);
+	buf_lit(&modules, HOST);
+	buf_lit(&names, HOST "module a.so {\n");
+	for (unsigned i = 0; i < CONFIG_MODULES_MAX + 1; i++) {
+		buf_printf(&modules, "module \"%u.so\" {}\n", i);
+		buf_printf(&names, "x%u = 1\n", i);
+	}
+	buf_lit(&names, "}\n");
+	arena_init(&a, 4096);
+	assert_null(config_parse(buf_str(&modules), "c", &a, &errors));
+	assert_str(errors, "c:66: more than 64 modules; remove some\n");
+	assert_null(config_parse(buf_str(&names), "c", &a, &errors));
+	assert_str(errors, "c:51: more than 48 options of modules; remove some\n");
+	arena_clear(&a);
+	buf_clear(&modules);
+	buf_clear(&names);
 }
 
 static void faults_are_told_up_to_a_bound(void **state)
@@ -999,6 +1063,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(loading_looks_at_the_machine),
 		cmocka_unit_test(loading_has_bounds),
 		cmocka_unit_test(numbers_have_bounds),
+		cmocka_unit_test(modules_have_bounds),
 		cmocka_unit_test(faults_are_told_up_to_a_bound),
 		cmocka_unit_test(the_reference_is_complete),
 		cmocka_unit_test(the_manual_names_every_option),
