@@ -11,6 +11,7 @@
 
 struct archive_prefs;
 struct blocklist;
+struct extra;
 struct push;
 
 struct account {
@@ -35,6 +36,7 @@ struct account {
 	struct blocklist *blocked;  /* XEP-0191, or NULL; its module's, like the next ones */
 	struct archive_prefs *archive_prefs; /* XEP-0313 */
 	struct push *push;          /* XEP-0357 */
+	struct extra *extras;       /* what loaded modules keep (server/extend.h), or NULL */
 	struct timer idle;
 	uint64_t last_us;           /* wall clock of the last end of presence, 0: never */
 	char *last_status;          /* with it, or NULL */

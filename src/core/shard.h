@@ -62,6 +62,7 @@ enum counter_id {
 
 extern const char *const counter_names[COUNTERS];
 
+struct extensions;
 struct shard;
 struct module;
 struct module_lists;
@@ -79,6 +80,7 @@ struct core {
 	struct dns *dns;                 /* NULL: there are no remote domains */
 	struct quota *quota;             /* of half-open connections; NULL: no bound */
 	struct module_lists *modules;    /* see module_each() */
+	struct extensions *extensions;   /* those of others (server/extend.h), or NULL */
 	uint8_t secret[32];              /* of the installation: keys of users that do not exist */
 	uint64_t started;                /* monotonic ms */
 };

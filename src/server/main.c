@@ -209,7 +209,8 @@ static bool start(struct server *s)
 	if (!server_make_folders(s) || !server_listen(s))
 		return false;
 	int admin = admin_listen(s);
-	if (admin < 0 || !write_pid(s->config) || !server_drop_privileges(s) || !server_open(s))
+	if (admin < 0 || !write_pid(s->config) || !server_drop_privileges(s) || !server_load(s) ||
+		!server_open(s))
 		return false;
 	s->admin = admin_new(s, admin);
 	sm_restore_all(&s->core);
@@ -225,6 +226,17 @@ static void set_memory(void)
 	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 }
 
+/* --check */
+static int check(struct server *s)
+{
+	bool ok = server_check_modules(s);
+
+	if (ok)
+		printf("%s: the configuration is right\n", s->config_file ? s->config_file : "built-in");
+	config_unref(&s->config);
+	return ok ? EXIT_SUCCESS : EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
 	static struct server s;
@@ -235,11 +247,8 @@ int main(int argc, char **argv)
 	s.config = read_config(&o);
 	if (!s.config)
 		return EXIT_USAGE;
-	if (o.check) {
-		printf("%s: the configuration is right\n", o.config ? o.config : "built-in");
-		config_unref(&s.config);
-		return EXIT_SUCCESS;
-	}
+	if (o.check)
+		return check(&s);
 	log_setup(s.config->log_level, s.config->log_format);
 	raise_descriptors();
 	set_memory();

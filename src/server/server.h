@@ -7,6 +7,7 @@
 
 #include "core/shard.h"
 #include "server/config.h"
+#include "server/extend.h"
 
 struct server {
 	struct core core;
@@ -20,6 +21,7 @@ struct server {
 	unsigned n_shards;
 	struct watch signals;
 	struct admin *admin;
+	struct extensions *extensions; /* modules of others (server/extend.h) */
 	bool stopping;
 	bool copying;                 /* backup.c: a copy is being made */
 };
@@ -28,8 +30,13 @@ struct server {
 bool server_make_folders(struct server *s);
 bool server_listen(struct server *s);
 bool server_drop_privileges(struct server *s);
+bool server_load(struct server *s);
 bool server_open(struct server *s);
 void server_close(struct server *s);
+
+/* For stentord --check: opens the modules of the configuration, as the user that the server would
+ * be, and closes them again. False: told on standard error. */
+bool server_check_modules(struct server *s);
 
 /* A snapshot for core out of the configuration, certificates included. NULL: logged. */
 struct settings *server_settings(struct server *s);

@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -66,6 +67,16 @@ bool server_make_folders(struct server *s)
 	return true;
 }
 
+static bool become(const struct passwd *pw)
+{
+	if (initgroups(pw->pw_name, pw->pw_gid) != 0 || setgid(pw->pw_gid) != 0 ||
+		setuid(pw->pw_uid) != 0)
+		return false;
+	if (setuid(0) == 0)
+		BUG("privileges came back");
+	return true;
+}
+
 bool server_drop_privileges(struct server *s)
 {
 	const struct passwd *pw = wanted_user(s);
@@ -76,13 +87,57 @@ bool server_drop_privileges(struct server *s)
 		log_warn(NULL, "root", F_C("advice", "set the option `user` to give up privileges"));
 		return true;
 	}
-	if (initgroups(pw->pw_name, pw->pw_gid) != 0 || setgid(pw->pw_gid) != 0 ||
-		setuid(pw->pw_uid) != 0)
+	if (!become(pw))
 		return failed("drop_privileges", pw->pw_name);
-	if (setuid(0) == 0)
-		BUG("privileges came back");
 	log_info(NULL, "privileges_dropped", F_C("user", pw->pw_name));
 	return true;
+}
+
+/* ---- modules of others ---- */
+
+static bool load_modules(struct server *s, struct arena *a, struct str *errors)
+{
+	struct loaded_modules m;
+
+	if (!modules_load(s->config, s->config_file ? s->config_file : "built-in", &m, a, errors))
+		return false;
+	s->extensions = extensions_new(&m, modules);
+	return true;
+}
+
+bool server_load(struct server *s)
+{
+	struct arena a;
+	struct str errors;
+
+	arena_init(&a, 4096);
+	bool ok = load_modules(s, &a, &errors);
+	for (struct str rest = errors; rest.n;) {
+		ptrdiff_t n = str_find(rest, '\n');
+		log_error(NULL, "module", F_STR("error", str_head(rest, (size_t)n)));
+		rest = str_skip(rest, (size_t)n + 1);
+	}
+	arena_clear(&a);
+	return ok;
+}
+
+bool server_check_modules(struct server *s)
+{
+	const struct passwd *pw = s->config->n_modules ? wanted_user(s) : NULL;
+	struct arena a;
+	struct str errors;
+
+	if (pw && !become(pw)) {
+		fprintf(stderr, "stentord: cannot become %s: %s\n", pw->pw_name, strerror(errno));
+		return false;
+	}
+	arena_init(&a, 4096);
+	bool ok = load_modules(s, &a, &errors);
+	fprintf(stderr, "%.*s", STR_FMT(errors));
+	if (ok)
+		extensions_free(&s->extensions);
+	arena_clear(&a);
+	return ok;
 }
 
 /* ---- listening ---- */
@@ -460,11 +515,12 @@ bool server_open(struct server *s)
 	if (!set)
 		return false;
 	arena_init(&a, 4096);
-	ok = core_init(&s->core, s->n_shards, set, modules);
+	ok = core_init(&s->core, s->n_shards, set, extensions_table(s->extensions));
 	if (ok) {
 		s->core.quota = quota_new(s->config->limits.half_open_per_address);
 		s->core.jobs = jobs_new(cores > 1 ? (unsigned)cores : 1, JOBS_WAITING_MAX);
-		ok = start_dns(s, &a) && load_secret(s, &a) && open_stores(s, &a);
+		ok = start_dns(s, &a) && load_secret(s, &a) && open_stores(s, &a) &&
+			extensions_begin(s->extensions, &s->core);
 	}
 	for (unsigned i = 0; ok && i < s->n_shards; i++)
 		ok = give_listeners(s, s->core.shards[i]);
@@ -503,7 +559,9 @@ void server_close(struct server *s)
 		ledger_close(&s->core.ledger);
 	if (search)
 		search_close(&search);
+	extensions_stop(s->extensions);
 	core_clear(&s->core);
+	extensions_free(&s->extensions);
 	free(s->listeners);
 	free(s->ports);
 }
