@@ -16,7 +16,6 @@
 #include "core/module.h"
 #include "core/nesting.h"
 #include "core/route.h"
-#include "xml/extract.h"
 
 #define FORWARD_MAX (4 * 1024 * 1024) /* bytes of what is wrapped; beyond all limits of streams */
 
@@ -78,12 +77,7 @@ static struct stanza *remembered(struct shard *s, struct str memo)
 	return stanza_scan(&s->scratch_table, memo, &s->loop.turn);
 }
 
-static struct ctx ctx_of(struct shard *s)
-{
-	return (struct ctx){ .shard = s };
-}
-
-/* The first element of a path, or NULL. */
+/* The IQ that was wrapped, or NULL. */
 static const struct xml_node *find_answer(const struct xml_doc *d)
 {
 	const struct xml_node *n = xml_child(d, xml_root(d), NS_DELEGATION, TAG_DELEGATION);
@@ -116,20 +110,12 @@ static bool is_right(struct shard *s, const struct stanza *answer, const struct 
 	       is_from_right(answer, request) && is_same_id(s, answer, request);
 }
 
-/* What was wrapped, or NULL. */
+/* The same as a stanza. */
 static struct stanza *unwrap(struct shard *s, const struct stanza *answer)
 {
 	const struct xml_node *el = answer->type == IQ_RESULT ? find_answer(&answer->doc) : NULL;
-	struct stanza *inner;
-	struct buf b;
 
-	if (!el)
-		return NULL;
-	buf_init(&b, FORWARD_MAX);
-	xml_extract(&b, &answer->doc, el);
-	inner = buf_ok(&b) ? stanza_scan(&s->scratch_table, buf_str(&b), &s->loop.turn) : NULL;
-	buf_clear(&b);
-	return inner;
+	return el ? stanza_inside(&s->scratch_table, &answer->doc, el, &s->loop.turn) : NULL;
 }
 
 /* Decapsulated: with the addresses of the request turned round, whatever it had. */
@@ -145,7 +131,7 @@ static void answered(struct shard *s, struct str memo, const struct stanza *answ
 {
 	struct stanza *request = remembered(s, memo);
 	struct stanza *inner = answer ? unwrap(s, answer) : NULL;
-	struct ctx c = ctx_of(s);
+	struct ctx c = { .shard = s };
 
 	if (inner && is_right(s, inner, request)) {
 		pass_on(s, inner, request);

@@ -213,20 +213,6 @@ static void send_for_account(struct shard *s, struct stanza *outer, struct stanz
 		shard_post(s, owner, &e->mail);
 }
 
-/* A stanza within another one, as a stanza of its own; NULL: it is none, or has a `from` or a `to`
- * that is no address. */
-static struct stanza *take_out(struct shard *s, const struct xml_doc *d, const struct xml_node *el)
-{
-	struct stanza *st;
-	struct buf b;
-
-	buf_init(&b, FORWARD_MAX);
-	xml_extract(&b, d, el);
-	st = buf_ok(&b) ? stanza_scan(&s->scratch_table, buf_str(&b), &s->loop.turn) : NULL;
-	buf_clear(&b);
-	return st;
-}
-
 static struct stanza *forwarded_message(struct shard *s, const struct stanza *outer,
 	const struct xml_node *privilege)
 {
@@ -234,7 +220,7 @@ static struct stanza *forwarded_message(struct shard *s, const struct stanza *ou
 	const struct xml_node *n = xml_child(d, privilege, NS_FORWARD, TAG_FORWARDED);
 
 	n = n ? xml_child(d, n, NS_CLIENT, TAG_MESSAGE) : NULL;
-	return n ? take_out(s, d, n) : NULL;
+	return n ? stanza_inside(&s->scratch_table, d, n, &s->loop.turn) : NULL;
 }
 
 /* Section 5.1: of the host itself or of one of its bare addresses. */
@@ -427,7 +413,7 @@ static enum outcome on_iq(struct ctx *c, const struct stanza *request)
 		return refuse(c, request, ERR_FORBIDDEN, STR(""));
 	if (!el)
 		return refuse(c, request, ERR_FORBIDDEN, STR("no IQ of jabber:client is in it"));
-	inner = take_out(c->shard, &request->doc, el);
+	inner = stanza_inside(&c->shard->scratch_table, &request->doc, el, &c->shard->loop.turn);
 	if (!inner)
 		return refuse(c, request, ERR_JID_MALFORMED, STR("an address in it is none"));
 	o = send_for(c, request, inner);

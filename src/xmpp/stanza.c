@@ -1,6 +1,7 @@
 #include "xmpp/stanza.h"
 
 #include "base/bug.h"
+#include "xml/extract.h"
 
 #include <stdlib.h>
 
@@ -214,6 +215,20 @@ struct stanza *stanza_scan(struct xml_table *table, struct str bytes, struct are
 	if (!read_jid(&d, TAG_FROM, a, &from) || !read_jid(&d, TAG_TO, a, &to))
 		return NULL;
 	return stanza_new(&d, from, to);
+}
+
+struct stanza *stanza_inside(struct xml_table *table, const struct xml_doc *d,
+	const struct xml_node *el, struct arena *a)
+{
+	struct stanza *st = NULL;
+	struct buf b;
+
+	buf_init(&b, own_limits.stanza_bytes);
+	xml_extract(&b, d, el);
+	if (buf_ok(&b))
+		st = stanza_scan(table, buf_str(&b), a);
+	buf_clear(&b);
+	return st;
 }
 
 struct stanza *stanza_ref(const struct stanza *s)

@@ -84,6 +84,11 @@ struct stanza *stanza_new_lang(const struct xml_doc *d, struct jid from, struct 
  * scratch. NULL when the bytes are no stanza. */
 struct stanza *stanza_scan(struct xml_table *table, struct str bytes, struct arena *a);
 
+/* The same for a stanza within a document (XEP-0297), whatever is declared around it. NULL too when
+ * an address in it is none. */
+struct stanza *stanza_inside(struct xml_table *table, const struct xml_doc *d,
+	const struct xml_node *el, struct arena *a);
+
 struct stanza *stanza_ref(const struct stanza *s);
 void stanza_unref(struct stanza **s);
 

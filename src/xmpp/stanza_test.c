@@ -116,6 +116,33 @@ static void what_is_no_stanza(void **state)
 			fail_msg("taken: %s", cases[i]);
 }
 
+static struct stanza *inside(const struct stanza *outer)
+{
+	const struct xml_node *el = xml_first(&outer->doc, stanza_payload(outer));
+
+	return stanza_inside(&table, &outer->doc, el, &arena);
+}
+
+/* With what the elements around it declare, and its own addresses. */
+static void a_stanza_is_taken_out_of_another(void **state)
+{
+	struct stanza *outer = scan("<iq xmlns:p='urn:p'><f xmlns='urn:f' xmlns:q='urn:q'>"
+		"<message xmlns='jabber:client' from='a@b' to='d'><p:x q:y='1'/></message></f></iq>");
+	struct stanza *st = inside(outer);
+
+	assert_non_null(st);
+	assert_true(str_eq(jid_str(st->from), STR("a@b")));
+	stanza_write(&out, st, st->from, st->to, NS_NONE);
+	assert_out("<message from='a@b' to='d' xmlns:q='urn:q' xmlns:p='urn:p'><p:x q:y='1'/></message>",
+		"taken out");
+	stanza_unref(&st);
+	stanza_unref(&outer);
+
+	outer = scan("<iq><f xmlns='urn:f'><message from='a@b'/></f></iq>");
+	assert_null(inside(outer));
+	stanza_unref(&outer);
+}
+
 /* stanza_write(), and stanza_write_with() where there is something to add */
 static void start_tags_are_written_anew_and_the_rest_as_it_came(void **state)
 {
@@ -498,6 +525,7 @@ int main(void)
 		cmocka_unit_test(the_server_opens_stanzas_of_its_own),
 		cmocka_unit_test(a_stanza_stands_alone),
 		cmocka_unit_test(the_language_of_the_stream_is_written_where_there_is_none),
+		cmocka_unit_test(a_stanza_is_taken_out_of_another),
 		cmocka_unit_test(absent_things_are_unset),
 		cmocka_unit_test(references_are_counted),
 		cmocka_unit_test(a_full_buffer_fails_quietly),
