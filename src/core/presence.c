@@ -522,13 +522,13 @@ void presence_in(struct account *a, struct stanza *st, struct jid to)
 	default:
 		break;
 	}
+	watch_contact(a, st);
 	if (!jid_is_bare(to)) {
 		struct session *match = session_find(a, jid_resource(to));
 		if (match)
 			session_send(match, st, to);
 		return;
 	}
-	watch_contact(a, st);
 	list_each(s, &a->sessions, struct session, link)
 		if (session_is_available(s))
 			session_send(s, st, to);

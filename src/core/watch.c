@@ -283,6 +283,12 @@ void watch_session(struct session *session, struct stanza *presence)
 			send_sight(session->account->shard, m->component, presence);
 }
 
+static bool is_presence(const struct stanza *st)
+{
+	return jid_is_set(st->from) &&
+	       (st->type == PRESENCE_AVAILABLE || st->type == PRESENCE_UNAVAILABLE);
+}
+
 /* Section 7.4: of who is in the roster with a subscription. Who goes may have lost his place there
  * before. */
 static bool is_of_roster(const struct account *a, const struct stanza *presence)
@@ -296,7 +302,7 @@ void watch_contact(struct account *a, struct stanza *presence)
 {
 	const struct management *m = managers_of(a);
 
-	if (!m || !jid_is_set(presence->from) || !is_of_roster(a, presence))
+	if (!m || !is_presence(presence) || !is_of_roster(a, presence))
 		return;
 	for (; m; m = m->next_of_host)
 		if (m->component->component->grants.presence == GRANT_ROSTER_PRESENCE)
