@@ -23,7 +23,7 @@ TOTAL_SECONDS = 40 * 60
 TAIL = 60  # lines of a log that are shown after a failure
 
 # Tests with more than one thread, which ThreadSanitizer is to see.
-THREADED = ['base/mailbox', 'net/*', 'store/*', 'core/*', 'server/*']
+THREADED = ['base/mailbox', 'net/*', 'store/*', 'core/*', 'server/*', 'lib/component']
 
 # Rounds of tests/crash/run. An acknowledgement that comes too early shows where syncs take time.
 CRASHES = [('none', 20), ('power-cut', 5), ('slow-sync', 5)]

@@ -141,8 +141,8 @@ static struct stentor_execution *execution_new(struct stentor_entity *e, const s
 
 	x->entity = e;
 	x->command = c;
-	x->asker = strdup(stentor_element_attribute(iq, "from"));
-	x->address = strdup(stentor_element_attribute(iq, "to"));
+	x->asker = text_copy(str_c(stentor_element_attribute(iq, "from")));
+	x->address = text_copy(str_c(stentor_element_attribute(iq, "to")));
 	random_bytes(&nonce, sizeof nonce);
 	hex64(nonce, x->id);
 	seal(e, x->id, x->asker, x->address, c->node);

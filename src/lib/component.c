@@ -79,8 +79,10 @@ static struct stentor_component *of_conn(struct conn *c)
 
 static void set_text(char **to, const char *text)
 {
-	free(*to);
-	*to = text ? strdup(text) : NULL;
+	char *before = *to;
+
+	*to = text ? text_copy(str_c(text)) : NULL;
+	free(before); /* the text may be in it */
 }
 
 static void enter(struct stentor_component *c, enum stentor_state state)
@@ -270,6 +272,10 @@ static void on_header(struct stentor_component *c, const struct xml_doc *d)
 	if (c->feed.scan.content_ns != NS_COMPONENT) {
 		break_off(c, "the server's stream is not one for components",
 			STREAM_INVALID_NAMESPACE);
+		return;
+	}
+	if (!id.n) {
+		break_off(c, "the server's stream has no id", STREAM_BAD_FORMAT);
 		return;
 	}
 	scan_content_as(&c->feed.scan, NS_CLIENT);
@@ -554,7 +560,7 @@ static char *canonical_domain(const char *text)
 
 	arena_init(&mem, 512);
 	if (text && jid_prep_domain(str_c(text), &mem, &out))
-		domain = strndup(out.p, out.n);
+		domain = text_copy(out);
 	arena_clear(&mem);
 	return domain;
 }
@@ -575,9 +581,9 @@ struct stentor_component *stentor_component_new(const char *domain, const char *
 		free(c);
 		return NULL;
 	}
-	c->secret = strdup(secret);
+	c->secret = text_copy(str_c(secret));
 	c->dial.fd = -1;
-	c->error_text = strdup("");
+	c->error_text = text_copy(STR(""));
 	timer_init(&c->timer, timer_fired);
 	stentor_component_set_server(c, "127.0.0.1", PORT);
 	stentor_component_set_bounds(c, OUTPUT_BYTES, STANZA_BYTES);

@@ -134,6 +134,8 @@ static void headers(void **state)
 		"<stream:stream xmlns='jabber:client' "
 		"xmlns:stream='http://etherx.jabber.org/streams' id='1'>",
 		"<stream:stream xmlns='jabber:component:accept' xmlns:stream='urn:x' id='1'>",
+		"<stream:stream xmlns='jabber:component:accept' "
+		"xmlns:stream='http://etherx.jabber.org/streams'>",
 		"<html>", "HTTP/1.1 400 Bad Request\r\n",
 	};
 

@@ -30,6 +30,16 @@ struct stentor_timer {
 	void *user;
 };
 
+char *text_copy(struct str s)
+{
+	char *copy = xmalloc(s.n + 1);
+
+	if (s.n)
+		memcpy(copy, s.p, s.n);
+	copy[s.n] = '\0';
+	return copy;
+}
+
 bool is_same(const char *a, const char *b)
 {
 	return a && b && str_eq(str_c(a), str_c(b));
@@ -257,7 +267,7 @@ static char *canonical(const char *text)
 
 	arena_init(&mem, 512);
 	if (text && jid_parse(str_c(text), &mem, &j))
-		out = strndup(jid_str(j).p, jid_str(j).n);
+		out = text_copy(jid_str(j));
 	arena_clear(&mem);
 	return out;
 }

@@ -104,6 +104,9 @@ unsigned entity_where(const struct stentor_element *stanza);
 /* A text that lives as long as the entity; NULL stays NULL. */
 const char *entity_keep(struct stentor_entity *e, const char *text);
 
+/* A copy, to be freed. */
+char *text_copy(struct str s);
+
 /* Whether a text (NULL is welcome) is the other. */
 bool is_same(const char *a, const char *b);
 
