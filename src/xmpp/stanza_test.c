@@ -127,14 +127,15 @@ static struct stanza *inside(const struct stanza *outer)
 static void a_stanza_is_taken_out_of_another(void **state)
 {
 	struct stanza *outer = scan("<iq xmlns:p='urn:p'><f xmlns='urn:f' xmlns:q='urn:q'>"
-		"<message xmlns='jabber:client' from='a@b' to='d'><p:x q:y='1'/></message></f></iq>");
+		"<message xmlns='jabber:client' from='a@b' to='d'><p:x q:y='1'/></message></f>"
+		"</iq>");
 	struct stanza *st = inside(outer);
 
 	assert_non_null(st);
 	assert_true(str_eq(jid_str(st->from), STR("a@b")));
 	stanza_write(&out, st, st->from, st->to, NS_NONE);
-	assert_out("<message from='a@b' to='d' xmlns:q='urn:q' xmlns:p='urn:p'><p:x q:y='1'/></message>",
-		"taken out");
+	assert_out("<message from='a@b' to='d' xmlns:q='urn:q' xmlns:p='urn:p'>"
+		"<p:x q:y='1'/></message>", "taken out");
 	stanza_unref(&st);
 	stanza_unref(&outer);
 
