@@ -28,6 +28,7 @@ static const char schema[] =
 	" value TEXT NOT NULL DEFAULT '');"
 	"CREATE TABLE IF NOT EXISTS subscribers (key TEXT NOT NULL, jid TEXT NOT NULL,"
 	" stale INTEGER NOT NULL DEFAULT 1, PRIMARY KEY (key, jid));"
+	"CREATE INDEX IF NOT EXISTS to_tell ON subscribers (stale) WHERE stale;"
 	"CREATE TRIGGER IF NOT EXISTS changed AFTER UPDATE OF value ON items BEGIN"
 	" UPDATE subscribers SET stale = 1 WHERE key = new.key; END;";
 
@@ -95,8 +96,7 @@ static void tell_all(struct stentor_entity *e, void *user)
 /* What may be asked of a key. */
 static const struct verb {
 	const char *name, *type;
-	bool makes; /* the key need not be there */
-	bool own, vain; /* it must be the sender's, if it is there; nothing need change */
+	bool makes, own, vain; /* no key is needed; if any, the sender's; nothing need change */
 	const char *sql; /* NULL: reads */
 } verbs[] = {
 	{ "read", "get", false, false, false, NULL },
