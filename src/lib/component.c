@@ -42,7 +42,9 @@ struct stentor_component {
 	char *secret, *host, *tls_name, *ca_file, *within; /* NULL: not set */
 	uint16_t port;
 	bool tls;
-	struct scan_limits guest_limits, limits;
+	size_t output_bytes;             /* bounds of the next connection */
+	uint32_t stanza_bytes;
+	struct scan_limits limits;       /* of this one, behind the handshake */
 	uint32_t first_ms, longest_ms;
 
 	enum stentor_state state;
@@ -389,6 +391,9 @@ static void on_data(struct conn *conn, char *p, size_t n)
 
 	if (c->phase == PHASE_ENDED)
 		return;
+	/* Who handles a stanza can answer it. */
+	if (c->phase == PHASE_OPEN && entity_is_full(&c->entity))
+		hold(c);
 	after_input(c, c->held ? feed_keep(&c->feed, str_from(p, n)) :
 				feed_input(&c->feed, &c->table, str_from(p, n), on_scanned, c));
 }
@@ -418,10 +423,15 @@ static void on_closed(struct conn *conn, enum conn_end why)
 
 static const struct conn_ops conn_ops = { on_data, on_secured, on_closed };
 
-/* A stanza is written whole when the bound is not reached yet; and answers always. */
-static uint32_t most_unsent(const struct stentor_component *c)
+/* Of the output more than its bound may wait: a stanza is written whole when the bound is not
+ * reached yet, and answers always. */
+static uint32_t apply_bounds(struct stentor_component *c)
 {
-	return (uint32_t)c->entity.output_bytes + 3 * c->entity.stanza_bytes;
+	c->entity.output_bytes = c->output_bytes;
+	c->entity.stanza_bytes = c->stanza_bytes;
+	c->limits = scan_limits_user;
+	c->limits.stanza_bytes = c->stanza_bytes;
+	return (uint32_t)c->output_bytes + 3 * c->stanza_bytes;
 }
 
 static void start_tls(struct stentor_component *c)
@@ -434,14 +444,14 @@ static void start_tls(struct stentor_component *c)
 /* Takes the descriptor over. */
 static void connected(struct stentor_component *c, int fd)
 {
-	if (!conn_init(&c->conn, &c->entity.loop, fd, &conn_ops, most_unsent(c))) {
+	if (!conn_init(&c->conn, &c->entity.loop, fd, &conn_ops, apply_bounds(c))) {
 		close(fd);
 		fail(c, STENTOR_SYSTEM, strerror(errno));
 		return;
 	}
 	c->has_conn = true;
-	feed_init(&c->feed, &c->guest_limits,
-		(size_t)c->entity.stanza_bytes + 2 * (LOOP_RX_BYTES + SCAN_PAD));
+	feed_init(&c->feed, &scan_limits_guest,
+		(size_t)c->stanza_bytes + 2 * (LOOP_RX_BYTES + SCAN_PAD));
 	if (c->tls)
 		start_tls(c);
 	else
@@ -643,11 +653,8 @@ void stentor_component_set_bounds(struct stentor_component *c, size_t output_byt
 	uint32_t bytes = stanza_bytes < STANZA_LEAST ? STANZA_LEAST : stanza_bytes;
 
 	bytes = bytes > STANZA_MOST ? STANZA_MOST : bytes;
-	c->entity.output_bytes = output_bytes > OUTPUT_MOST ? OUTPUT_MOST : output_bytes;
-	c->entity.stanza_bytes = bytes;
-	c->limits = scan_limits_user;
-	c->limits.stanza_bytes = bytes;
-	c->guest_limits = scan_limits_guest;
+	c->output_bytes = output_bytes > OUTPUT_MOST ? OUTPUT_MOST : output_bytes;
+	c->stanza_bytes = bytes;
 }
 
 bool stentor_component_set_within(struct stentor_component *c, const char *domain)

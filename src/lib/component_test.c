@@ -263,6 +263,12 @@ static void on_writable(struct stentor_entity *e, void *user)
 	buf_lit(&s.told, "writable\n");
 }
 
+static bool on_ping(struct stentor_entity *e, const struct stentor_element *iq, void *user)
+{
+	assert_int_equal(stentor_send(e, stentor_answer_new(iq)), STENTOR_OK);
+	return true;
+}
+
 static enum stentor_error send_big(void)
 {
 	static char body[10001];
@@ -274,15 +280,19 @@ static enum stentor_error send_big(void)
 }
 
 /* A server that does not read: STENTOR_FULL at the bound, nothing lost of what was taken, and word
- * when there is room. Nothing is read meanwhile, so that answers have a bound, too. */
+ * when there is room. Nothing is read meanwhile, so that who handles a stanza can answer it. */
 static void a_slow_server(void **state)
 {
 	unsigned taken = 0;
 	size_t pings = 0;
 
-	side_open(&s);
+	side_init(&s);
 	stentor_component_set_bounds(s.c, 200000, 20000);
+	side_connect(&s);
+	side_say(&s, HEADER "<handshake/>");
+	buf_reset(&s.told);
 	stentor_on_writable(s.e, on_writable, NULL);
+	stentor_on_iq(s.e, "get", "urn:xmpp:ping", "ping", on_ping, NULL);
 	while (send_big() == STENTOR_OK) {
 		stentor_component_process(s.c);
 		assert_true(++taken < 1000);

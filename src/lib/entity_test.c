@@ -334,7 +334,8 @@ static void discovery(void **state)
 		"<feature var='urn:both'/></query>"));
 	side_say(&s, GET("x@" DOMAIN "/r", "<query xmlns='" INFO "'/>"));
 	assert_sent(&s, RESULT("x@" DOMAIN "/r", "<query xmlns='" INFO "'>"
-		"<identity category='client' type='bot'/>" FEATURES "<feature var='jabber:iq:version'/>"
+		"<identity category='client' type='bot'/>" FEATURES
+		"<feature var='jabber:iq:version'/>"
 		"<feature var='urn:both'/><feature var='urn:users'/></query>"));
 	side_say(&s, GET(DOMAIN, "<query xmlns='" ITEMS "'/>"));
 	assert_sent(&s, RESULT(DOMAIN, "<query xmlns='" ITEMS "'>"
