@@ -15,7 +15,6 @@
 #include "xmpp/stanza.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -325,6 +324,11 @@ static void on_stream_error(struct stentor_component *c, const struct xml_doc *d
 		text.n ? ": " : "", STR_FMT(text)).p, STREAM_ERROR_COUNT);
 }
 
+static bool is_stanza(const struct xml_node *root)
+{
+	return root->ns == NS_CLIENT && stanza_kind_of(root) != STANZA_NONE;
+}
+
 static void on_element(void *user, const struct xml_doc *d)
 {
 	struct stentor_component *c = user;
@@ -334,7 +338,7 @@ static void on_element(void *user, const struct xml_doc *d)
 		on_stream_error(c, d);
 	else if (c->phase == PHASE_HANDSHAKE && xml_is(root, NS_CLIENT, TAG_HANDSHAKE))
 		on_ready(c);
-	else if (c->phase == PHASE_OPEN && stanza_kind_of(root) != STANZA_NONE)
+	else if (c->phase == PHASE_OPEN && is_stanza(root))
 		entity_stanza(&c->entity, d);
 	else
 		break_off(c, "the server sends what has no place here",

@@ -91,6 +91,11 @@ static const struct ending {
 		"<text xmlns='urn:ietf:params:xml:ns:xmpp-streams' xml:lang='en'>"
 		"the server sends what has no place here</text>") CLOSES, STENTOR_PROTOCOL,
 		"the server sends what has no place here", true },
+	{ "a stanza of another stream", "<iq xmlns='jabber:server' type='get' id='1' " ADDRESSED
+		"><x xmlns='y'/></iq>", ERROR("unsupported-stanza-type",
+		"<text xmlns='urn:ietf:params:xml:ns:xmpp-streams' xml:lang='en'>"
+		"the server sends what has no place here</text>") CLOSES, STENTOR_PROTOCOL,
+		"the server sends what has no place here", false },
 	{ "a second handshake", "<handshake/>", ERROR("unsupported-stanza-type",
 		"<text xmlns='urn:ietf:params:xml:ns:xmpp-streams' xml:lang='en'>"
 		"the server sends what has no place here</text>") CLOSES, STENTOR_PROTOCOL,
