@@ -77,7 +77,8 @@ enum stentor_error stentor_execution_ask(struct stentor_execution *x, struct ste
 enum stentor_error stentor_execution_done(struct stentor_execution *x,
 	struct stentor_element *payload, const char *note);
 
-/* The last form was filled in wrongly (bad-payload): it can be filled in again. */
+/* The last form was filled in wrongly (bad-payload): it can be filled in again. STENTOR_INVALID: no
+ * form was. */
 enum stentor_error stentor_execution_again(struct stentor_execution *x, const char *text);
 
 /* Nothing was done, and the execution is gone. */

@@ -135,6 +135,40 @@ static void handlers_of_others(void **state)
 	side_clear(&s);
 }
 
+static bool on_deep(struct stentor_entity *e, const struct stentor_element *message, void *user)
+{
+	unsigned depth = 1;
+
+	for (; (message = stentor_element_child(message, NULL, NULL)); depth++)
+		;
+	buf_printf(&s.told, "%u\n", depth);
+	return true;
+}
+
+/* As deep as a tree may be, and no deeper. */
+static void deep_stanzas(void **state)
+{
+	struct buf b;
+
+	side_open(&s);
+	stentor_on_message(s.e, on_deep, NULL);
+	buf_init(&b, 4096);
+	for (unsigned depth = STENTOR_DEPTH_MAX; depth <= STENTOR_DEPTH_MAX + 1; depth++) {
+		buf_reset(&b);
+		buf_lit(&b, "<message " ADDRESSED ">");
+		for (unsigned i = 1; i < depth; i++)
+			buf_lit(&b, "<a>");
+		for (unsigned i = 1; i < depth; i++)
+			buf_lit(&b, "</a>");
+		buf_lit(&b, "</message>");
+		side_send(&s, buf_str(&b));
+		assert_told(&s, depth > STENTOR_DEPTH_MAX ? "closing\n" : "64\n");
+	}
+	assert_int_equal(stentor_component_error(s.c, NULL), STENTOR_PROTOCOL);
+	buf_clear(&b);
+	side_clear(&s);
+}
+
 /* ---- sending ---- */
 
 static struct stentor_element *spoilt(void)
@@ -397,6 +431,7 @@ int main(void)
 		cmocka_unit_test(malformed_iqs),
 		cmocka_unit_test(handlers_of_iqs),
 		cmocka_unit_test(handlers_of_others),
+		cmocka_unit_test(deep_stanzas),
 		cmocka_unit_test(what_is_not_sent),
 		cmocka_unit_test(asking),
 		cmocka_unit_test(asked_in_vain),
