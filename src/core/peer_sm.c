@@ -188,12 +188,13 @@ void peer_sm_handled(struct peer *p, uint32_t number)
 /* ---- elements ---- */
 
 /* Section 3. Whose stanzas are counted has to be on the owner of his domain: it is told there when
- * they are handled. */
+ * they are handled. Stanzas may have come before, which do not count: Prosody asks behind those
+ * for which it opened the stream, and ends it when it is refused. */
 static void on_enable(struct peer *p)
 {
 	struct buf *out = s2s_out(&p->stream);
 
-	if (p->outgoing || !p->remote || p->sm || p->taken) {
+	if (p->outgoing || !p->remote || p->sm) {
 		buf_lit(out, "<failed xmlns='urn:xmpp:sm:3'><unexpected-request "
 			     "xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>");
 		return;
