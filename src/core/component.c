@@ -178,6 +178,7 @@ void component_deliver(struct shard *s, const struct host *h, struct stanza *st,
 		return;
 	}
 	struct component *c = find_or_make(s, h->domain);
+	message_keep_for_sender(s, st, to);
 	/* What waits comes first, also while it is being written. */
 	if (!backlog_is_empty(&c->queue) || !send_now(c, st, to))
 		enqueue(c, h->component, st, to);

@@ -125,6 +125,26 @@ void message_keep(struct shard *s, struct stanza *st, const struct ledger_entry 
 			search_news(s->core->search, e[i].archive);
 }
 
+static void kept_for_sender(struct ledger_op *op, void *receiver)
+{
+	ledger_op_free(op);
+}
+
+void message_keep_for_sender(struct shard *s, const struct stanza *st, struct jid to)
+{
+	struct ledger_entry e = { .archive = jid_bare_str(st->from), .partner = jid_bare_str(to),
+		.archived = true };
+
+	if (!st->kept_by_sender)
+		return;
+	buf_reset(&s->scratch);
+	stanza_write(&s->scratch, st, st->from, to, NS_NONE);
+	ledger_store(s->core->ledger, shard_ledger_op(s, s, kept_for_sender, 0), &e, 1,
+		st->archive_id, buf_str(&s->scratch), STR(""));
+	if (s->core->search)
+		search_news(s->core->search, e.archive);
+}
+
 /* Writes the message to the ledger, for these archives. */
 static void write_down(const struct delivery *d, const struct ledger_entry *e, unsigned n)
 {

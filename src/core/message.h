@@ -76,6 +76,11 @@ void message_handled(struct shard *s, const struct stanza *st);
 void message_keep(struct shard *s, struct stanza *st, const struct ledger_entry *e, unsigned n,
 	uint64_t id, struct str bytes, bool waits);
 
+/* A message whose recipient has no archive of this kind here (a room, a component, somebody on another
+ * server) goes into the archive of its sender alone, if it is for it (stanza.kept_by_sender). to: where
+ * it is going. On any shard; nobody waits for it. */
+void message_keep_for_sender(struct shard *s, const struct stanza *st, struct jid to);
+
 /* A new archive id (XEP-0359): grows with time, and is unique over all shards. */
 uint64_t message_new_id(struct shard *s);
 

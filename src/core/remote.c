@@ -4,6 +4,7 @@
 #include "base/digest.h"
 #include "base/hash.h"
 #include "core/foreign.h"
+#include "core/message.h"
 #include "core/peer_sm.h"
 #include "core/presence.h"
 #include "core/route.h"
@@ -292,6 +293,7 @@ void remote_deliver(struct shard *s, struct stanza *st, struct jid to)
 		bounce_at(s, st, to, ERR_NOT_ALLOWED, STR("this server does not talk to that domain"));
 		return;
 	}
+	message_keep_for_sender(s, st, to);
 	send_or_queue(pair_find_or_make(remote_find_or_make(s, domain), h->domain), st, to);
 }
 

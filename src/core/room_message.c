@@ -454,26 +454,6 @@ static bool may_whisper(const struct occupant *o)
 	}
 }
 
-static void stored(struct ledger_op *op, void *receiver)
-{
-	ledger_op_free(op);
-}
-
-/* The sender's own archive has it under the room's address. */
-static void keep_for_sender(struct room *r, const struct stanza *st)
-{
-	struct shard *s = r->shard;
-	struct ledger_entry e = { .archive = jid_bare_str(st->from), .partner = jid_str(r->jid),
-		.archived = true };
-
-	if (!st->kept_by_sender)
-		return;
-	buf_reset(&s->scratch);
-	stanza_write(&s->scratch, st, st->from, st->to, NS_NONE);
-	ledger_store(s->core->ledger, shard_ledger_op(s, s, stored, 0), &e, 1, st->archive_id,
-		buf_str(&s->scratch), STR(""));
-}
-
 static struct str occupant_id(const struct occupant *o)
 {
 	return str_printf(&o->room->shard->loop.turn,
@@ -504,7 +484,7 @@ static void whisper(struct occupant *from, struct occupant *to, struct stanza *s
 	}
 	passed->archive_id = message_new_id(r->shard);
 	passed->original = stanza_ref(st);
-	keep_for_sender(r, st);
+	message_keep_for_sender(r->shard, st, st->to);
 	send_to(to, passed);
 	stanza_unref(&passed);
 }
