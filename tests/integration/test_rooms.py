@@ -3,6 +3,7 @@ memory, and of crashes."""
 import itertools
 import random
 import re
+import threading
 from pathlib import Path
 
 import pytest
