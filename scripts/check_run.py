@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / 'build-logs'
-TOTAL_SECONDS = 40 * 60
+TOTAL_SECONDS = 50 * 60
 TAIL = 60  # lines of a log that are shown after a failure
 
 # Tests with more than one thread, which ThreadSanitizer is to see.
@@ -32,7 +32,7 @@ MONKEY_SECONDS = 25
 # Tests of the running server that ThreadSanitizer is to see.
 SHARDS = [f'tests/integration/test_{name}.py' for name in
           ('shards', 'messages', 'offline', 'presence', 'registration', 'subscription', 'commands',
-           'ctl_rooms')]
+           'ctl_rooms', 'routes')]
 
 SANITIZERS = {
     'ASAN_OPTIONS': 'detect_leaks=1:abort_on_error=1:detect_stack_use_after_return=1',
