@@ -751,7 +751,7 @@ static void build_federation(struct builder *b, const struct raw_section *s)
 /* "name:port", "192.0.2.1:5269", "[2001:db8::1]:5269"; the name becomes canonical. */
 static bool parse_route(struct builder *b, struct str s, struct str *out)
 {
-	const char *colon = s.n ? memrchr(s.p, ':', s.n) : NULL;
+	const char *colon = s.p ? memrchr(s.p, ':', s.n) : NULL;
 	struct str host;
 	uint16_t port;
 

@@ -365,7 +365,8 @@ static struct stentor_text on_xml(struct stentor_call *pub, const struct stentor
 
 /* ---- writing ---- */
 
-static struct stentor_text on_print(struct stentor_call *pub, const char *format, ...)
+static __attribute__((format(printf, 2, 3))) struct stentor_text on_print(
+	struct stentor_call *pub, const char *format, ...)
 {
 	struct call *c = call_of(pub);
 	va_list ap, again;

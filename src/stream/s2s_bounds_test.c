@@ -31,7 +31,7 @@ static unsigned count(const struct buf *b, const char *text)
 	const char *at;
 	unsigned n = 0;
 
-	while (rest.n && (at = memmem(rest.p, rest.n, text, strlen(text)))) {
+	while (rest.p && (at = memmem(rest.p, rest.n, text, strlen(text)))) {
 		n++;
 		rest = str_skip(rest, (size_t)(at - rest.p) + 1);
 	}
