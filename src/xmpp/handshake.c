@@ -12,7 +12,8 @@ void handshake_digest(struct str id, struct str secret, char out[HANDSHAKE_LEN])
 	buf_add(&both, id);
 	buf_add(&both, secret);
 	digest_of(DIGEST_SHA1, buf_str(&both), digest);
-	wipe(both.p, both.n);
+	if (both.n)
+		wipe(both.p, both.n);
 	buf_clear(&both);
 	digest_hex(digest, HANDSHAKE_LEN / 2, out);
 }
