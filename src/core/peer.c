@@ -125,6 +125,14 @@ struct move {
 	struct str remote, local; /* inline, behind the struct */
 };
 
+/* What is for the peer goes to it over a stream that it opened (XEP-0288). */
+static void go_back_on(struct peer *p, struct str remote, struct str local)
+{
+	if (p->remote && p->bidi && str_eq(p->remote->domain, remote) &&
+		s2s_takes_stanzas(&p->stream))
+		pair_open(pair_find_or_make(p->remote, local), p);
+}
+
 /* On the owner. */
 static void join(struct peer *p, struct str remote, struct str local)
 {
@@ -138,8 +146,7 @@ static void join(struct peer *p, struct str remote, struct str local)
 	be_idle(p);
 	log_info(&p->shard->log, "peer_came", F_STR("remote", remote), F_STR("local", local),
 		F_C("proof", proof_name(p->proof)));
-	if (p->bidi)
-		pair_open(pair_find_or_make(r, local), p);
+	go_back_on(p, remote, local);
 }
 
 static void arrived(struct mail *m, void *receiver)
@@ -190,8 +197,7 @@ bool peer_authorised(struct peer *p, struct str remote, struct str local)
 	be_idle(p);
 	if (s2s_is_closed(&p->stream))
 		return false;
-	if (p->remote && p->bidi && str_eq(p->remote->domain, remote))
-		pair_open(pair_find_or_make(p->remote, local), p);
+	go_back_on(p, remote, local);
 	/* What came before goes the other way to whom it is for, and would be overtaken. */
 	if (!first || p->taken || p->n_asked)
 		return false;
@@ -295,6 +301,10 @@ static void on_accepted(struct s2s *stream, unsigned offered)
 {
 	struct peer *p = peer_of(stream);
 
+	if (!p->outgoing) {
+		go_back_on(p, str_c(stream->remote), str_c(stream->local));
+		return;
+	}
 	p->offered = offered;
 	if (p->remote)
 		go_out_on(p, str_c(stream->local));

@@ -99,9 +99,12 @@ struct s2s_ops {
 	/* Outgoing: negotiated as far as goes without authorisation. offered: bits of enum s2s_offer. */
 	void (*ready)(struct s2s *s, unsigned offered);
 
-	/* Outgoing: EXTERNAL succeeded, and the stream is open again behind it (its features: offered).
-	 * Or failed: the stream is as before ready(), and the user goes on with dialback or ends it. */
+	/* EXTERNAL succeeded, and the stream is open again behind it. offered: the features of an
+	 * outgoing one; of an incoming one they are written. */
 	void (*accepted)(struct s2s *s, unsigned offered);
+
+	/* Outgoing: EXTERNAL failed. The stream is as before ready(), and the user goes on with dialback
+	 * or ends it. */
 	void (*not_accepted)(struct s2s *s);
 
 	/* <db:result/> with a key: the peer wants to speak for a domain; s2s_db_answer() answers, now or
@@ -255,6 +258,13 @@ void s2s_end(struct s2s *s);
 static inline bool s2s_is_closed(const struct s2s *s)
 {
 	return s->nego.phase == NEGO_CLOSED;
+}
+
+/* Whether stanzas may be written on a stream that is authorised: not between <success/> and the
+ * stream that replaces it (RFC 6120 section 6.4.6), see ops->accepted. */
+static inline bool s2s_takes_stanzas(const struct s2s *s)
+{
+	return s->nego.phase != NEGO_AUTHED;
 }
 
 /* The buffer to write stanzas into. */

@@ -100,6 +100,8 @@ void s2s_offer(struct s2s *s)
 	w_open(&w, "stream:features");
 	write_offers(s, &w);
 	w_close(&w);
+	if (s->nego.phase == NEGO_READY)
+		s->ops->accepted(s, 0);
 }
 
 /* ---- outgoing: features ---- */
