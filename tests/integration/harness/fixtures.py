@@ -73,5 +73,6 @@ def pytest_runtest_makereport(item, call):
     if not report.failed:
         return
     for value in item.funcargs.values():
-        if isinstance(value, Server) and value.starts and value.log_file.exists():
-            report.sections.append(('log of the server', value.tail()))
+        for server in getattr(value, 'sites', [value]):
+            if isinstance(server, Server) and server.starts and server.log_file.exists():
+                report.sections.append(('log of the server', server.tail()))

@@ -3,10 +3,13 @@ ports of the standards, and where packets can be lost."""
 import ctypes
 import os
 import shutil
+import socket
 import subprocess
 from contextlib import contextmanager
+from pathlib import Path
 
 CLONE_NEWNET = 0x40000000
+ESTABLISHED = '01'       # in /proc/net/tcp
 SERVERS = '5269, 5270'   # where servers listen for each other
 
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -17,8 +20,8 @@ delete table inet test
 table inet test {{
 	chain input {{
 		type filter hook input priority 0;
-		tcp dport {{ {ports} }} numgen random mod 100 < {percent} drop
-		tcp sport {{ {ports} }} numgen random mod 100 < {percent} drop
+		tcp dport {{ {ports} }} {some} drop
+		tcp sport {{ {ports} }} {some} drop
 	}}
 }}
 '''
@@ -55,13 +58,25 @@ class Network:
         os.close(self.home)
 
     def add_address(self, address):
-        """One of IPv6: there is but ::1. Of IPv4, all of 127.0.0.0/8 is there."""
-        subprocess.run(['ip', 'address', 'add', f'{address}/128', 'dev', 'lo', 'nodad'], check=True)
+        """One of this machine's."""
+        length = 128 if ':' in address else 32
+        subprocess.run(['ip', 'address', 'add', f'{address}/{length}', 'dev', 'lo'], check=True)
+
+    def connections(self, address=None, ports=(5269, 5270)):
+        """How many there are to servers, or to the one at an address, that others have made."""
+        found = 0
+        for line in Path('/proc/thread-self/net/tcp').read_text().splitlines()[1:]:
+            _, local, _, state, *_ = line.split()
+            where, port = local.split(':')
+            found += state == ESTABLISHED and int(port, 16) in ports and address in (
+                None, socket.inet_ntoa(bytes.fromhex(where)[::-1]))
+        return found
 
     @contextmanager
     def losing(self, percent=100, ports=SERVERS):
         """Loses packets between servers, both ways: all of them, or some. Nobody is told."""
-        self.rules(RULES.format(ports=ports, percent=percent))
+        some = f'numgen random mod 100 < {percent}' if percent < 100 else ''
+        self.rules(RULES.format(ports=ports, some=some))
         try:
             yield
         finally:
