@@ -308,6 +308,7 @@ static void on_accepted(struct s2s *stream, unsigned offered)
 	p->offered = offered;
 	if (p->remote)
 		go_out_on(p, str_c(stream->local));
+	remote_may_ask(p);
 }
 
 static void on_not_accepted(struct s2s *stream)
@@ -318,6 +319,7 @@ static void on_not_accepted(struct s2s *stream)
 	p->offered &= ~(unsigned)S2S_HAS_EXTERNAL;
 	if (pair)
 		pair_ask(pair, p);
+	remote_may_ask(p);
 }
 
 static void on_result(struct s2s *stream, const struct s2s_db *db)
@@ -480,14 +482,21 @@ void peers_throttle(struct shard *s, bool on)
 		s2s_throttle(&p->stream, on || (p->sm && p->sm->held));
 }
 
+static bool may_talk(const void *settings, struct str remote, struct str local)
+{
+	const struct host *h = settings_host(settings, local);
+
+	return h && settings_federates(settings, h, remote);
+}
+
 static bool is_still_right(const struct peer *p)
 {
 	const struct settings *s = p->shard->settings;
-	const struct host *h = p->stream.local ? settings_host(s, str_c(p->stream.local)) : NULL;
+	const struct s2s *stream = &p->stream;
 
-	if (!p->stream.local || !p->stream.remote)
-		return true;
-	return h && settings_federates(s, h, str_c(p->stream.remote));
+	if (stream->local && stream->remote && !may_talk(s, str_c(stream->remote), str_c(stream->local)))
+		return false;
+	return s2s_all_pairs(stream, may_talk, s);
 }
 
 void peers_reload(struct shard *s)

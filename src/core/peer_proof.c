@@ -52,7 +52,7 @@ bool proof_of_receiver(struct peer *p)
 
 	rules.tlsa = p->endpoint.tlsa;
 	rules.n_tlsa = p->endpoint.n_tlsa;
-	if (p->endpoint.n_tlsa)
+	if (p->endpoint.secure) /* RFC 7673 section 4.1 */
 		rules.target = p->endpoint.target;
 	enum tls_peer result = p->kind->check(p, remote, &rules);
 	if (result == TLS_PEER_OK) {
@@ -139,7 +139,8 @@ static bool may_be_dane(const struct peer *p, struct str remote, enum tls_peer r
 	const struct peer_rules *r = rules_for(p, remote);
 
 	return result != TLS_PEER_OK && result != TLS_PEER_NO_CERT && p->shard->core->dns &&
-	       r->security == PEERS_BY_CERTIFICATE && !r->n_pins && !r->route.n;
+	       dns_validates(p->shard->core->dns) && r->security == PEERS_BY_CERTIFICATE &&
+	       !r->n_pins && !r->route.n;
 }
 
 /* ---- EXTERNAL ---- */

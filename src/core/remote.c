@@ -18,7 +18,10 @@
 #define LINGER_MS 1000
 
 static void connect_pair(struct pair *p);
-static void queue_is_late(struct timer *t);
+static void answer_verify(struct pair *p, struct verify *v, enum s2s_outcome o,
+	enum stanza_error e);
+
+static void something_is_late(struct timer *t);
 static void look_whether_needed(struct timer *t);
 
 static struct str key_of(const struct map_node *n)
@@ -93,7 +96,7 @@ struct pair *pair_find_or_make(struct remote *r, struct str local)
 	p->remote = r;
 	backlog_init(&p->queue, r->shard, COUNT_PEERS_WAITING);
 	list_init(&p->verifies);
-	timer_init(&p->timer, queue_is_late);
+	timer_init(&p->timer, something_is_late);
 	list_add(&r->pairs, &p->link);
 	return p;
 }
@@ -196,19 +199,33 @@ static bool takes(struct peer *p, const struct stanza *st)
 	return !peer_sm_is_full(p) && (!out->n || out->n + backlog_weight(st) <= out->max / 2);
 }
 
+/* When a peer has had its time to answer what it was asked: that we may speak, or the first of those
+ * who want to know of a key; UINT64_MAX: it owes nothing. */
+static uint64_t answers_late(const struct pair *p)
+{
+	const struct verify *v = list_first(&p->verifies, struct verify, link);
+	uint64_t since = p->state == PAIR_ASKING ? p->asked_at : UINT64_MAX;
+
+	if (v && v->since < since)
+		since = v->since;
+	return since == UINT64_MAX ? since : since + p->remote->shard->settings->peer_connect_ms;
+}
+
 static void set_timer(struct pair *p)
 {
 	const struct waiting *first = backlog_first(&p->queue);
 	struct loop *l = &p->remote->shard->loop;
+	uint64_t late = answers_late(p);
 
-	if (!first) {
+	if (first && first->since + p->remote->shard->settings->peer_queue_ms < late)
+		late = first->since + p->remote->shard->settings->peer_queue_ms;
+	if (late == UINT64_MAX) {
 		timer_stop(&l->wheel, &p->timer);
 		return;
 	}
-	uint64_t late = first->since + p->remote->shard->settings->peer_queue_ms;
 	uint64_t wait = late > l->now ? late - l->now : 1;
 	timer_set(&l->wheel, &p->timer, l->now,
-		p->state == PAIR_OPEN && wait > FLUSH_MS ? FLUSH_MS : wait);
+		first && p->state == PAIR_OPEN && wait > FLUSH_MS ? FLUSH_MS : wait);
 }
 
 static void flush(struct pair *p)
@@ -224,12 +241,26 @@ static void flush(struct pair *p)
 		connect_pair(p); /* where the stream was lost over it */
 }
 
-static void queue_is_late(struct timer *t)
+static void fail_late_verifies(struct pair *p)
+{
+	uint64_t now = p->remote->shard->loop.now;
+	uint32_t patience = p->remote->shard->settings->peer_connect_ms;
+	struct verify *v;
+
+	while ((v = list_first(&p->verifies, struct verify, link)) && now >= v->since + patience)
+		answer_verify(p, v, S2S_FAILED, ERR_REMOTE_SERVER_TIMEOUT);
+}
+
+static void something_is_late(struct timer *t)
 {
 	struct pair *p = container_of(t, struct pair, timer);
 	uint64_t now = p->remote->shard->loop.now;
 	uint32_t patience = p->remote->shard->settings->peer_queue_ms;
 
+	fail_late_verifies(p);
+	if (p->state == PAIR_ASKING && now >= p->asked_at + p->remote->shard->settings->peer_connect_ms)
+		pair_refused(p, p->via, (struct failure){ ERR_REMOTE_SERVER_TIMEOUT,
+			STR("the remote server does not say whether it believes us") });
 	backlog_refuse(&p->queue, now >= patience ? now - patience + 1 : 0,
 		ERR_REMOTE_SERVER_TIMEOUT, STR("the remote server does not answer in time"));
 	flush(p);
@@ -322,6 +353,8 @@ void pair_ask(struct pair *pair, struct peer *p)
 
 	pair->state = PAIR_ASKING;
 	pair->via = p;
+	pair->asked_at = p->shard->loop.now;
+	set_timer(pair);
 	if (own && !p->open && p->offered & S2S_HAS_BIDI && p->shard->settings->bidi)
 		s2s_ask_bidi(&p->stream);
 	if (own && !p->open && p->offered & S2S_HAS_EXTERNAL)
@@ -457,14 +490,29 @@ static uint64_t rest_of(const struct pair *p)
 	return rest / 2 + rest * chance / UINT8_MAX;
 }
 
-static void answer_verify(struct pair *p, struct verify *v, enum s2s_outcome o,
-	enum stanza_error e);
+/* id p NULL: any. */
+static struct verify *find_verify(struct pair *pair, const struct peer *over, struct str id)
+{
+	list_each(v, &pair->verifies, struct verify, link)
+		if (v->over == over && (!id.p || str_eq(v->id, id)))
+			return v;
+	return NULL;
+}
+
+/* Whoever gets an answer may end a stream for it, and with it other questions: each time the list is
+ * looked at anew. */
+static void answer_verifies(struct pair *pair, const struct peer *over, struct str id,
+	enum s2s_outcome o, enum stanza_error e)
+{
+	struct verify *v;
+
+	while ((v = find_verify(pair, over, id)))
+		answer_verify(pair, v, o, e);
+}
 
 static void fail_verifies(struct pair *pair, const struct peer *over, enum stanza_error e)
 {
-	list_each_safe(v, &pair->verifies, struct verify, link)
-		if (v->over == over)
-			answer_verify(pair, v, S2S_FAILED, e);
+	answer_verifies(pair, over, STR_NULL, S2S_FAILED, e);
 }
 
 void pair_failed(struct pair *p, struct failure why)
@@ -516,22 +564,13 @@ bool remote_join(struct remote *r, struct peer *p)
 	return true;
 }
 
-/* A stream with S2S_ASKED_MAX questions makes the next ones wait for its answers. */
-static void send_verify(struct pair *pair, struct verify *v, struct peer *p)
-{
-	if (p->stream.n_asked >= S2S_ASKED_MAX)
-		return;
-	if (s2s_db_verify(&p->stream, v->local, v->remote, v->id, v->key))
-		v->over = p;
-	else
-		answer_verify(pair, v, S2S_FAILED, ERR_RESOURCE_CONSTRAINT);
-}
-
+/* A stream with S2S_ASKED_MAX questions makes the next ones wait for its answers, and one that is in
+ * the midst of EXTERNAL for its end. */
 static void send_verifies(struct pair *pair, struct peer *p)
 {
-	list_each_safe(v, &pair->verifies, struct verify, link)
-		if (!v->over)
-			send_verify(pair, v, p);
+	list_each(v, &pair->verifies, struct verify, link)
+		if (!v->over && s2s_db_verify(&p->stream, v->local, v->remote, v->id, v->key))
+			v->over = p;
 }
 
 static bool has_unsent(const struct pair *p)
@@ -552,6 +591,12 @@ static void pump_verifies(struct remote *r)
 			send_verifies(pair, usable);
 		else if (has_unsent(pair) && !r->shard->stopping)
 			start_attempt(pair);
+}
+
+void remote_may_ask(struct peer *p)
+{
+	if (p->remote)
+		pump_verifies(p->remote);
 }
 
 void remote_peer_ready(struct peer *p)
@@ -646,8 +691,11 @@ static void verify_on_owner(struct shard *s, struct verify *v)
 		answer_home(s, v, S2S_FAILED, p->failure.error);
 		return;
 	}
+	v->since = s->loop.now;
 	list_add(&p->verifies, &v->link);
 	p->n_verifies++;
+	if (!timer_is_set(&p->timer))
+		set_timer(p);
 	pump_verifies(p->remote);
 }
 
@@ -675,13 +723,10 @@ void remote_verified(struct peer *p, const struct s2s_db *db)
 
 	if (!pair)
 		return;
-	list_each_safe(v, &pair->verifies, struct verify, link) {
-		if (v->over != p || !str_eq(v->id, db->id))
-			continue;
-		answer_verify(pair, v, db->outcome, db->error);
-		break;
-	}
-	pump_verifies(p->remote);
+	/* The same pair may be asked for again on one stream, which one answer is for. */
+	answer_verifies(pair, p, db->id, db->outcome, db->error);
+	if (p->remote)
+		pump_verifies(p->remote);
 }
 
 /* ---- all of a shard ---- */

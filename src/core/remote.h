@@ -43,7 +43,8 @@ struct pair {
 	struct backlog queue;
 	struct list verifies;      /* struct verify, of dialback */
 	unsigned n_verifies;
-	struct timer timer;        /* while something is queued: until it may be sent, or is late */
+	struct timer timer;        /* while something waits: until it may be sent, or is late */
+	uint64_t asked_at;         /* monotonic ms: in PAIR_ASKING, since when */
 	unsigned failures;         /* in a row */
 	uint64_t rests_until;      /* monotonic ms: no attempt before that */
 	struct failure failure;    /* of the last attempt */
@@ -68,6 +69,7 @@ struct verify {
 	struct peer *peer;         /* the incoming stream, counted; for home alone */
 	struct str local, remote, id, key; /* inline, behind the struct */
 	struct peer *over;         /* the stream it was asked on; NULL: it waits for one */
+	uint64_t since;            /* monotonic ms on the owner: when it came there */
 	enum s2s_outcome outcome;
 	enum stanza_error error;   /* with S2S_FAILED */
 };
@@ -103,6 +105,9 @@ void remote_peer_closed(struct peer *p);
 
 /* Asks for authorisation: EXTERNAL where it is offered, else dialback. */
 void pair_ask(struct pair *pair, struct peer *p);
+
+/* A stream takes questions again, behind EXTERNAL. */
+void remote_may_ask(struct peer *p);
 
 /* A stream that took no more takes some again. */
 void remote_takes_more(struct peer *p);

@@ -248,6 +248,10 @@ void s2s_db_verified(struct s2s *s, struct str from, struct str to, struct str i
 bool s2s_authorise(struct s2s *s, struct str remote, struct str local);
 bool s2s_is_authorised(const struct s2s *s, struct str remote, struct str local);
 
+/* Whether each authorised pair is as `is` wants it. */
+bool s2s_all_pairs(const struct s2s *s,
+	bool (*is)(const void *context, struct str remote, struct str local), const void *context);
+
 /* Ends the stream with an error (header first if there was none yet), the end tag and the wire's
  * finish(). text: words for people, or empty. Nothing happens when it is closed. */
 void s2s_close(struct s2s *s, enum stream_error why, struct str text);

@@ -76,6 +76,15 @@ bool s2s_is_authorised(const struct s2s *s, struct str remote, struct str local)
 	return false;
 }
 
+bool s2s_all_pairs(const struct s2s *s,
+	bool (*is)(const void *context, struct str remote, struct str local), const void *context)
+{
+	for (const struct s2s_pair *p = s->pairs; p; p = p->next)
+		if (!is(context, p->remote, p->local))
+			return false;
+	return true;
+}
+
 bool s2s_speaks_for(const struct s2s *s, struct str remote)
 {
 	for (const struct s2s_pair *p = s->pairs; p; p = p->next)

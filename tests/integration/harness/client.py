@@ -27,6 +27,17 @@ class Client:
     numbers = itertools.count(1)
 
     def __init__(self, server, kind='c2s', source=None, receive_buffer=None):
+        connection = socket.socket()
+        if receive_buffer:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if source:
+            connection.bind((source, 0))
+        connection.settimeout(SECONDS)
+        connection.connect(('127.0.0.1', server.ports[kind]))
+        self.talk_over(server, connection)
+
+    def talk_over(self, server, connection):
+        """Begins on a connection that is there."""
         self.server = server
         self.domain = 'example.org'
         self.jid = None
@@ -34,13 +45,8 @@ class Client:
         self.header = None
         self.ended = False       # </stream:stream> has come
         self.closed = False      # the connection is at its end
-        self.socket = socket.socket()
-        if receive_buffer:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        if source:
-            self.socket.bind((source, 0))
+        self.socket = connection
         self.socket.settimeout(SECONDS)
-        self.socket.connect(('127.0.0.1', server.ports[kind]))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.restart()
         Client.open_ones.add(self)
