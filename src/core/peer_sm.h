@@ -17,7 +17,7 @@
 #include "xmpp/ack.h"
 
 #define PEER_ASK_AFTER  16          /* stanzas after which the peer is asked */
-#define PEER_ASK_MS     1000        /* or so long after one that it has not acknowledged */
+#define PEER_ASK_MS     200         /* or so long after one that it has not acknowledged */
 #define PEER_ANSWER_MS  1000        /* its <r/> waits so long for what came before it to be handled */
 #define PEER_SILENCE_MS (60 * 1000) /* a peer that does not answer an <r/> is gone */
 #define PEER_OPEN_MAX   1000        /* messages that are not handled; then no more is read until half
