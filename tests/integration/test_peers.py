@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from harness import StreamClosed, condition, find, text_of
+from harness import Client, Server, StreamClosed, condition, find, text_of
 from harness.authority import Authority
 from harness.client import failure, mechanisms
 from harness.s2s import DIALBACK, HEADER, STARTTLS, Peer, Place, attributes, federation
@@ -46,7 +46,6 @@ def options(authority, place):
 
 @pytest.fixture(scope='module')
 def server(options):
-    from harness import Server
     made = Server(**options)
     try:
         yield made.start()
@@ -58,7 +57,7 @@ def server(options):
 @pytest.fixture(scope='module')
 def witness(server):
     client = server.online(server.account('witness', 'a.example'))
-    type(client).open_ones.discard(client)
+    Client.open_ones.discard(client)
     yield client
     client.close()
 
@@ -389,14 +388,15 @@ def test_same_question_again(server, place):
         for n in range(63):
             first.result(f'key {n}')
         authoritative = authoritative or place.take(server, own).greet(DIALBACK)
-        assert authoritative.judge('invalid').text == 'key 0'
+        authoritative.judge('invalid')
         assert first.take('db:result').get('type') == 'invalid'
         first.wait_end()
     for _ in range(3):
         second = Peer(server, own)
         second.open()
         second.result('right')
-        authoritative.judge()
+        while authoritative.judge().text != 'right':
+            pass  # those of before, too late for anybody
         assert second.take('db:result').get('type') == 'valid'
         second.close()
 
@@ -694,7 +694,7 @@ def test_never_done(make_server, authority, place):
     assert joined.ping() == []
 
 
-def test_slow_reader(make_server, authority, place, receive_buffer=4096):
+def test_slow_reader(make_server, authority, place):
     """A peer that does not read: what is for it waits up to queue_bytes and queue_seconds, others
     are served, and each message that did not come gets its error once."""
     server = make_server(
@@ -702,7 +702,7 @@ def test_slow_reader(make_server, authority, place, receive_buffer=4096):
         top=top(authority, place, 'queue_bytes = 64K\nqueue_seconds = 2'))
     person = server.online(server.account(domain='a.example'))
     other = server.online(server.account(domain='a.example'))
-    peer = known(server, authority, receive_buffer=receive_buffer)
+    peer = known(server, authority, receive_buffer=4096)
     peer.send("<enable xmlns='urn:xmpp:sm:3'/>")
     peer.take('sm:enabled')
     sent, refused = 0, []
