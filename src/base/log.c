@@ -5,24 +5,26 @@
 #include "base/utf8.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 2048
 
-static enum log_level lowest = LOG_INFO;
-static enum log_format format = LOG_TEXT;
+/* A reload changes them while all threads log. */
+static _Atomic(enum log_level) lowest = LOG_INFO;
+static _Atomic(enum log_format) format = LOG_TEXT;
 
 void log_setup(enum log_level level, enum log_format f)
 {
-	lowest = level;
-	format = f;
+	atomic_store_explicit(&lowest, level, memory_order_relaxed);
+	atomic_store_explicit(&format, f, memory_order_relaxed);
 }
 
 bool log_wants(enum log_level level)
 {
-	return level >= lowest;
+	return level >= atomic_load_explicit(&lowest, memory_order_relaxed);
 }
 
 /* A line being written into a fixed place, piece by piece. The first piece that does not fit
@@ -171,8 +173,8 @@ void log_write(const struct log *log, enum log_level level, const char *event,
 	const struct log_field *fields, size_t n)
 {
 	char line[LINE_MAX_BYTES];
-	size_t len = log_line(line, sizeof line, format, clock_wall_us(), log, level, event, fields,
-		n);
+	enum log_format f = atomic_load_explicit(&format, memory_order_relaxed);
+	size_t len = log_line(line, sizeof line, f, clock_wall_us(), log, level, event, fields, n);
 
 	/* Nobody is left to tell when standard error fails. */
 	if (write(STDERR_FILENO, line, len) < 0)

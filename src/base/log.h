@@ -26,7 +26,7 @@ struct log {
 #define F_C(k, z)   ((struct log_field){ (k), str_c((z) ? (z) : ""), 0 })
 #define F_INT(k, v) ((struct log_field){ (k), STR_NULL, (int64_t)(v) })
 
-/* Settings of the whole process; call before threads start or under no load. */
+/* Settings of the whole process; any thread, at any time. */
 void log_setup(enum log_level lowest, enum log_format format);
 
 bool log_wants(enum log_level level);
