@@ -31,6 +31,11 @@ void digest_hmac(enum digest d, struct str key, struct str bytes, uint8_t out[DI
 	BUG_ON(gnutls_hmac_fast(kinds[d].mac, key.p, key.n, bytes.p, bytes.n, out) < 0);
 }
 
+void digest_sha3_256(struct str bytes, uint8_t out[DIGEST_MAX])
+{
+	BUG_ON(gnutls_hash_fast(GNUTLS_DIG_SHA3_256, bytes.p, bytes.n, out) < 0);
+}
+
 void digest_hex(const uint8_t *digest, size_t n, char *out)
 {
 	for (size_t i = 0; i < n; i++) {

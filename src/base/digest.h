@@ -15,6 +15,9 @@ size_t digest_len(enum digest d);
 void digest_of(enum digest d, struct str bytes, uint8_t out[DIGEST_MAX]);
 void digest_hmac(enum digest d, struct str key, struct str bytes, uint8_t out[DIGEST_MAX]);
 
+/* SHA3-256 (FIPS 202), 32 bytes: of no key, so that it is none of the kinds above. */
+void digest_sha3_256(struct str bytes, uint8_t out[DIGEST_MAX]);
+
 /* n bytes in lower-case hexadecimal, 2 * n characters. */
 void digest_hex(const uint8_t *digest, size_t n, char *out);
 

@@ -44,6 +44,19 @@ static void digests_are_those_of_the_standard(void **state)
 	}
 }
 
+/* The examples of FIPS 202 */
+static void sha_3_is_that_of_the_standard(void **state)
+{
+	uint8_t out[DIGEST_MAX];
+
+	digest_sha3_256(STR_NULL, out);
+	assert_hex(DIGEST_SHA256, out,
+		"a7ffc6f8bf1ed76651c14756a061d662f580ff4de43b49fa82d80a4b80f8434a");
+	digest_sha3_256(STR("abc"), out);
+	assert_hex(DIGEST_SHA256, out,
+		"3a985da74fe225b2045c172d6bd390bd855f086e3e9d525b46bfe24511431532");
+}
+
 /* RFC 2202 and RFC 4231, test case 2; the empty ones are in common use */
 static void hmacs_are_those_of_the_rfcs(void **state)
 {
@@ -137,6 +150,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(digests_are_those_of_the_standard),
+		cmocka_unit_test(sha_3_is_that_of_the_standard),
 		cmocka_unit_test(hmacs_are_those_of_the_rfcs),
 		cmocka_unit_test(pbkdf2_is_that_of_the_rfcs),
 		cmocka_unit_test(random_bytes_fill_all),

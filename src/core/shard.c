@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "core/account.h"
 #include "core/ask.h"
+#include "core/caps.h"
 #include "core/client.h"
 #include "core/command.h"
 #include "core/component.h"
@@ -196,6 +197,7 @@ static struct shard *shard_new(struct core *c, unsigned index, struct settings *
 	s->loop.turn_end = turn_end;
 	timer_init(&s->room, look_again);
 	timer_init(&s->stop, stop_now);
+	s->caps = caps_memory_new(s);
 	return s;
 }
 
@@ -234,6 +236,7 @@ static void shard_free(struct shard *s)
 	map_clear(&s->accounts);
 	rooms_free(s);
 	ask_clear(s);
+	caps_memory_free(&s->caps);
 	commands_clear(s);
 	xml_table_clear(&s->table);
 	xml_table_clear(&s->scratch_table);
