@@ -1,7 +1,6 @@
 """Servers that come, by raw bytes: who they prove to be, what they may say, and how much of it (RFC
 6120, XEP-0178, XEP-0198, XEP-0220, XEP-0288)."""
 import itertools
-import signal
 import socket
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from harness import Client, Server, StreamClosed, condition, find, text_of
 from harness.authority import Authority
 from harness.client import failure, mechanisms
-from harness.s2s import DIALBACK, HEADER, STARTTLS, Peer, Place, attributes, federation
+from harness.s2s import DIALBACK, HEADER, STARTTLS, Peer, Place, attributes, federation, reload
 from harness.xmpp import name
 
 HOSTS = {'a.example': '', 'second.example': '', 'alone.example': 'federation = false'}
@@ -740,14 +739,6 @@ def test_cut_off_anywhere(server, authority, others_are_served):
 
 
 # ---- life ----
-
-def reload(server, **options):
-    server.write_config(**options)
-    reloads = len(server.log('reloaded'))
-    server.process.send_signal(signal.SIGHUP)
-    while len(server.log('reloaded')) == reloads:
-        server.process.poll()
-
 
 def test_reload_blocks(make_server, authority, place):
     """A domain that is blocked by a reload is cut off, also where it shares a stream with one that

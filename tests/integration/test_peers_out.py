@@ -4,7 +4,8 @@ import pytest
 
 from harness import StreamClosed, condition
 from harness.authority import Authority
-from harness.s2s import DIALBACK, EXTERNAL, SM, Place, federation
+from harness.s2s import (BIDI, DIALBACK, EXTERNAL, PROCEED, SM, STARTTLS, Peer, Place, attributes,
+                         federation, reload)
 
 OURS, THEIRS = 'a.example', 'b.example'
 USER = f'x@{THEIRS}'
@@ -170,3 +171,307 @@ def test_more_is_acknowledged_than_was_sent(server, authority, place, juliet):
     peer.send("<a xmlns='urn:xmpp:sm:3' h='7'/>")
     assert stream_error(peer) == 'undefined-condition'
     assert refusals(juliet, 1) == ({'remote-server-timeout'}, ['a'])
+
+
+# ---- servers that stand still ----
+
+# How far each gets before it says nothing more.
+def at_connection(peer, identity):
+    pass
+
+
+def at_features(peer, identity):
+    peer.send("<stream:stream xmlns='jabber:server' id='1' version='1.0' "
+              "xmlns:stream='http://etherx.jabber.org/streams'>")
+
+
+def at_starttls(peer, identity):
+    peer.greet(STARTTLS).take('tls:starttls')
+
+
+def at_handshake(peer, identity):
+    peer.greet(STARTTLS).take('tls:starttls')
+    peer.send(PROCEED)
+
+
+def at_external(peer, identity):
+    peer.secure(identity, EXTERNAL, ask=False).take('sasl:auth')
+
+
+def at_success(peer, identity):
+    at_external(peer, identity)
+    peer.send("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>")
+
+
+def at_dialback(peer, identity):
+    peer.secure(identity, DIALBACK, ask=False).take('db:result')
+
+
+STEPS = [at_connection, at_features, at_starttls, at_handshake, at_external, at_success,
+         at_dialback]
+
+
+def test_standing_still(make_server, authority):
+    """connect_seconds: wherever a server stands still, what waits for it gets its error once, in
+    time, and other servers get theirs meanwhile."""
+    places = [Place() for _ in STEPS]
+    good = Place()
+    remotes = {f'd{n}.example': place.route for n, place in enumerate(places)}
+    server = make_server(hosts={OURS: ''}, top=federation(
+        authority, {**remotes, THEIRS: good.route},
+        'connect_seconds = 4\nqueue_seconds = 3600'), limits='login_seconds = 60')
+    juliet = server.online(server.account(domain=OURS))
+    for domain in remotes:
+        juliet.send(f"<message to='x@{domain}' id='{domain}'/>")
+    stuck = []
+    for step, (domain, place) in zip(STEPS, zip(remotes, places)):
+        stuck.append(place.take(server, domain))
+        step(stuck[-1], authority.issue(domain))
+    write(juliet, 'other')
+    peer = good.take(server, THEIRS).secure(authority.issue(THEIRS), EXTERNAL, ask=False).accept()
+    peer.message(id='other')
+    found, ids = refusals(juliet, len(STEPS))
+    assert (found, sorted(ids)) == ({'remote-server-timeout'}, sorted(remotes))
+    for each in stuck:
+        each.wait_closed()
+    assert juliet.sync() == []
+    for place in [*places, good]:
+        place.close()
+
+
+def test_verdict_that_never_comes(make_server, authority, place):
+    """connect_seconds, for a question of dialback: who asked is told, and the next is asked
+    anew."""
+    server = make_server(hosts={OURS: ''}, top=federation(
+        authority, {THEIRS: f'{place.route}\nsecurity = none'}, 'connect_seconds = 2'))
+    peer = Peer(server, THEIRS)
+    peer.open()
+    peer.result('first')
+    authoritative = place.take(server, THEIRS).greet(DIALBACK)
+    assert authoritative.take('db:verify').text == 'first'
+    assert peer.refusal() == 'remote-server-timeout'
+    other = Peer(server, THEIRS)
+    other.open()
+    other.result('second')
+    assert authoritative.judge().text == 'second'
+    assert other.take('db:result').get('type') == 'valid'
+
+
+def test_question_while_external_is_under_way(make_server, authority, place):
+    """A question of dialback waits for the outcome of our EXTERNAL on the same stream, and does not
+    fail."""
+    server = make_server(hosts={OURS: ''}, top=federation(
+        authority, {THEIRS: f'{place.route}\nsecurity = dialback'}))
+    juliet = server.online(server.account(domain=OURS))
+    write(juliet, 'm')
+    out = secured(server, place, authority, EXTERNAL + DIALBACK)
+    out.take('sasl:auth')
+    peer = Peer(server, THEIRS)
+    peer.open()
+    peer.starttls()
+    peer.result('key')
+    peer.verify('x', 'y')  # the result was taken
+    out.send("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>")
+    out.restart()
+    out.greet(DIALBACK, 's3')
+    assert out.judge().text == 'key'
+    assert peer.take('db:result').get('type') == 'valid'
+    assert out.message().get('id') == 'm'
+
+
+# ---- servers that refuse ----
+
+@pytest.mark.parametrize('error, wanted', [
+    ('host-unknown', 'remote-server-not-found'), ('host-gone', 'remote-server-not-found'),
+    ('not-authorized', 'remote-server-not-found'), ('policy-violation', 'remote-server-not-found'),
+    ('system-shutdown', 'remote-server-timeout'), ('no-such-error', 'remote-server-timeout')])
+def test_stream_errors(server, place, juliet, error, wanted):
+    """Section 4.9: what the server ended the stream for is what our own are told of it."""
+    write(juliet, 'm')
+    peer = place.take(server, THEIRS).greet(STARTTLS)
+    peer.send(f"<stream:error><{error} xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"
+              '</stream:error>')
+    peer.take('tls:starttls')
+    peer.wait_end()
+    assert refusals(juliet, 1) == ({wanted}, ['m'])
+
+
+def test_starttls_is_refused(server, place, juliet):
+    """Section 5.4.2.2"""
+    write(juliet, 'm')
+    peer = place.take(server, THEIRS).greet(STARTTLS)
+    peer.take('tls:starttls')
+    peer.send("<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/></stream:stream>")
+    peer.wait_closed()
+    assert refusals(juliet, 1)[1] == ['m']
+
+
+def test_no_way_to_prove_it(server, authority, place, juliet):
+    """Neither EXTERNAL nor dialback, which asks for an id of the stream."""
+    write(juliet, 'm')
+    peer = place.take(server, THEIRS).greet(STARTTLS)
+    peer.take('tls:starttls')
+    peer.send(PROCEED)
+    peer.guard(authority.issue(THEIRS), ask=False)
+    peer.greet('', id=None)
+    peer.wait_end()
+    assert refusals(juliet, 1) == ({'remote-server-not-found'}, ['m'])
+
+
+@pytest.mark.parametrize('data', [
+    b'HTTP/1.1 400 Bad Request\r\n\r\n', b'\x15\x03\x01\x00\x02\x02\x28', b'\xff' * 100,
+    b"<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' id='1' "
+    b"version='1.0'>", b"<stream:stream xmlns='jabber:server' id='" + b'x' * 100000])
+def test_no_server_at_all(server, place, juliet, data):
+    """Whatever answers: the stream ends, and with it the waiting."""
+    write(juliet, 'm')
+    peer = place.take(server, THEIRS)
+    peer.send(data)
+    peer.wait_closed()
+    assert refusals(juliet, 1)[1] == ['m']
+    assert juliet.sync() == []
+
+
+def test_answers_from_the_wrong_side(server, authority, place, juliet):
+    """XEP-0220 section 3.1: only who was asked can grant, for the domains it was asked about."""
+    write(juliet, 'm')
+    peer = secured(server, place, authority, DIALBACK)
+    asked = peer.take('db:result')
+    for words in (attributes(from_='c.example', to=OURS, type='valid'),
+                  attributes(from_=OURS, to=THEIRS, type='valid')):
+        peer.send(f'<db:result {words}/>')
+    peer.send(f"<db:result {attributes(from_=asked.get('to'), to=asked.get('from'))} "
+              "type='invalid'/>")
+    assert refusals(juliet, 1) == ({'remote-server-not-found'}, ['m'])
+    assert peer.inbox == []
+
+
+# ---- both ways ----
+
+def test_both_ways_on_our_stream(server, authority, place, juliet):
+    """XEP-0288: on our stream stanzas of the domain it goes to come back, and no others."""
+    write(juliet, 'm')
+    peer = secured(server, place, authority, EXTERNAL + BIDI)
+    assert peer.take().tag == '{urn:xmpp:bidi}bidi'
+    peer.accept().message(id='m')
+    peer.say(juliet.jid, 'back')
+    assert juliet.message().get('id') == 'back'
+    peer.say(juliet.jid, 'forged', from_='x@c.example')
+    assert stream_error(peer) == 'invalid-from'
+
+
+# ---- where they are ----
+
+def test_second_address(make_server, authority, place):
+    """RFC 8305 section 5: the first address (::1) refuses, the second is taken."""
+    route = place.route.replace('127.0.0.1', 'localhost')
+    server = make_server(hosts={OURS: ''}, top=federation(authority, {THEIRS: route}))
+    juliet = server.online(server.account(domain=OURS))
+    write(juliet, 'm')
+    secured(server, place, authority, EXTERNAL).accept().message(id='m')
+
+
+def test_domain_that_leads_to_us(make_server, authority):
+    """A domain that is said to be here, and is not: host-unknown, once, and no storm."""
+    server = make_server(hosts={OURS: ''}, top=federation(authority, {}))
+    for kind, direct in (('s2s', 'false'), ('s2s_direct_tls', 'true')):
+        domain = kind.replace('_', '-') + '.example'
+        route = f'route = "127.0.0.1:{server.ports[kind]}"\ndirect_tls = {direct}'
+        reload(server, hosts={OURS: ''},
+               top=federation(authority, {domain: f'{route}\nsecurity = dialback'}))
+        juliet = server.online(server.account(domain=OURS))
+        before = server.stats()['connections_accepted']
+        for n in range(20):
+            juliet.send(f"<message to='x@{domain}' id='{n}'/>")
+        assert refusals(juliet, 20) == ({'remote-server-not-found'}, [str(n) for n in range(20)])
+        assert juliet.sync() == []
+        assert server.stats()['connections_accepted'] == before + 1
+
+
+# ---- bounds and life ----
+
+def test_full_queue(make_server, authority, place):
+    """queue_bytes: what has no room is refused at once, the rest comes in order."""
+    server = make_server(hosts={OURS: ''}, limits='stanza_bytes = 20000', top=federation(
+        authority, {THEIRS: place.route}, 'queue_bytes = 64K'))
+    juliet = server.online(server.account(domain=OURS))
+    for n in range(20):
+        juliet.send(f"<message to='{USER}' id='{n}'><body>{'x' * 15000}</body></message>")
+    found, refused = refusals(juliet, 16)
+    assert found == {'resource-constraint'}
+    assert [int(n) for n in refused] == list(range(4, 20))
+    peer = secured(server, place, authority, EXTERNAL).accept()
+    assert [peer.message().get('id') for _ in range(4)] == [str(n) for n in range(4)]
+
+
+def test_time_in_the_queue(make_server, authority, place):
+    """queue_seconds: the error comes in time, and what is younger goes out when the stream is
+    there."""
+    server = make_server(hosts={OURS: ''}, top=federation(
+        authority, {THEIRS: place.route}, 'queue_seconds = 2'))
+    juliet = server.online(server.account(domain=OURS))
+    write(juliet, 'old')
+    peer = place.take(server, THEIRS)
+    assert refusals(juliet, 1) == ({'remote-server-timeout'}, ['old'])
+    write(juliet, 'young')
+    peer.secure(authority.issue(THEIRS), EXTERNAL, ask=False)
+    assert peer.accept().message().get('id') == 'young'
+
+
+def test_back_after_a_rest(server, authority, place, juliet):
+    """After a failure nothing is tried for a while; then it is, and what comes then goes out."""
+    write(juliet, 'early')
+    place.take(server, THEIRS).close()
+    refusals(juliet, 1)
+    n = 0
+    while place.is_quiet():
+        write(juliet, f'try {n}')
+        juliet.sync()
+        n += 1
+    write(juliet, 'late')
+    peer = place.others.pop()
+    peer.server = server
+    peer.secure(authority.issue(THEIRS), EXTERNAL, ask=False).accept().message(id='late')
+
+
+def test_reload_blocks_whom_we_call(server, authority, place, juliet):
+    """A domain that is blocked while a stream to it comes up, and while one is there."""
+    def rules(more=''):
+        reload(server, hosts={OURS: ''}, top=federation(authority, {THEIRS: place.route}, more))
+
+    write(juliet, 'waits')
+    peer = place.take(server, THEIRS)
+    rules(f'block = {{ "{THEIRS}" }}')
+    peer.wait_closed()
+    assert refusals(juliet, 1)[1] == ['waits']
+    rules()
+    write(juliet, 'm')
+    peer = secured(server, place, authority, EXTERNAL).accept()
+    peer.message(id='m')
+    rules(f'block = {{ "{THEIRS}" }}')
+    assert stream_error(peer) == 'policy-violation'
+    write(juliet, 'no')
+    assert refusals(juliet, 1) == ({'not-allowed'}, ['no'])
+
+
+def test_stop(server, authority, place, juliet):
+    """Section 4.9.3.19, on streams of ours too."""
+    write(juliet, 'm')
+    peer = secured(server, place, authority, EXTERNAL).accept()
+    peer.message(id='m')
+    server.stop()
+    assert stream_error(peer) == 'system-shutdown'
+
+
+def test_idle(make_server, authority, place):
+    """idle_seconds: a stream that nobody uses is closed in order, and made anew when needed."""
+    server = make_server(hosts={OURS: ''}, top=federation(
+        authority, {THEIRS: place.route}, 'idle_seconds = 10'))
+    juliet = server.online(server.account(domain=OURS))
+    write(juliet, 'm')
+    peer = secured(server, place, authority, EXTERNAL).accept()
+    peer.message(id='m')
+    peer.wait_end()
+    assert peer.inbox == []
+    write(juliet, 'again')
+    secured(server, place, authority, EXTERNAL).accept().message(id='again')

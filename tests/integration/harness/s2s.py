@@ -1,6 +1,7 @@
-"""A server of raw bytes, which the server under test talks to: it opens streams (Peer) and takes them
-(Place), over clear connections, STARTTLS or direct TLS."""
+"""A server of raw bytes, which the server under test talks to: it opens streams (Peer) and takes
+them (Place), over clear connections, STARTTLS or direct TLS."""
 import base64
+import signal
 import socket
 import ssl
 
@@ -42,6 +43,15 @@ def federation(authority, remotes, more=''):
     """A configuration that finds remotes by routes. remotes: the options of each; more: of all."""
     sections = [f'remote "{domain}" {{\n{options}\n}}' for domain, options in remotes.items()]
     return FEDERATION.format(authority=authority.certificate, more=more) + '\n'.join(sections)
+
+
+def reload(server, **options):
+    """Another configuration holds when it returns."""
+    server.write_config(**options)
+    reloads = len(server.log('reloaded'))
+    server.process.send_signal(signal.SIGHUP)
+    while len(server.log('reloaded')) == reloads:
+        server.process.poll()
 
 
 def attributes(**values):
