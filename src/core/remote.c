@@ -7,6 +7,7 @@
 #include "core/message.h"
 #include "core/peer_sm.h"
 #include "core/presence.h"
+#include "core/remote_private.h"
 #include "core/route.h"
 
 #include <stdlib.h>
@@ -18,9 +19,6 @@
 #define LINGER_MS 1000
 
 static void connect_pair(struct pair *p);
-static void answer_verify(struct pair *p, struct verify *v, enum s2s_outcome o,
-	enum stanza_error e);
-
 static void something_is_late(struct timer *t);
 static void look_whether_needed(struct timer *t);
 
@@ -51,6 +49,11 @@ static void look_again(struct remote *r, uint64_t after_ms)
 	timer_set(&r->shard->loop.wheel, &r->timer, r->shard->loop.now, after_ms);
 }
 
+void remote_may_be_done(struct remote *r)
+{
+	look_again(r, LINGER_MS);
+}
+
 struct remote *remote_find(struct shard *s, struct str domain)
 {
 	struct map_node *n = map_get(&s->remotes, domain);
@@ -72,7 +75,7 @@ struct remote *remote_find_or_make(struct shard *s, struct str domain)
 	list_init(&r->peers);
 	timer_init(&r->timer, look_whether_needed);
 	map_put(&s->remotes, &r->node);
-	look_again(r, LINGER_MS);
+	remote_may_be_done(r);
 	return r;
 }
 
@@ -156,12 +159,12 @@ static void pair_is_idle(struct pair *p)
 {
 	p->state = PAIR_IDLE;
 	p->via = NULL;
-	look_again(p->remote, LINGER_MS);
+	remote_may_be_done(p->remote);
 }
 
 /* ---- out ---- */
 
-static bool is_resting(const struct pair *p)
+bool pair_rests(const struct pair *p)
 {
 	return p->state == PAIR_IDLE && p->rests_until > p->remote->shard->loop.now;
 }
@@ -211,7 +214,7 @@ static uint64_t answers_late(const struct pair *p)
 	return since == UINT64_MAX ? since : since + p->remote->shard->settings->peer_connect_ms;
 }
 
-static void set_timer(struct pair *p)
+void pair_set_timer(struct pair *p)
 {
 	const struct waiting *first = backlog_first(&p->queue);
 	struct loop *l = &p->remote->shard->loop;
@@ -236,19 +239,9 @@ static void flush(struct pair *p)
 			break;
 		backlog_drop(&p->queue, w);
 	}
-	set_timer(p);
+	pair_set_timer(p);
 	if (!backlog_is_empty(&p->queue))
 		connect_pair(p); /* where the stream was lost over it */
-}
-
-static void fail_late_verifies(struct pair *p)
-{
-	uint64_t now = p->remote->shard->loop.now;
-	uint32_t patience = p->remote->shard->settings->peer_connect_ms;
-	struct verify *v;
-
-	while ((v = list_first(&p->verifies, struct verify, link)) && now >= v->since + patience)
-		answer_verify(p, v, S2S_FAILED, ERR_REMOTE_SERVER_TIMEOUT);
 }
 
 static void something_is_late(struct timer *t)
@@ -257,7 +250,7 @@ static void something_is_late(struct timer *t)
 	uint64_t now = p->remote->shard->loop.now;
 	uint32_t patience = p->remote->shard->settings->peer_queue_ms;
 
-	fail_late_verifies(p);
+	verifies_fail_late(p);
 	if (p->state == PAIR_ASKING && now >= p->asked_at + p->remote->shard->settings->peer_connect_ms)
 		pair_refused(p, p->via, (struct failure){ ERR_REMOTE_SERVER_TIMEOUT,
 			STR("the remote server does not say whether it believes us") });
@@ -289,7 +282,7 @@ static void send_or_queue(struct pair *p, struct stanza *st, struct jid to)
 	if (p->state == PAIR_OPEN && backlog_is_empty(&p->queue) && takes(p->via, st) &&
 		write_to(p->via, st, to))
 		return;
-	if (is_resting(p)) {
+	if (pair_rests(p)) {
 		bounce_at(s, st, to, p->failure.error, p->failure.words);
 		return;
 	}
@@ -300,7 +293,7 @@ static void send_or_queue(struct pair *p, struct stanza *st, struct jid to)
 	}
 	backlog_add(&p->queue, st, to);
 	if (!timer_is_set(&p->timer))
-		set_timer(p);
+		pair_set_timer(p);
 	connect_pair(p);
 }
 
@@ -330,7 +323,7 @@ void remote_deliver(struct shard *s, struct stanza *st, struct jid to)
 
 /* ---- authorisation ---- */
 
-static bool is_usable(const struct peer *p)
+bool remote_may_use(const struct peer *p)
 {
 	return p->outgoing && p->ready && !s2s_is_closed(&p->stream);
 }
@@ -354,7 +347,7 @@ void pair_ask(struct pair *pair, struct peer *p)
 	pair->state = PAIR_ASKING;
 	pair->via = p;
 	pair->asked_at = p->shard->loop.now;
-	set_timer(pair);
+	pair_set_timer(pair);
 	if (own && !p->open && p->offered & S2S_HAS_BIDI && p->shard->settings->bidi)
 		s2s_ask_bidi(&p->stream);
 	if (own && !p->open && p->offered & S2S_HAS_EXTERNAL)
@@ -372,7 +365,7 @@ static struct peer *find_shared(struct pair *pair)
 	bool dialback = settings_peer(r->shard->settings, r->domain)->security != PEERS_BY_CERTIFICATE;
 
 	list_each(p, &r->peers, struct peer, sibling) {
-		if (!is_usable(p) || s2s_is_authorised(&p->stream, r->domain, pair->local))
+		if (!remote_may_use(p) || s2s_is_authorised(&p->stream, r->domain, pair->local))
 			continue;
 		if (!p->open && str_eq(str_c(p->stream.local), pair->local))
 			return p;
@@ -382,7 +375,7 @@ static struct peer *find_shared(struct pair *pair)
 	return NULL;
 }
 
-static void start_attempt(struct pair *p)
+void pair_start_attempt(struct pair *p)
 {
 	if (p->state != PAIR_OPEN) {
 		p->state = PAIR_CONNECTING;
@@ -401,7 +394,7 @@ static void connect_pair(struct pair *p)
 	if (shared)
 		pair_ask(p, shared);
 	else
-		start_attempt(p);
+		pair_start_attempt(p);
 }
 
 /* That a domain which could not be reached is back, for each shard. */
@@ -468,7 +461,7 @@ void pair_refused(struct pair *pair, struct peer *p, struct failure why)
 	if (pair->via != p || pair->state != PAIR_ASKING)
 		return;
 	if (!str_eq(str_c(p->stream.local), pair->local)) { /* not on this stream, but on its own */
-		start_attempt(pair);
+		pair_start_attempt(pair);
 		return;
 	}
 	p->failure = why;
@@ -490,37 +483,12 @@ static uint64_t rest_of(const struct pair *p)
 	return rest / 2 + rest * chance / UINT8_MAX;
 }
 
-/* id p NULL: any. */
-static struct verify *find_verify(struct pair *pair, const struct peer *over, struct str id)
-{
-	list_each(v, &pair->verifies, struct verify, link)
-		if (v->over == over && (!id.p || str_eq(v->id, id)))
-			return v;
-	return NULL;
-}
-
-/* Whoever gets an answer may end a stream for it, and with it other questions: each time the list is
- * looked at anew. */
-static void answer_verifies(struct pair *pair, const struct peer *over, struct str id,
-	enum s2s_outcome o, enum stanza_error e)
-{
-	struct verify *v;
-
-	while ((v = find_verify(pair, over, id)))
-		answer_verify(pair, v, o, e);
-}
-
-static void fail_verifies(struct pair *pair, const struct peer *over, enum stanza_error e)
-{
-	answer_verifies(pair, over, STR_NULL, S2S_FAILED, e);
-}
-
 void pair_failed(struct pair *p, struct failure why)
 {
 	struct shard *s = p->remote->shard;
 
 	attempt_end(p);
-	fail_verifies(p, NULL, why.error);
+	verifies_fail(p, NULL, why.error);
 	if (p->state == PAIR_OPEN) /* over a stream that came in */
 		return;
 	p->failures++;
@@ -531,18 +499,10 @@ void pair_failed(struct pair *p, struct failure why)
 		F_STR("condition", stanza_error_name(why.error)), F_STR("why", why.words),
 		F_INT("rests_ms", p->rests_until - s->loop.now));
 	backlog_refuse(&p->queue, UINT64_MAX, why.error, why.words);
-	set_timer(p);
+	pair_set_timer(p);
 }
 
 /* ---- streams ---- */
-
-static struct peer *find_usable(struct remote *r)
-{
-	list_each(p, &r->peers, struct peer, sibling)
-		if (is_usable(p))
-			return p;
-	return NULL;
-}
 
 /* Incoming ones whose headers are of the same two domains. */
 static unsigned count_like(const struct remote *r, const struct peer *p)
@@ -564,41 +524,6 @@ bool remote_join(struct remote *r, struct peer *p)
 	return true;
 }
 
-/* A stream with S2S_ASKED_MAX questions makes the next ones wait for its answers, and one that is in
- * the midst of EXTERNAL for its end. */
-static void send_verifies(struct pair *pair, struct peer *p)
-{
-	list_each(v, &pair->verifies, struct verify, link)
-		if (!v->over && s2s_db_verify(&p->stream, v->local, v->remote, v->id, v->key))
-			v->over = p;
-}
-
-static bool has_unsent(const struct pair *p)
-{
-	list_each(v, &p->verifies, struct verify, link)
-		if (!v->over)
-			return true;
-	return false;
-}
-
-/* Sends questions that wait, over a stream that is there, or sees to it that there will be one. */
-static void pump_verifies(struct remote *r)
-{
-	struct peer *usable = find_usable(r);
-
-	list_each(pair, &r->pairs, struct pair, link)
-		if (usable)
-			send_verifies(pair, usable);
-		else if (has_unsent(pair) && !r->shard->stopping)
-			start_attempt(pair);
-}
-
-void remote_may_ask(struct peer *p)
-{
-	if (p->remote)
-		pump_verifies(p->remote);
-}
-
 void remote_peer_ready(struct peer *p)
 {
 	struct pair *pair = p->pair;
@@ -611,7 +536,7 @@ void remote_peer_ready(struct peer *p)
 	attempt_end(pair);
 	if (pair->state == PAIR_CONNECTING)
 		pair_is_idle(pair);
-	pump_verifies(p->remote);
+	verifies_pump(p->remote);
 	if (pair->state == PAIR_IDLE && !backlog_is_empty(&pair->queue) &&
 		!s2s_is_closed(&p->stream))
 		pair_ask(pair, p);
@@ -640,93 +565,13 @@ void remote_peer_closed(struct peer *p)
 	p->remote = NULL;
 	list_del(&p->sibling);
 	list_each(pair, &r->pairs, struct pair, link) {
-		fail_verifies(pair, p, ERR_REMOTE_SERVER_TIMEOUT);
+		verifies_fail(pair, p, ERR_REMOTE_SERVER_TIMEOUT);
 		pair_lost_stream(pair, p);
 	}
 	if (made_for)
 		attempt_go_on(made_for, p->failure);
-	pump_verifies(r);
-	look_again(r, LINGER_MS);
-}
-
-/* ---- dialback's questions ---- */
-
-static void come_home(struct mail *m, void *receiver)
-{
-	struct verify *v = container_of(m, struct verify, mail);
-
-	v->done(v, receiver);
-}
-
-/* Takes it to who asked. */
-static void answer_home(struct shard *s, struct verify *v, enum s2s_outcome o, enum stanza_error e)
-{
-	v->outcome = o;
-	v->error = e;
-	if (v->home == s) {
-		v->done(v, s);
-		return;
-	}
-	v->mail = (struct mail){ .run = come_home, .bytes = sizeof *v };
-	shard_post(s, v->home, &v->mail);
-}
-
-static void answer_verify(struct pair *p, struct verify *v, enum s2s_outcome o, enum stanza_error e)
-{
-	list_del(&v->link);
-	p->n_verifies--;
-	answer_home(p->remote->shard, v, o, e);
-	look_again(p->remote, LINGER_MS);
-}
-
-static void verify_on_owner(struct shard *s, struct verify *v)
-{
-	struct pair *p = pair_find_or_make(remote_find_or_make(s, v->remote), v->local);
-
-	if (p->n_verifies >= REMOTE_VERIFIES_MAX) {
-		answer_home(s, v, S2S_FAILED, ERR_RESOURCE_CONSTRAINT);
-		return;
-	}
-	if (is_resting(p)) {
-		answer_home(s, v, S2S_FAILED, p->failure.error);
-		return;
-	}
-	v->since = s->loop.now;
-	list_add(&p->verifies, &v->link);
-	p->n_verifies++;
-	if (!timer_is_set(&p->timer))
-		set_timer(p);
-	pump_verifies(p->remote);
-}
-
-static void verify_arrived(struct mail *m, void *receiver)
-{
-	verify_on_owner(receiver, container_of(m, struct verify, mail));
-}
-
-void remote_verify(struct shard *s, struct verify *v)
-{
-	struct shard *owner = remote_owner(s->core, v->remote);
-
-	v->home = s;
-	if (owner == s) {
-		verify_on_owner(s, v);
-		return;
-	}
-	v->mail = (struct mail){ .run = verify_arrived, .bytes = sizeof *v };
-	shard_post(s, owner, &v->mail);
-}
-
-void remote_verified(struct peer *p, const struct s2s_db *db)
-{
-	struct pair *pair = p->remote ? pair_find(p->remote, db->to) : NULL;
-
-	if (!pair)
-		return;
-	/* The same pair may be asked for again on one stream, which one answer is for. */
-	answer_verifies(pair, p, db->id, db->outcome, db->error);
-	if (p->remote)
-		pump_verifies(p->remote);
+	verifies_pump(r);
+	remote_may_be_done(r);
 }
 
 /* ---- all of a shard ---- */
@@ -740,9 +585,9 @@ void remotes_reload(struct shard *s)
 		list_each(p, &r->pairs, struct pair, link) {
 			p->failures = 0; /* what was wrong may be right now */
 			p->rests_until = 0;
-			set_timer(p);
+			pair_set_timer(p);
 		}
-		look_again(r, LINGER_MS);
+		remote_may_be_done(r);
 	}
 }
 
@@ -757,22 +602,13 @@ void remotes_stop(struct shard *s)
 		}
 }
 
-static void forget_verifies(struct remote *r)
-{
-	list_each(p, &r->pairs, struct pair, link)
-		list_each_safe(v, &p->verifies, struct verify, link) {
-			list_del(&v->link);
-			v->done(v, NULL);
-		}
-}
-
 void remotes_free(struct shard *s)
 {
 	struct map_node *n;
 
 	while ((n = map_next(&s->remotes, NULL))) {
 		struct remote *r = container_of(n, struct remote, node);
-		forget_verifies(r);
+		verifies_forget(r);
 		remote_free(r);
 	}
 	map_clear(&s->remotes);
@@ -786,7 +622,7 @@ static const char *const state_names[] = {
 static void list_pair(const struct pair *p, struct buf *out)
 {
 	uint64_t now = p->remote->shard->loop.now;
-	bool rests = is_resting(p);
+	bool rests = pair_rests(p);
 
 	buf_printf(out, "pair\t%.*s\t%.*s\t%s\t%zu\t%llu\t%.*s\t%.*s\n", STR_FMT(p->local),
 		STR_FMT(p->remote->domain), rests ? "resting" : state_names[p->state],

@@ -1,0 +1,176 @@
+/* Dialback's questions to other servers, on the owner of their domain (XEP-0220 section 2.1.2):
+ * whether a key that came over some stream is theirs. They go over any stream that was opened to the
+ * domain, and one is opened for them where there is none. */
+#include "core/remote_private.h"
+
+#include <stdlib.h>
+
+/* ---- answers ---- */
+
+static void come_home(struct mail *m, void *receiver)
+{
+	struct verify *v = container_of(m, struct verify, mail);
+
+	v->done(v, receiver);
+}
+
+/* Takes it to who asked. */
+static void answer_home(struct shard *s, struct verify *v, enum s2s_outcome o, enum stanza_error e)
+{
+	v->outcome = o;
+	v->error = e;
+	if (v->home == s) {
+		v->done(v, s);
+		return;
+	}
+	v->mail = (struct mail){ .run = come_home, .bytes = sizeof *v };
+	shard_post(s, v->home, &v->mail);
+}
+
+static void answer_verify(struct pair *p, struct verify *v, enum s2s_outcome o, enum stanza_error e)
+{
+	list_del(&v->link);
+	p->n_verifies--;
+	answer_home(p->remote->shard, v, o, e);
+	remote_may_be_done(p->remote);
+}
+
+/* id p NULL: any. */
+static struct verify *find_verify(struct pair *pair, const struct peer *over, struct str id)
+{
+	list_each(v, &pair->verifies, struct verify, link)
+		if (v->over == over && (!id.p || str_eq(v->id, id)))
+			return v;
+	return NULL;
+}
+
+/* Whoever gets an answer may end a stream for it, and with it other questions: each time the list
+ * is looked at anew. */
+static void answer_verifies(struct pair *pair, const struct peer *over, struct str id,
+	enum s2s_outcome o, enum stanza_error e)
+{
+	struct verify *v;
+
+	while ((v = find_verify(pair, over, id)))
+		answer_verify(pair, v, o, e);
+}
+
+void verifies_fail(struct pair *pair, const struct peer *over, enum stanza_error e)
+{
+	answer_verifies(pair, over, STR_NULL, S2S_FAILED, e);
+}
+
+void verifies_fail_late(struct pair *p)
+{
+	uint64_t now = p->remote->shard->loop.now;
+	uint32_t patience = p->remote->shard->settings->peer_connect_ms;
+	struct verify *v;
+
+	while ((v = list_first(&p->verifies, struct verify, link)) && now >= v->since + patience)
+		answer_verify(p, v, S2S_FAILED, ERR_REMOTE_SERVER_TIMEOUT);
+}
+
+/* ---- over a stream ---- */
+
+static struct peer *find_usable(struct remote *r)
+{
+	list_each(p, &r->peers, struct peer, sibling)
+		if (remote_may_use(p))
+			return p;
+	return NULL;
+}
+
+/* A stream with S2S_ASKED_MAX questions makes the next ones wait for its answers, and one that is
+ * in the midst of EXTERNAL for its end. */
+static void send_verifies(struct pair *pair, struct peer *p)
+{
+	list_each(v, &pair->verifies, struct verify, link)
+		if (!v->over && s2s_db_verify(&p->stream, v->local, v->remote, v->id, v->key))
+			v->over = p;
+}
+
+static bool has_unsent(const struct pair *p)
+{
+	list_each(v, &p->verifies, struct verify, link)
+		if (!v->over)
+			return true;
+	return false;
+}
+
+void verifies_pump(struct remote *r)
+{
+	struct peer *usable = find_usable(r);
+
+	list_each(pair, &r->pairs, struct pair, link)
+		if (usable)
+			send_verifies(pair, usable);
+		else if (has_unsent(pair) && !r->shard->stopping)
+			pair_start_attempt(pair);
+}
+
+void remote_may_ask(struct peer *p)
+{
+	if (p->remote)
+		verifies_pump(p->remote);
+}
+
+void remote_verified(struct peer *p, const struct s2s_db *db)
+{
+	struct pair *pair = p->remote ? pair_find(p->remote, db->to) : NULL;
+
+	if (!pair)
+		return;
+	/* The same pair may be asked for again on one stream, which one answer is for. */
+	answer_verifies(pair, p, db->id, db->outcome, db->error);
+	if (p->remote)
+		verifies_pump(p->remote);
+}
+
+/* ---- from all shards ---- */
+
+static void verify_on_owner(struct shard *s, struct verify *v)
+{
+	struct pair *p = pair_find_or_make(remote_find_or_make(s, v->remote), v->local);
+
+	if (p->n_verifies >= REMOTE_VERIFIES_MAX) {
+		answer_home(s, v, S2S_FAILED, ERR_RESOURCE_CONSTRAINT);
+		return;
+	}
+	if (pair_rests(p)) {
+		answer_home(s, v, S2S_FAILED, p->failure.error);
+		return;
+	}
+	v->since = s->loop.now;
+	list_add(&p->verifies, &v->link);
+	p->n_verifies++;
+	if (!timer_is_set(&p->timer))
+		pair_set_timer(p);
+	verifies_pump(p->remote);
+}
+
+static void verify_arrived(struct mail *m, void *receiver)
+{
+	verify_on_owner(receiver, container_of(m, struct verify, mail));
+}
+
+void remote_verify(struct shard *s, struct verify *v)
+{
+	struct shard *owner = remote_owner(s->core, v->remote);
+
+	v->home = s;
+	if (owner == s) {
+		verify_on_owner(s, v);
+		return;
+	}
+	v->mail = (struct mail){ .run = verify_arrived, .bytes = sizeof *v };
+	shard_post(s, owner, &v->mail);
+}
+
+void verifies_forget(struct remote *r)
+{
+	list_each(p, &r->pairs, struct pair, link)
+		list_each_safe(v, &p->verifies, struct verify, link) {
+			list_del(&v->link);
+			v->done(v, NULL);
+		}
+}
