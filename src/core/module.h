@@ -14,7 +14,10 @@
 struct client;
 struct command;
 struct delivery;
+struct node;
+struct node_item;
 struct occupant;
+struct recipients;
 struct room;
 struct seat;
 
@@ -25,7 +28,8 @@ enum iq_place {
 	AT_OWN = 4,     /* the bare JID of the sender's own account (or no address) */
 	AT_GUEST = 8,   /* a stream that is not authenticated yet */
 	AT_ROOMS = 16,  /* the domain of a service of rooms */
-	AT_ROOM = 32    /* the bare JID of a room that there is; see core/room.h */
+	AT_ROOM = 32,   /* the bare JID of a room that there is; see core/room.h */
+	AT_NODES = 64   /* the domain of a service of nodes; see core/node.h */
 };
 
 /* Who asks whom: given to each handler, gone when it returns. */
@@ -71,7 +75,7 @@ struct nonza_rule {
  * Whether the one who asks may know of it is for the functions to see. node NULL ends the table. */
 struct disco_node {
 	const char *node;
-	unsigned at; /* AT_HOST, AT_ACCOUNT, AT_ROOMS, AT_ROOM */
+	unsigned at; /* AT_HOST, AT_ACCOUNT, AT_ROOMS, AT_ROOM, AT_NODES */
 	enum outcome (*info)(struct ctx *c, const struct stanza *iq);
 	enum outcome (*items)(struct ctx *c, const struct stanza *iq);
 };
@@ -84,6 +88,7 @@ struct module {
 	const char *const *account_features;  /* of an account's bare JID */
 	const char *const *service_features;  /* of a service of rooms */
 	const char *const *room_features;     /* of a room */
+	const char *const *nodes_features;    /* of a service of nodes */
 	const struct disco_node *nodes;
 	const struct iq_rule *iq;
 
@@ -222,6 +227,21 @@ struct module {
 
 	/* The room is being destroyed. */
 	void (*room_ended)(struct room *r);
+
+	/* ---- nodes (core/node.h), on their owners ---- */
+
+	/* Items that are about to be published. False: they are not, and *why has the error. */
+	bool (*node_accepts)(struct node *n, const struct node_item *items, size_t n_items,
+		struct jid by, struct stanza_refusal *why);
+
+	/* Items were published, or taken out: that is durable, and subscribers have been told. All of
+	 * them (n_ids is 0): the node was purged or deleted. */
+	void (*node_published)(struct node *n, const struct node_item *items, size_t n_items,
+		struct jid by);
+	void (*node_retracted)(struct node *n, const struct str *ids, size_t n_ids);
+
+	/* Adds to who is notified without a subscription (XEP-0163). */
+	void (*node_recipients)(struct node *n, struct recipients *to);
 };
 
 #define MODULE_MEMBERS      (sizeof(struct module) / sizeof(void *))

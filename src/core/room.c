@@ -371,10 +371,10 @@ bool room_may_create(struct shard *s, const struct host *h, struct jid who)
 {
 	if (host_administers(h, who))
 		return true;
-	switch (h->room_makers) {
-	case ROOMS_BY_ANYBODY:
+	switch (h->makers) {
+	case BY_ANYBODY:
 		return true;
-	case ROOMS_BY_ACCOUNTS:
+	case BY_ACCOUNTS:
 		return who.n_local && str_eq(jid_domain(who), h->home->domain);
 	default:
 		return false;
@@ -422,7 +422,7 @@ static void deliver_to_none(struct shard *s, struct stanza *st, struct jid to,
 {
 	struct host *h = settings_host(s->settings, jid_domain(to));
 
-	if (!h || !h->home)
+	if (!h || h->service != SERVICE_OF_ROOMS)
 		room_bounce(s, st, ERR_ITEM_NOT_FOUND, STR("there is no such room"));
 	else if (status != STORE_NOT_FOUND)
 		room_bounce(s, st, status == STORE_FULL ? ERR_RESOURCE_CONSTRAINT
@@ -473,7 +473,7 @@ static bool is_served(const struct room *r, const struct settings *settings)
 {
 	const struct host *h = settings_host(settings, jid_domain(r->jid));
 
-	return h && h->home;
+	return h && h->service == SERVICE_OF_ROOMS;
 }
 
 static void waited(struct room_waiter *w, struct shard *s, struct room *r, enum store_status status)

@@ -104,8 +104,10 @@ static void deliver_to_host(struct shard *s, struct host *h, struct stanza *st, 
 		bounce(s, st, ERR_SERVICE_UNAVAILABLE, STR(""));
 		return;
 	}
+	static const unsigned places[] = { [NO_SERVICE] = AT_HOST, [SERVICE_OF_ROOMS] = AT_ROOMS,
+		[SERVICE_OF_NODES] = AT_NODES };
 	struct ctx c = { .shard = s, .host = h };
-	iq_dispatch(&c, st, h->home ? AT_ROOMS : AT_HOST);
+	iq_dispatch(&c, st, places[h->service]);
 }
 
 static bool is_answer(const struct stanza *st)
@@ -284,8 +286,10 @@ void route_home(struct shard *s, struct stanza *st, struct jid to)
 		deliver_to_account(a, st, to);
 	else if (!to.n_local || !shard_owns(s, to)) /* a component's when it was sent here */
 		route_to(s, st, to);
-	else if (h->home)
+	else if (h->service == SERVICE_OF_ROOMS)
 		room_deliver(s, h, st, to);
+	else if (h->service == SERVICE_OF_NODES) /* which has no addresses but its own */
+		bounce_at(s, st, to, ERR_ITEM_NOT_FOUND, STR(""));
 	else if (needs_account(h, st))
 		account_wait(s, to, &waiting_new(st, to)->waiter);
 }

@@ -153,6 +153,11 @@ struct settings *settings_new(void)
 	s->peer_queue_max = 4 * 1024 * 1024;
 	s->peer_queue_ms = 60 * 1000;
 	s->peer_streams_max = 8;
+	s->account_nodes = (struct node_limits){ .nodes = 1000, .items = 10000,
+		.item_bytes = 256 * 1024, .subscriptions = 1000, .bytes = 64 * 1024 * 1024 };
+	s->service_nodes = (struct node_limits){ .items = 1000000, .item_bytes = 256 * 1024,
+		.subscriptions = 1000000 };
+	s->node_rate = 100;
 	s->peer_unacked_max = 4 * 1024 * 1024;
 	return s;
 }
@@ -177,15 +182,28 @@ struct host *settings_add_host(struct settings *s, struct str domain)
 	return h;
 }
 
+static struct host *add_service(struct settings *s, struct host *home, enum service kind,
+	struct str domain)
+{
+	struct host *h = add(s, domain);
+
+	h->home = home;
+	h->service = kind;
+	h->archive = home->archive;
+	h->makers = BY_ACCOUNTS;
+	return h;
+}
+
 struct host *settings_add_rooms(struct settings *s, struct host *h, struct str domain)
 {
-	struct host *rooms = add(s, domain);
+	h->rooms = add_service(s, h, SERVICE_OF_ROOMS, domain);
+	return h->rooms;
+}
 
-	rooms->home = h;
-	rooms->archive = h->archive;
-	rooms->room_makers = ROOMS_BY_ACCOUNTS;
-	h->rooms = rooms;
-	return rooms;
+struct host *settings_add_nodes(struct settings *s, struct host *h, struct str domain)
+{
+	h->nodes = add_service(s, h, SERVICE_OF_NODES, domain);
+	return h->nodes;
 }
 
 struct host *settings_add_component(struct settings *s, struct str name)

@@ -12,8 +12,20 @@
 
 #include <stdatomic.h>
 
-/* Who may make rooms. */
-enum room_makers { ROOMS_BY_ANYBODY, ROOMS_BY_ACCOUNTS, ROOMS_BY_ADMINS };
+/* Who may make rooms, or nodes. */
+enum makers { BY_ANYBODY, BY_ACCOUNTS, BY_ADMINS };
+
+/* What is served at a domain that belongs to a host. */
+enum service { NO_SERVICE, SERVICE_OF_ROOMS, SERVICE_OF_NODES };
+
+/* What one owner of nodes may have (XEP-0060): an account, or a service. 0: no bound. */
+struct node_limits {
+	uint32_t nodes;
+	uint32_t items;          /* of one node */
+	uint32_t item_bytes;     /* of the payload of one */
+	uint32_t subscriptions;  /* of one node */
+	uint64_t bytes;          /* of all items of all nodes */
+};
 
 /* How a component is served (XEP-0114). */
 struct component_rules {
@@ -48,8 +60,10 @@ struct host {
 	struct str domain;      /* canonical; of a component of many domains "*.", then what they
 				 * end with */
 	struct host *rooms;     /* its service of rooms (XEP-0045), or NULL */
+	struct host *nodes;     /* its service of nodes (XEP-0060), or NULL */
 	struct host *home;      /* of a service: the host that it belongs to; else NULL */
-	enum room_makers room_makers; /* of a service */
+	enum service service;   /* and which it is */
+	enum makers makers;     /* of a service: who may make its rooms or nodes */
 	struct component_rules *component; /* of a component; else NULL */
 	struct host *listed_by;  /* of a component: in whose disco#items it is, or NULL */
 	struct host *next_component;
@@ -93,6 +107,9 @@ struct settings {
 	uint32_t room_members_max;     /* affiliations of one room, of all kinds together */
 	uint32_t room_history_max;     /* messages that who enters a room gets */
 	uint32_t room_rate;            /* stanzas of one occupant a second; 0: no bound */
+	struct node_limits account_nodes; /* of one account (XEP-0163) */
+	struct node_limits service_nodes; /* of one service */
+	uint32_t node_rate;            /* items of one publisher in one node a second; 0: no bound */
 	bool federation;               /* false: no stream with another server */
 	bool bidi;                     /* one stream for both directions (XEP-0288) */
 	struct map peers;              /* struct peer_rules */
@@ -115,6 +132,9 @@ struct host *settings_add_host(struct settings *s, struct str domain);
 
 /* Adds a service of rooms to a host, which has none yet. domain is copied. */
 struct host *settings_add_rooms(struct settings *s, struct host *h, struct str domain);
+
+/* Adds a service of nodes, likewise. */
+struct host *settings_add_nodes(struct settings *s, struct host *h, struct str domain);
 
 /* Adds a component with the built-in bounds, and without a secret, which has yet to be set. name: a
  * domain, or "*." and the end of many; copied. Each other host with one of these domains is found

@@ -93,6 +93,8 @@ struct shard {
 	struct settings *settings;
 	struct map accounts;             /* resident ones, by bare JID */
 	struct map rooms;                /* likewise (core/room.h) */
+	struct map nodes;                /* likewise (core/node.h) */
+	uint64_t *published;             /* NODE_RATES: who published where of late; or NULL */
 	uint64_t *entered;               /* ROOM_ENTERED: who entered which room of late; or NULL */
 	struct list clients;             /* struct client */
 	struct list component_conns;     /* struct component_conn (core/component.h) */

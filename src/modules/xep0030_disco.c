@@ -10,6 +10,7 @@
 #include "core/room.h"
 
 #define ROOMS_NAME "Chatrooms"
+#define NODES_NAME "Publish-subscribe"
 #define OWN_MAX    (1024 * 1024) /* bytes that the modules have to say, far beyond what they do */
 
 static void write_identity(struct writer *w, const char *category, const char *type, struct str name)
@@ -28,8 +29,10 @@ static void write_own_identity(struct ctx *c, struct writer *w)
 	else if (c->account)
 		write_identity(w, "account", c->account->guest ? "anonymous" : "registered",
 			STR_NULL);
-	else if (c->host->home)
+	else if (c->host->service == SERVICE_OF_ROOMS)
 		write_identity(w, "conference", "text", STR(ROOMS_NAME));
+	else if (c->host->service == SERVICE_OF_NODES)
+		write_identity(w, "pubsub", "service", STR(NODES_NAME));
 	else
 		write_identity(w, "server", "im", STR("Stentor"));
 }
@@ -40,7 +43,9 @@ static const char *const *features_of(const struct ctx *c, const struct module *
 		return m->room_features;
 	if (c->account)
 		return m->account_features;
-	return c->host->home ? m->service_features : m->features;
+	if (c->host->service == SERVICE_OF_NODES)
+		return m->nodes_features;
+	return c->host->service == SERVICE_OF_ROOMS ? m->service_features : m->features;
 }
 
 static void write_features(struct ctx *c, struct writer *w)
@@ -110,6 +115,16 @@ static void write_components(struct ctx *c, struct writer *w)
 	}
 }
 
+static void write_service(struct writer *w, const struct host *service, struct str name)
+{
+	if (!service)
+		return;
+	w_open(w, "item");
+	w_attr(w, "jid", service->domain);
+	w_attr(w, "name", name);
+	w_close(w);
+}
+
 /* Of a host its services (XEP-0045 section 6.1) and components. */
 static enum outcome items(struct ctx *c, const struct stanza *iq)
 {
@@ -117,12 +132,10 @@ static enum outcome items(struct ctx *c, const struct stanza *iq)
 	struct writer w = reply_open(c, iq);
 
 	w_open_ns(&w, "query", NS_DISCO_ITEMS);
-	if (is_host && c->host->rooms) {
-		w_open(&w, "item");
-		w_attr(&w, "jid", c->host->rooms->domain);
-		w_attr(&w, "name", STR(ROOMS_NAME));
-		w_close(&w);
-	}
+	if (is_host)
+		write_service(&w, c->host->rooms, STR(ROOMS_NAME));
+	if (is_host)
+		write_service(&w, c->host->nodes, STR(NODES_NAME));
 	if (is_host)
 		write_components(c, &w);
 	w_close(&w);

@@ -65,7 +65,7 @@ struct config_host {
 	enum config_scram scram;
 	struct str resume_location; /* XEP-0198: where clients come back to, or empty */
 	struct str rooms;       /* XEP-0045: canonical domain of its rooms; empty: none */
-	enum room_makers room_makers;
+	enum makers room_makers;
 	struct config_jids admins; /* of the host and its rooms */
 };
 

@@ -392,7 +392,7 @@ static void a_host_is_enough(void **state)
 	assert_false(c->hosts[0].push_sender);
 	assert_false(c->hosts[0].push_body);
 	assert_str(c->hosts[0].rooms, "rooms.example.org");
-	assert_int_equal(c->hosts[0].room_makers, ROOMS_BY_ACCOUNTS);
+	assert_int_equal(c->hosts[0].room_makers, BY_ACCOUNTS);
 	assert_int_equal(c->hosts[0].admins.n, 0);
 	assert_true(c->hosts[0].federation);
 	assert_true(c->federation.enabled);
@@ -493,7 +493,7 @@ static void every_option_arrives(void **state)
 	assert_str(c->hosts[1].domain, "[::1]");
 	assert_str(c->hosts[1].ascii, "::1");
 	assert_str(c->hosts[0].rooms, "talk.b\xc3\xbc" "cher.example");
-	assert_int_equal(c->hosts[0].room_makers, ROOMS_BY_ADMINS);
+	assert_int_equal(c->hosts[0].room_makers, BY_ADMINS);
 	assert_int_equal(c->hosts[0].admins.n, 2);
 	assert_str(jid_str(c->hosts[0].admins.jids[0]), "juliet@b\xc3\xbc" "cher.example");
 	assert_str(jid_str(c->hosts[0].admins.jids[1]), "r@other.example");

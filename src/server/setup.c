@@ -286,7 +286,7 @@ static void set_rooms(struct settings *set, struct host *h, const struct config_
 	h->admins = admins;
 	h->n_admins = (unsigned)c->admins.n;
 	if (c->rooms.n)
-		settings_add_rooms(set, h, c->rooms)->room_makers = c->room_makers;
+		settings_add_rooms(set, h, c->rooms)->makers = c->room_makers;
 }
 
 /* The texts were checked when the file was read. */

@@ -102,24 +102,25 @@ static void add_admin(struct stage *s, struct host *h, struct str text)
 	h->n_admins++;
 }
 
-static bool set_makers(struct stage *s, struct host *h, struct str who)
+static bool set_makers(struct stage *s, struct host *service, struct str who)
 {
-	static const struct str names[] = { [ROOMS_BY_ANYBODY] = STR_INIT("anybody"),
-		[ROOMS_BY_ACCOUNTS] = STR_INIT("accounts"), [ROOMS_BY_ADMINS] = STR_INIT("admins") };
+	static const struct str names[] = { [BY_ANYBODY] = STR_INIT("anybody"),
+		[BY_ACCOUNTS] = STR_INIT("accounts"), [BY_ADMINS] = STR_INIT("admins") };
 
-	for (unsigned i = 0; h->rooms && i < sizeof names / sizeof names[0]; i++) {
+	for (unsigned i = 0; service && i < sizeof names / sizeof names[0]; i++) {
 		if (str_eq(names[i], who)) {
-			h->rooms->room_makers = (enum room_makers)i;
+			service->makers = (enum makers)i;
 			return true;
 		}
 	}
-	return wrong_about(s, "nobody of whom rooms could be made", who);
+	return wrong_about(s, "nobody by whom rooms or nodes could be made", who);
 }
 
 static bool cmd_host(struct stage *s, struct str args)
 {
 	struct host *h = settings_add_host(s->world.settings, word_next(&args));
 	struct str word, rooms = STR_NULL, makers = STR_NULL;
+	struct str nodes = STR_NULL, node_makers = STR_NULL;
 
 	while ((word = word_next(&args)).p) {
 		if (str_eq(word, STR("registration")))
@@ -134,6 +135,10 @@ static bool cmd_host(struct stage *s, struct str args)
 			rooms = str_skip(word, strlen("rooms="));
 		else if (str_starts(word, STR("room_makers=")))
 			makers = str_skip(word, strlen("room_makers="));
+		else if (str_starts(word, STR("pubsub=")))
+			nodes = str_skip(word, strlen("pubsub="));
+		else if (str_starts(word, STR("node_makers=")))
+			node_makers = str_skip(word, strlen("node_makers="));
 		else if (str_starts(word, STR("admin=")))
 			add_admin(s, h, str_skip(word, strlen("admin=")));
 		else if (str_eq(word, STR("push_sender")))
@@ -147,7 +152,10 @@ static bool cmd_host(struct stage *s, struct str args)
 	}
 	if (rooms.p)
 		settings_add_rooms(s->world.settings, h, rooms);
-	return !makers.p || set_makers(s, h, makers);
+	if (nodes.p)
+		settings_add_nodes(s->world.settings, h, nodes);
+	return (!makers.p || set_makers(s, h->rooms, makers)) &&
+	       (!node_makers.p || set_makers(s, h->nodes, node_makers));
 }
 
 /* component DOMAIN OPTION...: behind the hosts */
@@ -269,10 +277,15 @@ static bool cmd_limit(struct stage *s, struct str args)
 		struct str name;
 		uint32_t *value;
 	} limits[] = {
+		{ STR("account_items"), &set->account_nodes.items },
+		{ STR("account_nodes"), &set->account_nodes.nodes },
+		{ STR("account_subscriptions"), &set->account_nodes.subscriptions },
 		{ STR("archive_days"), &s->world.archive_days },
 		{ STR("archive_messages"), &s->world.archive_messages },
 		{ STR("blocklist_items"), &set->blocklist_max },
 		{ STR("held_bytes"), &set->held_max },
+		{ STR("item_bytes"), &set->service_nodes.item_bytes },
+		{ STR("node_items_per_second"), &set->node_rate },
 		{ STR("offline_messages"), &s->world.offline_max },
 		{ STR("output_bytes"), &set->max_out },
 		{ STR("push_registrations"), &set->push_max },
@@ -283,6 +296,9 @@ static bool cmd_limit(struct stage *s, struct str args)
 		{ STR("room_stanzas_per_second"), &set->room_rate },
 		{ STR("roster_items"), &set->roster_max },
 		{ STR("resume_seconds"), &set->resume_s },
+		{ STR("service_items"), &set->service_nodes.items },
+		{ STR("service_nodes"), &set->service_nodes.nodes },
+		{ STR("service_subscriptions"), &set->service_nodes.subscriptions },
 		{ STR("sessions_per_account"), &set->sessions_max },
 		{ STR("stanza_bytes"), &set->user.stanza_bytes },
 		{ STR("stanza_bytes_before_login"), &set->guest.stanza_bytes },
