@@ -80,7 +80,7 @@ struct node {
 	bool ended;                 /* deleted: nobody finds it any more */
 	uint32_t held;              /* operations, notifications under way: it stays */
 	struct node_config config;
-	struct jid creator;         /* bare; owned text */
+	struct jid creator;         /* bare; owned text (jid_copy()) */
 	uint64_t created_us;
 	struct map people;          /* affiliations other than none */
 	struct map by_jid;          /* subscriptions */
@@ -98,6 +98,7 @@ struct node {
 	bool is_empty;              /* known to have no item, until one is published */
 	struct list waiting;        /* struct node_waiter */
 	uint32_t n_waiting;
+	uint64_t used_ms;           /* monotonic */
 	struct timer idle;
 };
 
@@ -149,8 +150,7 @@ struct node *node_new(struct shard *s, enum node_kind kind, struct jid owner, st
  * is written, nobody is told. */
 void node_end(struct node *n);
 
-/* An account is deleted, or leaves the memory; its nodes go with it. deleted: from the store too the
- * caller sees to that. */
+/* An account is deleted: its nodes are gone from the memory too. */
 void nodes_forget(struct shard *s, struct jid account);
 
 /* A bare JID that nobody has any more: it loses its affiliations and subscriptions at all services. */
@@ -219,8 +219,11 @@ void node_commit(struct node *n, const struct node_change *change, node_done *do
 /* The row as it is now, in an arena: for a publish that makes the node. */
 struct store_node node_row(const struct node *n, struct arena *a);
 
-/* What the owner of a node may have in all. */
+/* What the owner of a node may have in all; the items that a node may have there, and those that this
+ * node keeps. */
 struct store_node_bounds node_bounds(const struct node *n);
+uint32_t node_items_bound(const struct settings *set, enum node_kind kind);
+uint64_t node_keeps(const struct node *n);
 
 /* ---- who may do what (node_access.c) ---- */
 
@@ -334,7 +337,10 @@ void node_tell_subscription(struct node *n, struct jid to, enum subscription_sta
 void node_tell_affiliation(struct node *n, struct jid to, enum node_affiliation a);
 void node_tell_request(struct node *n, const struct node_subscription *sub);
 
-/* What waits is told, or forgotten: called by node.c as a node ends. */
+/* So much waits to be told that nothing more should be published. */
+bool node_is_behind(const struct node *n);
+
+/* What waits is forgotten: called by node.c as a node ends. */
 void node_free_news(struct node *n);
 
 /* Of one that comes from outside (module.node_recipients): adds an address. */

@@ -227,3 +227,12 @@ struct jid jid_dup(struct arena *a, struct jid j)
 		j.p = str_dup(a, jid_str(j)).p;
 	return j;
 }
+
+struct jid jid_copy(struct jid j)
+{
+	struct str text = jid_str(j);
+
+	if (jid_is_set(j))
+		j.p = memcpy(xmalloc(text.n), text.p, text.n);
+	return j;
+}

@@ -97,4 +97,13 @@ static inline bool jid_eq_bare(struct jid a, struct jid b)
 /* A copy that lives with the arena. */
 struct jid jid_dup(struct arena *a, struct jid j);
 
+/* A copy with a text of its own: free((char *)j.p). */
+struct jid jid_copy(struct jid j);
+
+/* The address of a canonical domain: the same bytes. */
+static inline struct jid jid_of_domain(struct str domain)
+{
+	return (struct jid){ .p = domain.p, .n_domain = (uint16_t)domain.n };
+}
+
 #endif
