@@ -16,6 +16,7 @@ struct command;
 struct delivery;
 struct node;
 struct node_item;
+struct node_rule;
 struct occupant;
 struct recipients;
 struct room;
@@ -91,6 +92,7 @@ struct module {
 	const char *const *nodes_features;    /* of a service of nodes */
 	const struct disco_node *nodes;
 	const struct iq_rule *iq;
+	const struct node_rule *requests;     /* of publish-subscribe (core/node_request.h) */
 
 	/* An IQ get or set that no rule takes, at these places. True: it was answered, or will be. */
 	bool (*iq_left)(struct ctx *c, const struct stanza *iq, unsigned at);
