@@ -101,6 +101,8 @@ static bool account_word(struct request *r, unsigned i, struct jid *out)
 			return true;
 		if (str_eq(c->hosts[h].rooms, jid_domain(*out)))
 			why = "that domain has rooms, and no accounts";
+		if (str_eq(c->hosts[h].pubsub, jid_domain(*out)))
+			why = "that domain has nodes, and no accounts";
 	}
 	admin_refuse(r, why);
 	return false;

@@ -429,51 +429,93 @@ static void host_files(struct builder *b, struct config_host *h)
 		STR_FMT(h->ascii));
 }
 
-/* Where its rooms are: an address literal has none unless it says where. False: a fault. */
-static bool host_rooms(struct builder *b, struct config_host *h)
-{
-	unsigned line = line_of(b, CONFIG_HOST, "rooms");
-	struct str domain, text = line ? h->rooms
-		: str_printf(&b->scratch, "rooms.%.*s", STR_FMT(h->domain));
+/* What a host may serve at further domains. */
+static const struct service_option {
+	const char *name;          /* of the option, and before the host's domain by default */
+	const char *what;          /* there is at that domain */
+	size_t at;                 /* in struct config_host */
+} services[] = {
+	{ "rooms", "rooms", offsetof(struct config_host, rooms) },
+	{ "pubsub", "nodes", offsetof(struct config_host, pubsub) },
+};
 
-	h->rooms = STR("");
+#define N_SERVICES (sizeof services / sizeof services[0])
+
+static struct str *service_of(const struct config_host *h, const struct service_option *o)
+{
+	return (struct str *)((char *)h + o->at);
+}
+
+/* Where a service is: an address literal has none unless it says where. False: a fault. */
+static bool host_service(struct builder *b, struct config_host *h, const struct service_option *o)
+{
+	unsigned line = line_of(b, CONFIG_HOST, o->name);
+	struct str *to = service_of(h, o), domain, text = line ? *to
+		: str_printf(&b->scratch, "%s.%.*s", o->name, STR_FMT(h->domain));
+
+	*to = STR("");
 	if (!text.n)
 		return true;
 	if (jid_prep_domain(text, &b->scratch, &domain)) {
-		h->rooms = str_dup(b->mem, domain);
+		*to = str_dup(b->mem, domain);
 		return true;
 	}
 	if (line)
-		fault(b->faults, line, "rooms is \"%.*s\"; give a domain name, such as "
-			"rooms.example.org, or \"\" for none",
-			STR_FMT(fault_quote(text, &b->scratch)));
+		fault(b->faults, line, "%s is \"%.*s\"; give a domain name, such as "
+			"%s.example.org, or \"\" for none", o->name,
+			STR_FMT(fault_quote(text, &b->scratch)), o->name);
 	return !line;
+}
+
+static bool host_services(struct builder *b, struct config_host *h)
+{
+	bool ok = true;
+
+	for (size_t i = 0; i < N_SERVICES; i++)
+		ok = host_service(b, h, &services[i]) && ok;
+	return ok;
+}
+
+/* Of one service of a host, against everything of a host that is not behind it. */
+static void check_service(struct builder *b, const struct config_host *h, size_t i,
+	const struct config_host *o, unsigned section_line)
+{
+	const struct service_option *own = &services[i];
+	unsigned own_line = line_of(b, CONFIG_HOST, own->name);
+	unsigned line = own_line ? own_line : section_line;
+	struct str at = *service_of(h, own);
+
+	if (at.n && str_eq(at, o->domain))
+		fault(b->faults, line, "the %s of host \"%.*s\" are at \"%.*s\", which is "
+			"a host; give %s another domain, or \"\" for none", own->what,
+			STR_FMT(fault_quote(h->domain, &b->scratch)),
+			STR_FMT(fault_quote(at, &b->scratch)), own->name);
+	for (size_t k = 0; at.n && k < (o == h ? i : N_SERVICES); k++) {
+		if (!str_eq(at, *service_of(o, &services[k])))
+			continue;
+		fault(b->faults, line, "the %s of host \"%.*s\" are at \"%.*s\", where the %s of "
+			"host \"%.*s\" are; give %s another domain, or \"\" for none", own->what,
+			STR_FMT(fault_quote(h->domain, &b->scratch)),
+			STR_FMT(fault_quote(at, &b->scratch)), services[k].what,
+			STR_FMT(fault_quote(o->domain, &b->scratch)), own->name);
+	}
 }
 
 /* Each domain has one use. Compares a host with itself and those before it. */
 static void check_domains(struct builder *b, const struct config_host *h, unsigned section_line)
 {
-	unsigned rooms_line = line_of(b, CONFIG_HOST, "rooms");
-	unsigned line = rooms_line ? rooms_line : section_line;
-	struct str rooms = fault_quote(h->rooms, &b->scratch);
-	struct str domain = fault_quote(h->domain, &b->scratch);
-
 	for (const struct config_host *o = b->c->hosts; o <= h; o++) {
-		if (h->rooms.n && str_eq(h->rooms, o->domain))
-			fault(b->faults, line, "the rooms of host \"%.*s\" are at \"%.*s\", which is "
-				"a host; give rooms another domain, or \"\" for none", STR_FMT(domain),
-				STR_FMT(rooms));
-		if (o == h)
-			return;
-		if (o->rooms.n && str_eq(h->domain, o->rooms))
-			fault(b->faults, section_line, "host \"%.*s\" is where host \"%.*s\" has its "
-				"rooms; give rooms another domain there, or \"\" for none",
-				STR_FMT(domain), STR_FMT(fault_quote(o->domain, &b->scratch)));
-		if (h->rooms.n && str_eq(h->rooms, o->rooms))
-			fault(b->faults, line, "the rooms of host \"%.*s\" are at \"%.*s\", where "
-				"those of host \"%.*s\" are; give rooms another domain, or \"\" for none",
-				STR_FMT(domain), STR_FMT(rooms),
-				STR_FMT(fault_quote(o->domain, &b->scratch)));
+		for (size_t i = 0; i < N_SERVICES; i++) {
+			const struct service_option *s = &services[i];
+			if (o != h && service_of(o, s)->n && str_eq(h->domain, *service_of(o, s)))
+				fault(b->faults, section_line, "host \"%.*s\" is where host "
+					"\"%.*s\" has its %s; give %s another domain there, or "
+					"\"\" for none",
+					STR_FMT(fault_quote(h->domain, &b->scratch)),
+					STR_FMT(fault_quote(o->domain, &b->scratch)), s->what,
+					s->name);
+			check_service(b, h, i, o, section_line);
+		}
 	}
 }
 
@@ -514,7 +556,7 @@ static void build_host(struct builder *b, const struct raw_section *s)
 	if (!line_of(b, CONFIG_HOST, "federation"))
 		h->federation = !is_localhost(domain);
 	host_files(b, h);
-	if (host_rooms(b, h))
+	if (host_services(b, h))
 		check_domains(b, h, s->line);
 	c->n_hosts++;
 }
@@ -527,6 +569,8 @@ static const char *use_of(const struct config *c, struct str domain)
 			return "is a host";
 		if (str_eq(c->hosts[i].rooms, domain))
 			return "is where a host has its rooms";
+		if (str_eq(c->hosts[i].pubsub, domain))
+			return "is where a host has its nodes";
 	}
 	for (size_t i = 0; i < c->n_components; i++)
 		if (str_eq(c->components[i].domain, domain))

@@ -60,13 +60,15 @@ struct config_host {
 	bool registration;      /* XEP-0077: anybody may make an account */
 	bool anonymous;         /* SASL ANONYMOUS: guests without an account */
 	bool archive;           /* XEP-0313: messages are kept */
-	bool federation;        /* it and its rooms talk to domains that are elsewhere */
+	bool federation;        /* it and its services talk to domains that are elsewhere */
 	bool push_count, push_sender, push_body; /* XEP-0357: what push services are told */
 	enum config_scram scram;
 	struct str resume_location; /* XEP-0198: where clients come back to, or empty */
 	struct str rooms;       /* XEP-0045: canonical domain of its rooms; empty: none */
 	enum makers room_makers;
-	struct config_jids admins; /* of the host and its rooms */
+	struct str pubsub;      /* XEP-0060: canonical domain of its nodes; empty: none */
+	enum makers node_makers;
+	struct config_jids admins; /* of the host and its services */
 };
 
 /* A program of others that serves a domain (XEP-0114). */
@@ -169,6 +171,16 @@ struct config_limits {
 	uint32_t room_members;               /* affiliations of one room, of all kinds */
 	uint32_t room_history;               /* messages for who enters a room */
 	uint32_t room_stanzas_per_second;    /* of one occupant; 0: no bound */
+	uint32_t account_nodes;              /* of one account (XEP-0163); of all limits from here on: */
+	uint32_t account_node_items;         /* of one of its nodes;           0 for no bound */
+	uint64_t account_node_bytes;         /* of all their items */
+	uint32_t account_node_subscriptions; /* of one of its nodes */
+	uint32_t service_nodes;              /* of one service of nodes, likewise */
+	uint32_t service_node_items;
+	uint64_t service_node_bytes;
+	uint32_t service_node_subscriptions;
+	uint32_t node_item_bytes;            /* of the payload of one item */
+	uint32_t node_items_per_second;      /* of one publisher in one node */
 };
 
 struct config {

@@ -57,7 +57,7 @@ const struct config_option config_options[] = {
 	{ CONFIG_HOST, "archive", CONFIG_BOOL, HOST(archive), .initial = "true",
 	  .help = "messages are kept for those who sent and who got them (XEP-0313)" },
 	{ CONFIG_HOST, "federation", CONFIG_BOOL, HOST(federation),
-	  .help = "the host and its rooms talk to domains of other servers; where not given, all do "
+	  .help = "the host and its services talk to domains of other servers; where not given, all do "
 	  "but localhost and what is within it" },
 	{ CONFIG_HOST, "push_count", CONFIG_BOOL, HOST(push_count), .initial = "true",
 	  .help = "push services are told how many messages and requests wait (XEP-0357)" },
@@ -77,8 +77,15 @@ const struct config_option config_options[] = {
 	{ CONFIG_HOST, "room_makers", CONFIG_WORD, HOST(room_makers),
 	  .words = "anybody accounts admins", .initial = "accounts",
 	  .help = "who may make rooms: anybody, who has an account on the host, or `admins` alone" },
+	{ CONFIG_HOST, "pubsub", CONFIG_TEXT, HOST(pubsub),
+	  .help = "domain of the host's nodes of publish-subscribe (XEP-0060); `pubsub.` and the "
+	  "host's where not given; empty: no such service" },
+	{ CONFIG_HOST, "node_makers", CONFIG_WORD, HOST(node_makers),
+	  .words = "anybody accounts admins", .initial = "accounts",
+	  .help = "who may make nodes there: anybody, who has an account on the host, or `admins` "
+	  "alone; each account makes its own nodes (XEP-0163)" },
 	{ CONFIG_HOST, "admins", CONFIG_JIDS, HOST(admins),
-	  .help = "who administers the host and its rooms from a client (XEP-0133)" },
+	  .help = "who administers the host and its services from a client (XEP-0133)" },
 
 	{ CONFIG_COMPONENT, "secret", CONFIG_TEXT, COMPONENT(secret),
 	  .help = "what the component and the server know, and nobody else" },
@@ -222,6 +229,26 @@ const struct config_option config_options[] = {
 		.help = "messages that who enters a room gets; a room may be configured for less"),
 	LIMIT(room_stanzas_per_second, CONFIG_NUMBER, 0, 100000, .initial = "50",
 		.help = "stanzas of one occupant to a room; 0: no bound"),
+	LIMIT(account_nodes, CONFIG_NUMBER, 0, 1000000, .initial = "1000",
+		.help = "nodes of one account (XEP-0163); 0: no bound"),
+	LIMIT(account_node_items, CONFIG_NUMBER, 0, G, .initial = "10000",
+		.help = "items of one node of an account; 0: no bound"),
+	LIMIT(account_node_bytes, CONFIG_BYTES, 0, 1024 * G, .initial = "64M",
+		.help = "items of all nodes of one account; 0: no bound"),
+	LIMIT(account_node_subscriptions, CONFIG_NUMBER, 0, G, .initial = "1000",
+		.help = "subscriptions to one node of an account; 0: no bound"),
+	LIMIT(service_nodes, CONFIG_NUMBER, 0, G, .initial = "0",
+		.help = "nodes of one service (XEP-0060); 0: no bound"),
+	LIMIT(service_node_items, CONFIG_NUMBER, 0, G, .initial = "1000000",
+		.help = "items of one node of a service; 0: no bound"),
+	LIMIT(service_node_bytes, CONFIG_BYTES, 0, 1024 * G, .initial = "0",
+		.help = "items of all nodes of one service; 0: no bound"),
+	LIMIT(service_node_subscriptions, CONFIG_NUMBER, 0, G, .initial = "1000000",
+		.help = "subscriptions to one node of a service; 0: no bound"),
+	LIMIT(node_item_bytes, CONFIG_BYTES, K, 8 * M, .initial = "256K",
+		.help = "payload of one item"),
+	LIMIT(node_items_per_second, CONFIG_NUMBER, 0, 1000000, .initial = "100",
+		.help = "items of one publisher to one node; 0: no bound"),
 };
 const size_t config_options_count = sizeof config_options / sizeof config_options[0];
 

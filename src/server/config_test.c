@@ -258,12 +258,30 @@ static const struct {
 	{ "rooms of two hosts in one place",
 	  "host a.example { rooms = rooms.b.example }\nhost b.example {\n}\n"
 	  "host c.example {\n rooms = rooms.b.example }\n",
-	  "c:2: the rooms of host \"b.example\" are at \"rooms.b.example\", where those of host "
+	  "c:2: the rooms of host \"b.example\" are at \"rooms.b.example\", where the rooms of host "
 	  "\"a.example\" are; give rooms another domain, or \"\" for none\n"
-	  "c:5: the rooms of host \"c.example\" are at \"rooms.b.example\", where those of host "
+	  "c:5: the rooms of host \"c.example\" are at \"rooms.b.example\", where the rooms of host "
 	  "\"a.example\" are; give rooms another domain, or \"\" for none\n"
-	  "c:5: the rooms of host \"c.example\" are at \"rooms.b.example\", where those of host "
+	  "c:5: the rooms of host \"c.example\" are at \"rooms.b.example\", where the rooms of host "
 	  "\"b.example\" are; give rooms another domain, or \"\" for none\n" },
+	{ "nodes where the rooms are", "host a.example {\n rooms = x.example pubsub = x.example\n}\n",
+	  "c:2: the nodes of host \"a.example\" are at \"x.example\", where the rooms of host "
+	  "\"a.example\" are; give pubsub another domain, or \"\" for none\n" },
+	{ "nodes where another host has rooms",
+	  "host a.example {}\nhost b.example {\n pubsub = rooms.a.example\n}\n",
+	  "c:3: the nodes of host \"b.example\" are at \"rooms.a.example\", where the rooms of host "
+	  "\"a.example\" are; give pubsub another domain, or \"\" for none\n" },
+	{ "a host at earlier nodes", "host a.example {}\nhost pubsub.a.example {}\n",
+	  "c:2: host \"pubsub.a.example\" is where host \"a.example\" has its nodes; give pubsub "
+	  "another domain there, or \"\" for none\n" },
+	{ "nodes at no domain", "host a.example {\n pubsub = \"a b\"\n}\n",
+	  "c:2: pubsub is \"a b\"; give a domain name, such as pubsub.example.org, or \"\" for "
+	  "none\n" },
+	{ "a component where nodes are", "component pubsub.example.org { secret = x }\n" HOST,
+	  "c:1: component \"pubsub.example.org\" is where a host has its nodes; give each a domain of "
+	  "its own\n" },
+	{ "nobody who makes nodes", "host a.example { node_makers = nobody }\n",
+	  "c:1: node_makers is \"nobody\"; give one of: anybody accounts admins\n" },
 	{ "nobody who makes rooms", "host a.example { room_makers = nobody }\n",
 	  "c:1: room_makers is \"nobody\"; give one of: anybody accounts admins\n" },
 	{ "no domain to allow", HOST "federation { allow = { \"a b\" } }\n",
@@ -392,6 +410,8 @@ static void a_host_is_enough(void **state)
 	assert_false(c->hosts[0].push_sender);
 	assert_false(c->hosts[0].push_body);
 	assert_str(c->hosts[0].rooms, "rooms.example.org");
+	assert_str(c->hosts[0].pubsub, "pubsub.example.org");
+	assert_int_equal(c->hosts[0].node_makers, BY_ACCOUNTS);
 	assert_int_equal(c->hosts[0].room_makers, BY_ACCOUNTS);
 	assert_int_equal(c->hosts[0].admins.n, 0);
 	assert_true(c->hosts[0].federation);

@@ -204,14 +204,19 @@ static bool give_listeners(struct server *s, struct shard *sh)
 
 static bool make_certificate(const struct config_host *h, struct arena *a)
 {
-	char rooms[ASCII_DOMAIN_MAX + 1];
-	struct str names[] = { h->ascii, ascii_domain(h->rooms, rooms) };
+	char rooms[ASCII_DOMAIN_MAX + 1], nodes[ASCII_DOMAIN_MAX + 1];
+	const struct str all[] = { h->ascii, ascii_domain(h->rooms, rooms),
+		ascii_domain(h->pubsub, nodes) };
+	struct str names[sizeof all / sizeof all[0]];
+	unsigned n = 0;
 	struct str error;
 
 	if (access(h->cert_file.p, F_OK) == 0 && access(h->key_file.p, F_OK) == 0)
 		return true;
-	if (!tls_make_self_signed(h->cert_file.p, h->key_file.p, names,
-		    names[1].n ? 2 : 1, a, &error)) {
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+		if (all[i].n)
+			names[n++] = all[i];
+	if (!tls_make_self_signed(h->cert_file.p, h->key_file.p, names, n, a, &error)) {
 		log_error(NULL, "certificate", F_STR("host", h->domain), F_STR("error", error));
 		return false;
 	}
@@ -277,7 +282,7 @@ static void set_federation(struct settings *set, const struct config *c)
 	set->peer_unacked_max = f->unacknowledged_bytes;
 }
 
-static void set_rooms(struct settings *set, struct host *h, const struct config_host *c)
+static void set_services(struct settings *set, struct host *h, const struct config_host *c)
 {
 	struct jid *admins = arena_alloc(&set->mem, c->admins.n * sizeof *admins);
 
@@ -287,6 +292,8 @@ static void set_rooms(struct settings *set, struct host *h, const struct config_
 	h->n_admins = (unsigned)c->admins.n;
 	if (c->rooms.n)
 		settings_add_rooms(set, h, c->rooms)->makers = c->room_makers;
+	if (c->pubsub.n)
+		settings_add_nodes(set, h, c->pubsub)->makers = c->node_makers;
 }
 
 /* The texts were checked when the file was read. */
@@ -347,7 +354,7 @@ struct settings *server_settings(struct server *s)
 		h->resume_location = str_dup(&set->mem, c->hosts[i].resume_location);
 		if (c->hosts[i].scram != CONFIG_SCRAM_ALL)
 			h->hashes = 1u << (c->hosts[i].scram - CONFIG_SCRAM_SHA1);
-		set_rooms(set, h, &c->hosts[i]);
+		set_services(set, h, &c->hosts[i]);
 	}
 	for (size_t i = 0; i < c->n_components; i++)
 		add_component(set, &c->components[i]);
@@ -373,6 +380,13 @@ struct settings *server_settings(struct server *s)
 	set->room_members_max = lim->room_members;
 	set->room_history_max = lim->room_history;
 	set->room_rate = lim->room_stanzas_per_second;
+	set->account_nodes = (struct node_limits){ .nodes = lim->account_nodes,
+		.items = lim->account_node_items, .item_bytes = lim->node_item_bytes,
+		.subscriptions = lim->account_node_subscriptions, .bytes = lim->account_node_bytes };
+	set->service_nodes = (struct node_limits){ .nodes = lim->service_nodes,
+		.items = lim->service_node_items, .item_bytes = lim->node_item_bytes,
+		.subscriptions = lim->service_node_subscriptions, .bytes = lim->service_node_bytes };
+	set->node_rate = lim->node_items_per_second;
 	set->tls = load_tls(s, &a);
 	arena_clear(&a);
 	if (!set->tls)
