@@ -70,6 +70,20 @@ static inline struct str str_head(struct str s, size_t n)
 	return (struct str){ s.p, n < s.n ? n : s.n };
 }
 
+/* Copies s to *at, where there is room for it, and moves *at behind it: for strings that stand inline
+ * behind a struct. */
+static inline struct str str_put(char **at, struct str s)
+{
+	char *copy = *at;
+
+	if (!s.p)
+		return STR_NULL;
+	if (s.n)
+		memcpy(copy, s.p, s.n);
+	*at += s.n;
+	return (struct str){ copy, s.n };
+}
+
 /* s without the white space of XML (space, tab, CR, LF) at both ends. */
 struct str str_trim(struct str s);
 

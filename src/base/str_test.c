@@ -81,6 +81,18 @@ static void trimming_takes_the_white_space_of_xml(void **state)
 	assert_int_equal(str_trim(STR_NULL).n, 0);
 }
 
+static void strings_are_put_behind_each_other(void **state)
+{
+	char room[5] = "....", *at = room;
+	struct str a = str_put(&at, STR("ab")), b = str_put(&at, STR("")), c = str_put(&at, STR("c"));
+
+	assert_true(str_eq(a, STR("ab")) && a.p == room);
+	assert_true(b.n == 0 && b.p);
+	assert_true(str_eq(c, STR("c")) && c.p == room + 2);
+	assert_null(str_put(&at, STR_NULL).p);
+	assert_string_equal(room, "abc.");
+}
+
 static void whole_numbers_are_read(void **state)
 {
 	static const struct {
@@ -156,6 +168,7 @@ int main(void)
 		cmocka_unit_test(equality_without_case_is_of_ascii),
 		cmocka_unit_test(slices_of_slices),
 		cmocka_unit_test(trimming_takes_the_white_space_of_xml),
+		cmocka_unit_test(strings_are_put_behind_each_other),
 		cmocka_unit_test(whole_numbers_are_read),
 		cmocka_unit_test(numbers_with_a_sign_are_read),
 	};

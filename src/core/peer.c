@@ -174,14 +174,13 @@ static void move(struct peer *p, struct shard *owner, struct str remote, struct 
 	struct move *v = xcalloc(1, sizeof *v + remote.n + local.n);
 	char *text = (char *)(v + 1);
 
-	memcpy(text, remote.p, remote.n);
-	memcpy(text + remote.n, local.p, local.n);
-	v->remote = str_from(text, remote.n);
-	v->local = str_from(text + remote.n, local.n);
+	v->remote = str_put(&text, remote);
+	v->local = str_put(&text, local);
 	v->peer = p;
 	s2s_hold(&p->stream);
 	timer_stop(&here->loop.wheel, &p->timer);
 	list_del(&p->link);
+	peer_questions_move(p, owner);
 	p->kind->detach(p);
 	v->mail = (struct mail){ .run = arrived, .bytes = sizeof *p };
 	shard_post(here, owner, &v->mail);
@@ -197,16 +196,15 @@ bool peer_authorised(struct peer *p, struct str remote, struct str local)
 	be_idle(p);
 	if (s2s_is_closed(&p->stream))
 		return false;
-	go_back_on(p, remote, local);
-	/* What came before goes the other way to whom it is for, and would be overtaken. */
-	if (!first || p->taken || p->n_asked)
-		return false;
-	if (owner == p->shard) {
-		join(p, remote, local);
-		return false;
+	if (first && owner != p->shard) {
+		move(p, owner, remote, local);
+		return true;
 	}
-	move(p, owner, remote, local);
-	return true;
+	if (first)
+		join(p, remote, local);
+	else
+		go_back_on(p, remote, local);
+	return false;
 }
 
 void peer_handled(struct shard *s, const struct stanza *st)
@@ -376,7 +374,6 @@ static void on_stanza(struct s2s *stream, const struct xml_doc *d, struct jid fr
 	struct receipt receipt = { 0 };
 
 	count(p->shard, COUNT_PEER_STANZAS_IN);
-	p->taken = true;
 	peer_used(p);
 	if (counted)
 		receipt.number = peer_sm_take(p, later);
@@ -448,6 +445,7 @@ static void init(struct peer *p, const struct peer_kind *kind, struct shard *s)
 {
 	*p = (struct peer){ .kind = kind, .refs = 1 };
 	list_init(&p->sibling);
+	list_init(&p->questions);
 	timer_init(&p->timer, fired);
 	count(s, COUNT_PEERS);
 }

@@ -43,6 +43,21 @@ struct failure {
 	struct str words;     /* for people; a literal */
 };
 
+/* Something that was asked for a stream; the answer comes later, when the stream may be gone, or on
+ * another shard. */
+struct peer_question {
+	const struct peer_question_kind *kind;
+	struct mail mail;           /* follows a stream that has moved */
+	struct list link;           /* peer.questions */
+	struct peer *peer;          /* counted */
+	struct shard *moved;        /* for the shard that asked: where the stream is now; NULL: here */
+};
+
+struct peer_question_kind {
+	void (*judge)(struct peer_question *q);   /* the answer is there, and so is the stream */
+	void (*free)(struct peer_question *q);
+};
+
 struct peer {
 	struct s2s stream;
 	const struct peer_kind *kind;
@@ -57,12 +72,11 @@ struct peer {
 	enum proof proof;           /* of the remote domain of its headers */
 	unsigned offered;           /* outgoing: bits of enum s2s_offer */
 	unsigned refs;              /* the connection's and those of questions; on its shard */
-	unsigned n_asked;           /* questions that are on their way for it */
+	struct list questions;      /* struct peer_question: what is asked for it */
 	bool outgoing;
 	bool ready;                 /* outgoing: negotiated as far as goes without authorisation */
 	bool open;                  /* some domain is authorised on it */
 	bool bidi;                  /* stanzas go both ways (XEP-0288) */
-	bool taken;                 /* a stanza came: it does not move any more */
 	uint64_t active;            /* monotonic ms: when the last stanza went in or out */
 	struct peer_sm *sm;         /* XEP-0198 (core/peer_sm.h), or NULL */
 	uint64_t number;            /* tells it from others of its shard, while it is in a domain */
@@ -128,6 +142,18 @@ void proof_verify(struct peer *p, const struct s2s_db *db);
 /* The key that proves to a remote domain that we are one of ours, on a stream that it gave an id. */
 void proof_key(const struct core *c, struct str remote, struct str local, struct str id,
 	char out[DIALBACK_KEY_LEN]);
+
+/* ---- what is asked for a stream (core/peer_question.c) ---- */
+
+/* The rest of it is set. It counts the stream until it is answered. */
+void peer_question_ask(struct peer_question *q, struct peer *p);
+
+/* The answer has come, on the shard that asked: the stream's shard judges it and frees the question. s
+ * NULL: the shard is at its end. */
+void peer_question_answered(struct peer_question *q, struct shard *s);
+
+/* The stream goes to another shard. */
+void peer_questions_move(struct peer *p, struct shard *to);
 
 /* A message that came is where it should be, on the owner of its sender's domain. */
 void peer_handled(struct shard *s, const struct stanza *st);

@@ -78,17 +78,25 @@ void proof_key(const struct core *c, struct str remote, struct str local, struct
 
 /* A question to DNS about an incoming stream. */
 struct dane {
-	struct peer *peer; /* counted */
+	struct peer_question question;
+	struct locate_op *op; /* with its answer */
 	struct str remote, local; /* inline, behind the struct */
-	void (*done)(struct dane *d, bool right);
+	void (*done)(struct peer *p, const struct dane *d, bool right);
 };
+
+static struct dane *dane_of(struct peer_question *q)
+{
+	return container_of(q, struct dane, question);
+}
 
 static bool fits_endpoint(const struct dane *d, const struct endpoint *e)
 {
 	const struct tls_peer_rules rules = { .tlsa = e->tlsa, .n_tlsa = e->n_tlsa,
 		.target = e->target };
 
-	return e->n_tlsa && d->peer->kind->check(d->peer, d->remote, &rules) == TLS_PEER_OK;
+	struct peer *p = d->question.peer;
+
+	return e->n_tlsa && p->kind->check(p, d->remote, &rules) == TLS_PEER_OK;
 }
 
 static bool fits_location(const struct dane *d, const struct location *l)
@@ -99,35 +107,49 @@ static bool fits_location(const struct dane *d, const struct location *l)
 	return false;
 }
 
+static void judge_dane(struct peer_question *q)
+{
+	const struct dane *d = dane_of(q);
+	const struct location *l = d->op->location;
+
+	d->done(q->peer, d, l->status == LOCATE_OK && fits_location(d, l));
+}
+
+static void free_dane(struct peer_question *q)
+{
+	struct dane *d = dane_of(q);
+
+	locate_op_free(d->op);
+	free(d);
+}
+
+static const struct peer_question_kind by_dane = {
+	.judge = judge_dane,
+	.free = free_dane,
+};
+
 static void located(struct locate_op *op, void *receiver)
 {
 	struct dane *d = *(struct dane **)op->ctx;
-	struct peer *p = d->peer;
 
-	p->n_asked--;
-	if (!s2s_is_closed(&p->stream))
-		d->done(d, op->location->status == LOCATE_OK && fits_location(d, op->location));
-	locate_op_free(op);
-	free(d);
-	peer_unref(p);
+	d->op = op;
+	peer_question_answered(&d->question, receiver);
 }
 
 /* done is called later, if the stream is still there. */
 static void ask_dns(struct peer *p, struct str remote, struct str local,
-	void (*done)(struct dane *d, bool right))
+	void (*done)(struct peer *p, const struct dane *d, bool right))
 {
 	struct shard *s = p->shard;
 	struct dane *d = xcalloc(1, sizeof *d + remote.n + local.n);
 	char *text = (char *)(d + 1);
 	struct locate_op *op = locate_op_new(&s->loop.inbox, located, sizeof d);
 
-	memcpy(text, remote.p, remote.n);
-	memcpy(text + remote.n, local.p, local.n);
-	d->remote = str_from(text, remote.n);
-	d->local = str_from(text + remote.n, local.n);
-	d->peer = peer_ref(p);
+	d->remote = str_put(&text, remote);
+	d->local = str_put(&text, local);
+	d->question.kind = &by_dane;
 	d->done = done;
-	p->n_asked++;
+	peer_question_ask(&d->question, p);
 	*(struct dane **)op->ctx = d;
 	locate(s->core->dns, op, d->remote);
 }
@@ -166,10 +188,11 @@ static void end_external(struct peer *p, bool right)
 		s2s_go_on(&p->stream);
 }
 
-static void external_by_dane(struct dane *d, bool right)
+static void external_by_dane(struct peer *p, const struct dane *d, bool right)
 {
-	d->peer->proof = right ? PROOF_DANE : PROOF_NONE;
-	end_external(d->peer, right);
+	(void)d;
+	p->proof = right ? PROOF_DANE : PROOF_NONE;
+	end_external(p, right);
 }
 
 void proof_external(struct peer *p, struct str domain)
@@ -209,49 +232,55 @@ static void accept_pair(struct peer *p, struct str remote, struct str local, enu
 	peer_authorised(p, remote, local);
 }
 
-static void result_by_dane(struct dane *d, bool right)
+static void result_by_dane(struct peer *p, const struct dane *d, bool right)
 {
 	if (right)
-		accept_pair(d->peer, d->remote, d->local, PROOF_DANE);
+		accept_pair(p, d->remote, d->local, PROOF_DANE);
 	else
-		refuse(d->peer, d->remote, d->local, ERR_NOT_AUTHORIZED);
+		refuse(p, d->remote, d->local, ERR_NOT_AUTHORIZED);
 }
 
-/* s NULL: the shard is at its end. */
-static void verified(struct verify *v, struct shard *s)
+static struct verify *verify_of(struct peer_question *q)
 {
-	struct peer *p = v->peer;
+	return container_of(q, struct verify, question);
+}
 
-	p->n_asked--;
-	if (!s || s2s_is_closed(&p->stream))
-		;
-	else if (v->outcome == S2S_VALID)
+static void judge_key(struct peer_question *q)
+{
+	const struct verify *v = verify_of(q);
+	struct peer *p = q->peer;
+
+	if (v->outcome == S2S_VALID)
 		accept_pair(p, v->remote, v->local, PROOF_DIALBACK);
 	else if (v->outcome == S2S_INVALID)
 		s2s_db_answer(&p->stream, v->remote, v->local, S2S_INVALID, ERR_COUNT);
 	else /* section 2.4.2, table 2 */
 		refuse(p, v->remote, v->local, v->error == ERR_ITEM_NOT_FOUND ?
 			ERR_REMOTE_SERVER_NOT_FOUND : v->error);
-	peer_unref(p);
-	free(v);
 }
+
+static void free_verify(struct peer_question *q)
+{
+	free(verify_of(q));
+}
+
+static const struct peer_question_kind by_dialback = {
+	.judge = judge_key,
+	.free = free_verify,
+};
 
 static void ask_back(struct peer *p, const struct s2s_db *db)
 {
 	struct str id = str_from(p->stream.id, sizeof p->stream.id);
 	struct verify *v = xcalloc(1, sizeof *v + db->from.n + db->to.n + id.n + db->key.n);
 	char *text = (char *)(v + 1);
-	const struct str from[] = { db->to, db->from, id, db->key };
-	struct str *const to[] = { &v->local, &v->remote, &v->id, &v->key };
 
-	for (size_t i = 0; i < sizeof from / sizeof *from; i++) {
-		memcpy(text, from[i].p, from[i].n);
-		*to[i] = str_from(text, from[i].n);
-		text += from[i].n;
-	}
-	v->done = verified;
-	v->peer = peer_ref(p);
-	p->n_asked++;
+	v->local = str_put(&text, db->to);
+	v->remote = str_put(&text, db->from);
+	v->id = str_put(&text, id);
+	v->key = str_put(&text, db->key);
+	v->question.kind = &by_dialback;
+	peer_question_ask(&v->question, p);
 	remote_verify(p->shard, v);
 }
 

@@ -417,10 +417,8 @@ static struct news *news_of(const struct pair *p)
 	struct news *n = xcalloc(1, sizeof *n + p->local.n + remote.n);
 	char *text = (char *)(n + 1);
 
-	memcpy(text, p->local.p, p->local.n);
-	memcpy(text + p->local.n, remote.p, remote.n);
-	n->local = str_from(text, p->local.n);
-	n->remote = str_from(text + p->local.n, remote.n);
+	n->local = str_put(&text, p->local);
+	n->remote = str_put(&text, remote);
 	n->mail = (struct mail){ .run = news_arrived, .bytes = sizeof *n };
 	return n;
 }

@@ -62,11 +62,10 @@ struct remote {
 
 /* Whether a dialback key is right, as an authoritative server says (XEP-0220 section 2.1.2). */
 struct verify {
+	struct peer_question question;  /* for home alone, and where the stream goes from there */
 	struct mail mail;
 	struct shard *home;        /* who asks */
 	struct list link;          /* pair.verifies */
-	void (*done)(struct verify *v, struct shard *s); /* on home; frees it */
-	struct peer *peer;         /* the incoming stream, counted; for home alone */
 	struct str local, remote, id, key; /* inline, behind the struct */
 	struct peer *over;         /* the stream it was asked on; NULL: it waits for one */
 	uint64_t since;            /* monotonic ms on the owner: when it came there */
@@ -85,7 +84,8 @@ struct shard *remote_owner(const struct core *c, struct str domain);
 /* Something for an address of a domain that is not served here. On any shard. */
 void remote_deliver(struct shard *s, struct stanza *st, struct jid to);
 
-/* Asks the authoritative server. From any shard; done is called in a later turn or in this one. */
+/* Asks the authoritative server. From any shard; the question is answered in a later turn or in this
+ * one. */
 void remote_verify(struct shard *s, struct verify *v);
 
 /* ---- for core/peer*.c, on the owner ---- */

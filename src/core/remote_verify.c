@@ -9,9 +9,7 @@
 
 static void come_home(struct mail *m, void *receiver)
 {
-	struct verify *v = container_of(m, struct verify, mail);
-
-	v->done(v, receiver);
+	peer_question_answered(&container_of(m, struct verify, mail)->question, receiver);
 }
 
 /* Takes it to who asked. */
@@ -20,7 +18,7 @@ static void answer_home(struct shard *s, struct verify *v, enum s2s_outcome o, e
 	v->outcome = o;
 	v->error = e;
 	if (v->home == s) {
-		v->done(v, s);
+		peer_question_answered(&v->question, s);
 		return;
 	}
 	v->mail = (struct mail){ .run = come_home, .bytes = sizeof *v };
@@ -35,8 +33,8 @@ static void answer_verify(struct pair *p, struct verify *v, enum s2s_outcome o, 
 	remote_may_be_done(p->remote);
 }
 
-/* id p NULL: any. */
-static struct verify *find_verify(struct pair *pair, const struct peer *over, struct str id)
+/* over: where it was asked; NULL: nowhere yet. id p NULL: any. */
+static struct verify *find_verify(const struct pair *pair, const struct peer *over, struct str id)
 {
 	list_each(v, &pair->verifies, struct verify, link)
 		if (v->over == over && (!id.p || str_eq(v->id, id)))
@@ -171,6 +169,6 @@ void verifies_forget(struct remote *r)
 	list_each(p, &r->pairs, struct pair, link)
 		list_each_safe(v, &p->verifies, struct verify, link) {
 			list_del(&v->link);
-			v->done(v, NULL);
+			peer_question_answered(&v->question, NULL);
 		}
 }

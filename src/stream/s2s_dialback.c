@@ -11,24 +11,14 @@
 
 /* ---- pairs ---- */
 
-static struct str put(char **at, struct str s)
-{
-	struct str copy = str_from(*at, s.n);
-
-	if (s.n)
-		memcpy(*at, s.p, s.n);
-	*at += s.n;
-	return s.p ? copy : STR_NULL;
-}
-
 void s2s_pair_add(struct s2s_pair **list, struct str remote, struct str local, struct str id)
 {
 	struct s2s_pair *p = xcalloc(1, sizeof *p + remote.n + local.n + id.n);
 	char *at = p->text;
 
-	p->remote = put(&at, remote);
-	p->local = put(&at, local);
-	p->id = put(&at, id);
+	p->remote = str_put(&at, remote);
+	p->local = str_put(&at, local);
+	p->id = str_put(&at, id);
 	p->next = *list;
 	*list = p;
 }

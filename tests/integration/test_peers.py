@@ -398,6 +398,43 @@ def test_same_question_again(server, place):
         assert second.take('db:result').get('type') == 'valid'
 
 
+def test_two_at_once(server, place, person):
+    """XEP-0220 section 2.6: a stream that asks for two domains at once goes where the first of them
+    belongs, whatever the second one's owner still has to say of it, and that follows it there."""
+    for n in range(8):
+        first, second = fresh('clear'), fresh('clear')
+        peer = Peer(server, first)
+        peer.open()
+        peer.result(from_=first)
+        peer.result(from_=second)
+        place.take(server, first).greet(DIALBACK).judge()
+        late = place.take(server, second).greet(DIALBACK)
+        assert peer.take('db:result', to=first).get('type') == 'valid'
+        peer.send("<enable xmlns='urn:xmpp:sm:3'/>")
+        peer.take('sm:enabled')
+        peer.say(person.jid, f'first {n}')
+        assert person.message().get('id') == f'first {n}'
+        late.judge()
+        assert peer.take('db:result', to=second).get('type') == 'valid'
+        peer.say(person.jid, f'second {n}', from_=f'x@{second}')
+        assert person.message().get('id') == f'second {n}'
+
+
+def test_two_at_once_and_gone(server, place, others_are_served):
+    """The same with a stream that is not there any more when the second answer comes."""
+    for _ in range(8):
+        first, second = fresh('clear'), fresh('clear')
+        peer = Peer(server, first)
+        peer.open()
+        peer.result(from_=first)
+        peer.result(from_=second)
+        place.take(server, first).greet(DIALBACK).judge()
+        late = place.take(server, second).greet(DIALBACK)
+        assert peer.take('db:result', to=first).get('type') == 'valid'
+        peer.reset()
+        late.judge()
+
+
 @pytest.mark.parametrize('from_, to, wanted', [
     ('{own}', 'unserved.example', 'item-not-found'), ('{own}', 'alone.example', 'item-not-found'),
     ('second.example', 'a.example', 'not-allowed'), ('a.example', 'a.example', 'not-allowed'),
@@ -646,6 +683,24 @@ def test_streams_of_a_domain(make_server, authority, place):
     two[0].close()
     server.wait_stat('peer_streams', 1)
     Peer(server, own).join(identity)
+
+
+def test_streams_of_two_domains(make_server, authority, place):
+    """streams, for those that ask for two domains at once."""
+    server = make_server(hosts=HOSTS, top=top(authority, place, 'streams = 2'))
+    own, authoritative = fresh('clear'), None
+    for n in range(3):
+        peer, other = Peer(server, own), fresh('clear')
+        peer.open()
+        peer.result(from_=own)
+        peer.result(from_=other)
+        authoritative = authoritative or place.take(server, own).greet(DIALBACK)
+        authoritative.judge()
+        assert peer.take('db:result', to=own).get('type') == 'valid'
+        if n < 2:
+            place.take(server, other).greet(DIALBACK).judge()
+            assert peer.take('db:result', to=other).get('type') == 'valid'
+    assert peer.stream_error() == 'resource-constraint'
 
 
 def test_a_thousand_that_say_nothing(make_server, authority, place):
