@@ -417,6 +417,7 @@ static void on_closed(struct s2s *stream, enum stream_ending how, enum stream_er
 		p->failure = closed_failure(error);
 	if (p->remote)
 		remote_peer_closed(p);
+	peer_questions_give_up(p);
 	peer_sm_end(p);
 }
 

@@ -55,6 +55,7 @@ struct peer_question {
 
 struct peer_question_kind {
 	void (*judge)(struct peer_question *q);   /* the answer is there, and so is the stream */
+	void (*give_up)(struct peer_question *q); /* the stream is gone; or NULL */
 	void (*free)(struct peer_question *q);
 };
 
@@ -152,8 +153,9 @@ void peer_question_ask(struct peer_question *q, struct peer *p);
  * NULL: the shard is at its end. */
 void peer_question_answered(struct peer_question *q, struct shard *s);
 
-/* The stream goes to another shard. */
+/* The stream goes to another shard, or is at its end. */
 void peer_questions_move(struct peer *p, struct shard *to);
+void peer_questions_give_up(struct peer *p);
 
 /* A message that came is where it should be, on the owner of its sender's domain. */
 void peer_handled(struct shard *s, const struct stanza *st);

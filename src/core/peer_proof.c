@@ -259,6 +259,11 @@ static void judge_key(struct peer_question *q)
 			ERR_REMOTE_SERVER_NOT_FOUND : v->error);
 }
 
+static void give_up_key(struct peer_question *q)
+{
+	remote_forget_verify(q->peer->shard, verify_of(q));
+}
+
 static void free_verify(struct peer_question *q)
 {
 	free(verify_of(q));
@@ -266,6 +271,7 @@ static void free_verify(struct peer_question *q)
 
 static const struct peer_question_kind by_dialback = {
 	.judge = judge_key,
+	.give_up = give_up_key,
 	.free = free_verify,
 };
 

@@ -40,3 +40,15 @@ void peer_questions_move(struct peer *p, struct shard *to)
 	list_each(q, &p->questions, struct peer_question, link)
 		q->moved = to;
 }
+
+/* Giving up one may end others. */
+void peer_questions_give_up(struct peer *p)
+{
+	struct peer_question *q;
+
+	while ((q = list_first(&p->questions, struct peer_question, link))) {
+		list_del(&q->link);
+		if (q->kind->give_up)
+			q->kind->give_up(q);
+	}
+}

@@ -88,6 +88,10 @@ void remote_deliver(struct shard *s, struct stanza *st, struct jid to);
  * one. */
 void remote_verify(struct shard *s, struct verify *v);
 
+/* Nobody waits for the answer any more: it is answered as soon as may be, and makes room. From the
+ * shard that the stream is on. */
+void remote_forget_verify(struct shard *s, const struct verify *v);
+
 /* ---- for core/peer*.c, on the owner ---- */
 
 struct remote *remote_find(struct shard *s, struct str domain); /* or NULL */

@@ -42,6 +42,15 @@ static struct verify *find_verify(const struct pair *pair, const struct peer *ov
 	return NULL;
 }
 
+/* Wherever it was asked. */
+static struct verify *find_for_stream(const struct pair *pair, struct str id)
+{
+	list_each(v, &pair->verifies, struct verify, link)
+		if (str_eq(v->id, id))
+			return v;
+	return NULL;
+}
+
 /* Whoever gets an answer may end a stream for it, and with it other questions: each time the list
  * is looked at anew. */
 static void answer_verifies(struct pair *pair, const struct peer *over, struct str id,
@@ -162,6 +171,40 @@ void remote_verify(struct shard *s, struct verify *v)
 	}
 	v->mail = (struct mail){ .run = verify_arrived, .bytes = sizeof *v };
 	shard_post(s, owner, &v->mail);
+}
+
+/* The questions for one stream to one domain that nobody waits for any more. */
+struct forget {
+	struct mail mail;
+	struct str local, remote, id; /* inline, behind the struct */
+};
+
+static void forget(struct mail *m, void *receiver)
+{
+	struct forget *f = container_of(m, struct forget, mail);
+	struct remote *r = remote_find(receiver, f->remote);
+	struct pair *pair = r ? pair_find(r, f->local) : NULL;
+	struct verify *v;
+
+	while (pair && (v = find_for_stream(pair, f->id)))
+		answer_verify(pair, v, S2S_FAILED, ERR_REMOTE_SERVER_TIMEOUT);
+	free(f);
+}
+
+void remote_forget_verify(struct shard *s, const struct verify *v)
+{
+	struct shard *owner = remote_owner(s->core, v->remote);
+	struct forget *f = xcalloc(1, sizeof *f + v->local.n + v->remote.n + v->id.n);
+	char *text = (char *)(f + 1);
+
+	f->local = str_put(&text, v->local);
+	f->remote = str_put(&text, v->remote);
+	f->id = str_put(&text, v->id);
+	f->mail = (struct mail){ .run = forget, .bytes = sizeof *f };
+	if (owner == s)
+		forget(&f->mail, s);
+	else
+		shard_post(s, owner, &f->mail);
 }
 
 void verifies_forget(struct remote *r)

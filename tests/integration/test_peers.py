@@ -435,6 +435,27 @@ def test_two_at_once_and_gone(server, place, others_are_served):
         late.judge()
 
 
+def test_questions_of_streams_that_are_gone(make_server, authority, place):
+    """What streams asked for that are gone does not keep others from being asked for."""
+    server = make_server(hosts=HOSTS, top=top(authority, place))
+    own = fresh('clear')
+    streams = [Peer(server, own) for _ in range(64)]
+    for peer in streams:
+        peer.open()
+        peer.result('theirs')
+    authoritative = place.take(server, own)
+    last = Peer(server, own)
+    last.open()
+    last.result('one too many')
+    assert last.refusal() == 'resource-constraint'
+    for peer in streams:
+        peer.reset()
+    server.wait_stat('peer_streams', 2)
+    last.result('right')
+    assert authoritative.greet(DIALBACK).judge().text == 'right'
+    assert last.take('db:result').get('type') == 'valid'
+
+
 @pytest.mark.parametrize('from_, to, wanted', [
     ('{own}', 'unserved.example', 'item-not-found'), ('{own}', 'alone.example', 'item-not-found'),
     ('second.example', 'a.example', 'not-allowed'), ('a.example', 'a.example', 'not-allowed'),
