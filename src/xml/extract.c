@@ -16,7 +16,8 @@ static void add_declarations(struct buf *b, const struct xml_doc *d, const struc
 	}
 }
 
-void xml_extract(struct buf *b, const struct xml_doc *d, const struct xml_node *el)
+static void extract(struct buf *b, const struct xml_doc *d, const struct xml_node *el,
+	struct str declaration)
 {
 	size_t name_end = 1 + (el->prefix_len ? el->prefix_len + 1u : 0) + el->name_len;
 	struct str raw = xml_raw(d, el);
@@ -26,5 +27,16 @@ void xml_extract(struct buf *b, const struct xml_doc *d, const struct xml_node *
 		outer = &d->nodes[outer->parent];
 		add_declarations(b, d, outer, el);
 	}
+	buf_add(b, declaration);
 	buf_add(b, str_skip(raw, name_end));
+}
+
+void xml_extract(struct buf *b, const struct xml_doc *d, const struct xml_node *el)
+{
+	extract(b, d, el, STR(""));
+}
+
+void xml_extract_alone(struct buf *b, const struct xml_doc *d, const struct xml_node *el)
+{
+	extract(b, d, el, xml_declaration(d, el, STR("")) ? STR("") : STR(" xmlns='jabber:client'"));
 }

@@ -11,4 +11,8 @@
  * in several extracts: b has a bound. */
 void xml_extract(struct buf *b, const struct xml_doc *d, const struct xml_node *el);
 
+/* The same of a stanza, to be put into whatever namespace: where no default namespace is declared, the
+ * content namespace of streams (jabber:client) is. */
+void xml_extract_alone(struct buf *b, const struct xml_doc *d, const struct xml_node *el);
+
 #endif

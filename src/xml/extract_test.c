@@ -42,7 +42,9 @@ static const struct xml_node *find(const struct xml_doc *d)
 	BUG("no element to take out");
 }
 
-static void extract(const char *xml, struct buf *out)
+typedef void extracting(struct buf *b, const struct xml_doc *d, const struct xml_node *el);
+
+static void extract(const char *xml, extracting *run, struct buf *out)
 {
 	struct xml_table t = { 0 };
 	struct buf in;
@@ -52,7 +54,7 @@ static void extract(const char *xml, struct buf *out)
 	BUG_ON(!buf_reserve(&in, SCAN_PAD));
 	assert_int_equal(scan_document(&t, &scan_limits_user, NS_CLIENT, in.p, in.n), SCAN_OK);
 	struct xml_doc d = xml_table_doc(&t, in.p, in.n);
-	xml_extract(out, &d, find(&d));
+	run(out, &d, find(&d));
 	xml_table_clear(&t);
 	buf_clear(&in);
 }
@@ -63,9 +65,34 @@ static void an_element_means_the_same_elsewhere(void **state)
 		struct buf out;
 
 		buf_init(&out, 4000);
-		extract(cases[i].in, &out);
+		extract(cases[i].in, xml_extract, &out);
 		if (!str_eq(buf_str(&out), str_c(cases[i].out)))
 			fail_msg("%s: %.*s", cases[i].name, STR_FMT(buf_str(&out)));
+		buf_clear(&out);
+	}
+}
+
+/* The default namespace outside of a stanza is the stream's (RFC 6120 section 4.8.2). */
+static void what_stands_alone_declares_the_content_namespace(void **state)
+{
+	static const struct {
+		const char *in, *out;
+	} alone[] = {
+		{ "<iq><p:q xmlns:p='urn:p'><el><p:b/></el></p:q></iq>",
+		  "<el xmlns:p='urn:p' xmlns='jabber:client'><p:b/></el>" },
+		{ "<iq><p:q xmlns:p='urn:p'><p:el><b/></p:el></p:q></iq>",
+		  "<p:el xmlns:p='urn:p' xmlns='jabber:client'><b/></p:el>" },
+		{ "<iq><q xmlns='urn:1'><el/></q></iq>", "<el xmlns='urn:1'/>" },
+		{ "<iq><p:q xmlns:p='urn:p'><el xmlns=''/></p:q></iq>",
+		  "<el xmlns:p='urn:p' xmlns=''/>" },
+	};
+
+	for (size_t i = 0; i < sizeof alone / sizeof alone[0]; i++) {
+		struct buf out;
+
+		buf_init(&out, 4000);
+		extract(alone[i].in, xml_extract_alone, &out);
+		assert_true(str_eq(buf_str(&out), str_c(alone[i].out)));
 		buf_clear(&out);
 	}
 }
@@ -75,7 +102,7 @@ static void what_does_not_fit_is_not_written(void **state)
 	struct buf out;
 
 	buf_init(&out, 10);
-	extract("<iq><q xmlns='urn:1'><el/></q></iq>", &out);
+	extract("<iq><q xmlns='urn:1'><el/></q></iq>", xml_extract, &out);
 	assert_false(buf_ok(&out));
 	buf_clear(&out);
 }
@@ -84,6 +111,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_element_means_the_same_elsewhere),
+		cmocka_unit_test(what_stands_alone_declares_the_content_namespace),
 		cmocka_unit_test(what_does_not_fit_is_not_written),
 	};
 	return cmocka_run_group_tests_name("extract", tests, NULL, NULL);
