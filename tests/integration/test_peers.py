@@ -430,9 +430,11 @@ def test_two_at_once_and_gone(server, place, others_are_served):
         peer.result(from_=second)
         place.take(server, first).greet(DIALBACK).judge()
         late = place.take(server, second).greet(DIALBACK)
+        asked = late.take('db:verify')
         assert peer.take('db:result', to=first).get('type') == 'valid'
         peer.reset()
-        late.judge()
+        words = attributes(from_=second, to='a.example', id=asked.get('id'), type='valid')
+        late.send(f'<db:verify {words}/>')
 
 
 def test_questions_of_streams_that_are_gone(make_server, authority, place):
