@@ -31,13 +31,6 @@ static const struct node_rule *find_rule(const struct shard *s, const struct sta
 	return NULL;
 }
 
-static enum outcome refuse_with(struct ctx *c, const struct stanza *iq,
-	const struct stanza_refusal *why)
-{
-	bounce_with(c->shard, iq, why);
-	return ANSWERED;
-}
-
 enum outcome node_dispatch(struct ctx *c, const struct stanza *iq)
 {
 	const struct xml_node *el;
@@ -52,7 +45,7 @@ enum outcome node_dispatch(struct ctx *c, const struct stanza *iq)
 		return r->unnamed(c, iq);
 	struct stanza_refusal why = pubsub_refuse(PS_NODEID_REQUIRED);
 	if (!name.n)
-		return refuse_with(c, iq, &why);
+		return node_refuse_request(c, iq, &why);
 	if (name.n > STORE_NODE_NAME_MAX)
 		return refuse(c, iq, ERR_NOT_ACCEPTABLE, STR("no node has a name as long as that"));
 	return node_request(c, iq, name, r->run);
@@ -66,6 +59,13 @@ const struct xml_node *node_child(const struct stanza *iq, enum xml_tag tag)
 }
 
 /* ---- refusing ---- */
+
+enum outcome node_refuse_request(struct ctx *c, const struct stanza *iq,
+	const struct stanza_refusal *why)
+{
+	bounce_with(c->shard, iq, why);
+	return ANSWERED;
+}
 
 void node_refuse_as(struct node_request *q, enum pubsub_refusal why)
 {

@@ -1,6 +1,6 @@
-/* What the modules share that take requests about nodes (XEP-0060): which request it is, what it names,
- * and who may ask for it. A module has a table of struct node_rule; modules/xep0060_requests.c
- * hands it what comes for accounts and for services of nodes. */
+/* What the modules share that take requests about nodes (XEP-0060): which request it is, what it
+ * names, and who may ask for it. A module has a table of struct node_rule;
+ * modules/xep0060_requests.c hands it what comes for accounts and for services of nodes. */
 #ifndef CORE_NODE_REQUEST_H
 #define CORE_NODE_REQUEST_H
 
@@ -12,10 +12,12 @@
 struct node_rule {
 	enum stanza_type type;  /* IQ_GET or IQ_SET */
 	uint16_t ns, tag;
-	node_run *run;          /* with the node that the child names; NULL: whether it does is the
-				 * same to `unnamed` */
-	enum outcome (*unnamed)(struct ctx *c, const struct stanza *iq); /* where it names none; NULL:
-				 * that is refused (nodeid-required) */
+
+	/* With the node that the child names. NULL: `unnamed` takes that too. */
+	node_run *run;
+
+	/* Where it names none. NULL: that is refused (nodeid-required). */
+	enum outcome (*unnamed)(struct ctx *c, const struct stanza *iq);
 };
 
 /* Finds the rule for a request, the first child of <pubsub/> that has one, and runs it, or refuses.
@@ -25,16 +27,19 @@ enum outcome node_dispatch(struct ctx *c, const struct stanza *iq);
 /* A child of <pubsub/>, in its namespace, or NULL. */
 const struct xml_node *node_child(const struct stanza *iq, enum xml_tag tag);
 
-/* Answers with a refusal in the words of the specification, or with an error and a text for people. */
+/* Answers with a refusal in the words of the specification, or with an error and a text for
+ * people. The third one is for requests that name no node. */
 void node_refuse_as(struct node_request *q, enum pubsub_refusal why);
 void node_refuse_text(struct node_request *q, enum stanza_error e, struct str text);
+enum outcome node_refuse_request(struct ctx *c, const struct stanza *iq,
+	const struct stanza_refusal *why);
 
-/* Whether the node is there and who asks may do that; else the request is answered. Where there is no
- * node, who may not know of the account gets what he would get if there were no account. */
+/* Whether the node is there and who asks may do that; else the request is answered. Where there is
+ * no node, who may not know of the account gets what he would get if there were no account. */
 bool node_permit(struct node_request *q, enum node_right right);
 
-/* The address in an attribute `jid` of an element, in its bytes or the arena of the turn. False: there
- * is none (jid-required), or it is none (jid-malformed), and the request is answered. */
+/* The address in an attribute `jid` of an element, in its bytes or the arena of the turn. False:
+ * there is none (jid-required), or it is none (jid-malformed), and the request is answered. */
 bool node_read_jid(struct node_request *q, const struct xml_node *el, struct jid *out);
 
 /* The subscription that a request is about, by the id that it gives (empty: none): the only one of
@@ -47,7 +52,7 @@ enum node_form { NODE_FORM_NONE, NODE_FORM_CANCELLED, NODE_FORM_SUBMITTED, NODE_
 enum node_form node_read_form(const struct stanza *iq, const struct xml_node *el,
 	struct str form_type, struct arena *a, const struct xml_node **form);
 
-/* A struct node_done whose context is a struct later: answers with an empty result, or the error. */
+/* A node_done whose context is a struct later: answers with an empty result, or the error. */
 void node_settle(struct shard *s, struct node *n, enum store_status status, void *later);
 
 #endif

@@ -1,7 +1,7 @@
 /* XEP-0060 Publish-Subscribe, version 1.30.0: requests
  *
- * Takes what is asked of the nodes of accounts and of services, and hands each request to the module
- * that has a rule for it (core/node_request.h). Options: none. Stores: nothing. */
+ * Takes what is asked of the nodes of accounts and of services, and hands each request to the
+ * module that has a rule for it (core/node_request.h). Options: none. Stores: nothing. */
 #include "core/node_request.h"
 
 const struct module xep0060_requests = {
