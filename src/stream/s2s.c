@@ -269,6 +269,15 @@ static void on_element(void *user, const struct xml_doc *d)
 		s2s_login_element(s, d);
 }
 
+/* Section 4.8.3: stanzas of clients have no place between servers. */
+static void on_child(struct s2s *s, const struct xml_doc *d)
+{
+	if (is_content(xml_root(d)) && scan_named_ns(&s->feed.scan, d, s->turn) != NS_SERVER)
+		s2s_close(s, STREAM_INVALID_NAMESPACE, STR("stanzas here are in jabber:server"));
+	else if (!stream_alone(&s->feed, d, on_element, s))
+		s2s_close(s, STREAM_POLICY_VIOLATION, STR("a stanza is too large"));
+}
+
 static bool on_scanned(void *user, enum scan_status status, const struct xml_doc *d)
 {
 	struct s2s *s = user;
@@ -278,8 +287,7 @@ static bool on_scanned(void *user, enum scan_status status, const struct xml_doc
 		s2s_header(s, d);
 		break;
 	case SCAN_STANZA:
-		if (!stream_alone(&s->feed, d, on_element, s))
-			s2s_close(s, STREAM_POLICY_VIOLATION, STR("a stanza is too large"));
+		on_child(s, d);
 		break;
 	case SCAN_CLOSE:
 		finish(s);

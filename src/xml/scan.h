@@ -99,6 +99,10 @@ static inline void scan_content_as(struct scan *s, enum xml_ns ns)
 	s->content_ns = (uint16_t)ns;
 }
 
+/* The namespace that a child of the stream says that it is in: where that is the content namespace,
+ * and another counts for it, xml_root(d)->ns is the other one. */
+enum xml_ns scan_named_ns(const struct scan *s, const struct xml_doc *d, struct arena *a);
+
 /* True when some bytes of a stanza or header have been scanned and kept. */
 bool scan_in_middle(const struct scan *s);
 

@@ -178,6 +178,19 @@ struct str scan_header_uri(const struct scan *s, struct str prefix)
 	return decl ? decl->uri : STR_NULL;
 }
 
+enum xml_ns scan_named_ns(const struct scan *s, const struct xml_doc *d, struct arena *a)
+{
+	const struct xml_node *root = xml_root(d);
+	struct str prefix = str_from(d->bytes + root->start + 1, root->prefix_len);
+
+	if (root->ns != s->content_ns || s->content_name == NS_OTHER)
+		return (enum xml_ns)root->ns;
+	const struct xml_attr *decl = xml_declaration(d, root, prefix);
+	if (!decl && !prefix.n)
+		return (enum xml_ns)s->content_name;
+	return xml_ns_id(decl ? xml_value(d, decl, a) : scan_header_uri(s, prefix));
+}
+
 /* --- use --- */
 
 /* The namespace of a prefix (empty: the default one) at el; false when it is not declared. */

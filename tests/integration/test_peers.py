@@ -546,6 +546,8 @@ def test_64_pairs(server, authority):
     ("<message to='x@a.example'/>", 'improper-addressing'),
     ("<message from='x y@{own}' to='x@a.example'/>", 'improper-addressing'),
     ("<message from='x@{own}' to='@a.example'/>", 'improper-addressing'),
+    ("<message xmlns='jabber:client' from='x@{own}' to='x@a.example'/>", 'invalid-namespace'),
+    ("<c:iq xmlns:c='jabber:client' from='x@{own}' to='x@a.example'/>", 'invalid-namespace'),
     ("<other from='x@{own}' to='x@a.example'/>", 'unsupported-stanza-type'),
     ("<x xmlns='urn:nobody:knows'/>", 'unsupported-stanza-type'),
     ('<message>', 'not-well-formed'),
