@@ -392,9 +392,21 @@ static bool on_nonza(struct s2s *stream, const struct xml_doc *d)
 	return peer_sm_nonza(peer_of(stream), d);
 }
 
-/* What a stream that ended before it was of use tells those who wait for it. */
-static struct failure closed_failure(enum stream_error error)
+static struct failure failure_here(const struct s2s *stream)
 {
+	if (stream->lacks_tls)
+		return (struct failure){ ERR_REMOTE_SERVER_NOT_FOUND,
+			STR("there is no TLS with the remote server") };
+	return (struct failure){ ERR_REMOTE_SERVER_TIMEOUT,
+		STR("the remote server does not keep to the protocol") };
+}
+
+/* What a stream that ended before it was of use tells those who wait for it. */
+static struct failure closed_failure(const struct s2s *stream, enum stream_ending how,
+	enum stream_error error)
+{
+	if (how == STREAM_ENDED_HERE)
+		return failure_here(stream);
 	if (error == STREAM_HOST_UNKNOWN || error == STREAM_HOST_GONE)
 		return (struct failure){ ERR_REMOTE_SERVER_NOT_FOUND,
 			STR("the remote server does not serve the domain") };
@@ -414,7 +426,7 @@ static void on_closed(struct s2s *stream, enum stream_ending how, enum stream_er
 	quota_leave(&p->half_open);
 	uncount(p->shard, COUNT_PEERS);
 	if (!p->failure.words.n)
-		p->failure = closed_failure(error);
+		p->failure = closed_failure(stream, how, error);
 	if (p->remote)
 		remote_peer_closed(p);
 	peer_questions_give_up(p);

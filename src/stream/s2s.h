@@ -163,6 +163,7 @@ struct s2s {
 	bool has_external;         /* incoming: EXTERNAL is offered */
 	bool opened;               /* our header for this (re)start is written */
 	bool old;                  /* the peer's header has no version 1.0 */
+	bool lacks_tls;            /* outgoing: it ends as TLS is not to be had */
 	bool said_bidi;            /* <bidi/> was sent or came */
 	uint8_t tries;             /* failed ones since the last that did not */
 	uint8_t n_pairs, n_asked;

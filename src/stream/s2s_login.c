@@ -152,6 +152,7 @@ static void ask_tls(struct s2s *s)
 
 static void lack_tls(struct s2s *s)
 {
+	s->lacks_tls = true;
 	s2s_close(s, STREAM_POLICY_VIOLATION, STR("TLS is needed, and not offered"));
 }
 
@@ -253,6 +254,7 @@ void s2s_begin(struct s2s *s)
 static void on_tls_failure(struct s2s *s)
 {
 	log_info(s->log, "peer_starttls_failed", F_STR("domain", str_c(s->remote)));
+	s->lacks_tls = true;
 	s2s_end(s);
 }
 
