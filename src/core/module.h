@@ -72,8 +72,10 @@ struct nonza_rule {
 };
 
 /* A node of service discovery (XEP-0030 sections 3.2 and 4.2), or with an empty name what is answered
- * where no node is asked for. A function that is NULL leaves that to modules/xep0030_disco.c.
- * Whether the one who asks may know of it is for the functions to see. node NULL ends the table. */
+ * where no node is asked for, or (DISCO_ANY) each node that nobody has by its name. A function that is
+ * NULL leaves that to modules/xep0030_disco.c. Whether the one who asks may know of it is for the
+ * functions to see. node NULL ends the table. */
+#define DISCO_ANY "*"
 struct disco_node {
 	const char *node;
 	unsigned at; /* AT_HOST, AT_ACCOUNT, AT_ROOMS, AT_ROOM, AT_NODES */
@@ -147,6 +149,12 @@ struct module {
 	/* The roster of an account has changed. query: the payload of the push. */
 	void (*roster_changed)(struct account *a, struct str query);
 
+	/* Behind that: the contact that has changed, or is in it no more. */
+	void (*contact_changed)(struct account *a, struct jid contact);
+
+	/* More addresses are blocked from now on (account_blocks()). */
+	void (*blocked)(struct account *a);
+
 	/* The message of a session, with its archive id, before it is routed. */
 	void (*message_leaves)(struct session *s, const struct stanza *message);
 
@@ -195,6 +203,11 @@ struct module {
 	/* Available presence that a session sends to all or to somebody, before anything is done
 	 * with it. It may be replaced by another, which takes the place of the reference. */
 	void (*presence_sent)(struct session *s, struct stanza **presence);
+
+	/* Presence for all of a session of the account, after everybody was told of it: available or
+	 * unavailable. And what has come for the account, behind its sessions: that too, errors and
+	 * probes, with the address that it was sent to. */
+	void (*presence_arrived)(struct account *a, struct stanza *presence, struct jid to);
 
 	/* ---- rooms (core/room.h), on their owners ---- */
 

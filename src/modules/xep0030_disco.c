@@ -1,7 +1,7 @@
 /* XEP-0030 Service Discovery, version 2.5.0
  *
- * Answers for hosts, their services of rooms, rooms, and accounts (the latter to their owner and to
- * who is subscribed to their presence, section 8). The features come from the modules' tables, and
+ * Answers for hosts, their services of rooms and of nodes, rooms, and accounts (the latter to their
+ * owner and to who is subscribed to their presence, section 8). The features come from the modules' tables, and
  * so do nodes: their modules answer for them. Options: none. Stores: nothing. */
 #include "base/bug.h"
 #include "core/command.h"
@@ -149,14 +149,16 @@ static enum outcome answer(struct ctx *c, const struct stanza *iq, unsigned at, 
 	struct str node = xml_attr_str(&iq->doc, stanza_payload(iq), TAG_NODE,
 		&c->shard->loop.turn);
 	const struct disco_node *known = disco_node_find(c->shard, node, at);
+	const struct command *command = node.n ? command_find(c->shard, node, at) : NULL;
 
+	if (!known && command)
+		return command_disco(c, iq, command, items_wanted);
+	if (!known && node.n)
+		known = disco_node_find(c->shard, STR(DISCO_ANY), at);
 	if (known && items_wanted && known->items)
 		return known->items(c, iq);
 	if (known && !items_wanted && known->info)
 		return known->info(c, iq);
-	const struct command *command = node.n ? command_find(c->shard, node, at) : NULL;
-	if (command)
-		return command_disco(c, iq, command, items_wanted);
 	if (at == AT_ACCOUNT && !account_may_see(c->account, iq->from))
 		return refuse(c, iq, ERR_SERVICE_UNAVAILABLE, STR(""));
 	if (node.n)
@@ -194,6 +196,16 @@ static enum outcome rooms_items(struct ctx *c, const struct stanza *iq)
 	return answer(c, iq, AT_ROOMS, true);
 }
 
+static enum outcome nodes_info(struct ctx *c, const struct stanza *iq)
+{
+	return answer(c, iq, AT_NODES, false);
+}
+
+static enum outcome nodes_items(struct ctx *c, const struct stanza *iq)
+{
+	return answer(c, iq, AT_NODES, true);
+}
+
 static enum outcome room_info(struct ctx *c, const struct stanza *iq)
 {
 	return answer(c, iq, AT_ROOM, false);
@@ -215,6 +227,7 @@ const struct module xep0030_disco = {
 	.account_features = FEATURES,
 	.service_features = FEATURES,
 	.room_features = FEATURES,
+	.nodes_features = FEATURES,
 	.iq = (const struct iq_rule[]){
 		{ IQ_GET, NS_DISCO_INFO, TAG_QUERY, AT_HOST, host_info },
 		{ IQ_GET, NS_DISCO_ITEMS, TAG_QUERY, AT_HOST, host_items },
@@ -222,6 +235,8 @@ const struct module xep0030_disco = {
 		{ IQ_GET, NS_DISCO_ITEMS, TAG_QUERY, AT_ACCOUNT, account_items },
 		{ IQ_GET, NS_DISCO_INFO, TAG_QUERY, AT_ROOMS, rooms_info },
 		{ IQ_GET, NS_DISCO_ITEMS, TAG_QUERY, AT_ROOMS, rooms_items },
+		{ IQ_GET, NS_DISCO_INFO, TAG_QUERY, AT_NODES, nodes_info },
+		{ IQ_GET, NS_DISCO_ITEMS, TAG_QUERY, AT_NODES, nodes_items },
 		{ IQ_GET, NS_DISCO_INFO, TAG_QUERY, AT_ROOM, room_info },
 		{ IQ_GET, NS_DISCO_ITEMS, TAG_QUERY, AT_ROOM, room_items },
 		{ 0 } },

@@ -20,7 +20,8 @@ const struct module xep0092_version = {
 	.spec = "XEP-0092 1.1",
 	.features = (const char *const[]){ "jabber:iq:version", NULL },
 	.service_features = (const char *const[]){ "jabber:iq:version", NULL },
+	.nodes_features = (const char *const[]){ "jabber:iq:version", NULL },
 	.iq = (const struct iq_rule[]){
-		{ IQ_GET, NS_VERSION, TAG_QUERY, AT_HOST | AT_ROOMS, on_version },
+		{ IQ_GET, NS_VERSION, TAG_QUERY, AT_HOST | AT_ROOMS | AT_NODES, on_version },
 		{ 0 } },
 };

@@ -1,7 +1,7 @@
 /* XEP-0199 XMPP Ping, version 2.0.1
  *
- * Answers pings to the host, its service of rooms, rooms and, for its owner, to the account (sections
- * 4.2 and 4.3). Those between occupants of a room are core/room_iq.c's. Left out: pinging idle
+ * Answers pings to the host, its services, rooms and, for its owner, to the account (sections 4.2
+ * and 4.3). Those between occupants of a room are core/room_iq.c's. Left out: pinging idle
  * clients (4.1); dead ones are found by TCP. Options: none. Stores: nothing. */
 #include "core/module.h"
 
@@ -17,7 +17,9 @@ const struct module xep0199_ping = {
 	.account_features = (const char *const[]){ "urn:xmpp:ping", NULL },
 	.service_features = (const char *const[]){ "urn:xmpp:ping", NULL },
 	.room_features = (const char *const[]){ "urn:xmpp:ping", NULL },
+	.nodes_features = (const char *const[]){ "urn:xmpp:ping", NULL },
 	.iq = (const struct iq_rule[]){
-		{ IQ_GET, NS_PING, TAG_PING, AT_HOST | AT_OWN | AT_ROOMS | AT_ROOM, on_ping },
+		{ IQ_GET, NS_PING, TAG_PING, AT_HOST | AT_OWN | AT_ROOMS | AT_ROOM | AT_NODES,
+		  on_ping },
 		{ 0 } },
 };

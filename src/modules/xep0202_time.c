@@ -22,7 +22,8 @@ const struct module xep0202_time = {
 	.spec = "XEP-0202 2.0",
 	.features = (const char *const[]){ "urn:xmpp:time", NULL },
 	.service_features = (const char *const[]){ "urn:xmpp:time", NULL },
+	.nodes_features = (const char *const[]){ "urn:xmpp:time", NULL },
 	.iq = (const struct iq_rule[]){
-		{ IQ_GET, NS_TIME, TAG_TIME, AT_HOST | AT_ROOMS, on_time },
+		{ IQ_GET, NS_TIME, TAG_TIME, AT_HOST | AT_ROOMS | AT_NODES, on_time },
 		{ 0 } },
 };
