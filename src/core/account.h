@@ -12,6 +12,7 @@
 struct archive_prefs;
 struct blocklist;
 struct extra;
+struct pep;
 struct push;
 
 struct account {
@@ -22,6 +23,7 @@ struct account {
 	bool loading;               /* an operation of the store is on its way */
 	bool gone;                  /* deleted, but something on its way keeps it */
 	bool guest;                 /* SASL ANONYMOUS: nothing of it is stored */
+	bool contacts_asked;        /* for their presence, since it was loaded */
 	bool held;                  /* offline messages are being read: new ones wait behind */
 	struct timer again;         /* held: the reader had no room for more */
 	uint64_t read_upto;         /* while `again` is set: place in the ledger */
@@ -36,6 +38,7 @@ struct account {
 	struct blocklist *blocked;  /* XEP-0191, or NULL; its module's, like the next ones */
 	struct archive_prefs *archive_prefs; /* XEP-0313 */
 	struct push *push;          /* XEP-0357 */
+	struct pep *pep;            /* XEP-0163 */
 	struct extra *extras;       /* what loaded modules keep (server/extend.h), or NULL */
 	struct timer idle;
 	uint64_t last_us;           /* wall clock of the last end of presence, 0: never */

@@ -370,23 +370,29 @@ static void wait_for(struct hash *h, struct client_waits *w)
 	look_whether_needed(h);
 }
 
+bool caps_are_known(struct shard *s, const struct caps_claim *claim, struct caps **out)
+{
+	struct hash *h = find(s->caps, claim);
+
+	*out = NULL;
+	if (!h || !h->known)
+		return false;
+	h->common = true;
+	touch(h);
+	*out = caps_ref(h->caps);
+	return true;
+}
+
 bool caps_of(struct shard *s, const struct caps_question *q, struct caps **out)
 {
 	struct caps_memory *m = s->caps;
 	bool checked = q->claim->kind != CAPS_UNCHECKED;
-	struct hash *h = checked ? find(m, q->claim) : NULL;
 
 	BUG_ON(q->claim->kind == CAPS_UNSAID);
-	*out = NULL;
-	if (h && h->known) {
-		h->common = true;
-		touch(h);
-		*out = caps_ref(h->caps);
-		return true;
-	}
-	if (m->clients.n >= CAPS_WAITING_MAX)
+	if (caps_are_known(s, q->claim, out) || m->clients.n >= CAPS_WAITING_MAX)
 		return true;
 	struct client_waits *w = client_new(m, q);
+	struct hash *h = checked ? find(m, q->claim) : NULL;
 	if (checked)
 		wait_for(h ? h : hash_new(m, q->claim), w);
 	else

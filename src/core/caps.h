@@ -61,6 +61,9 @@ struct caps_question {
  * is going to be called, once, within CAPS_PATIENCE_MS and ASK_MS. */
 bool caps_of(struct shard *s, const struct caps_question *q, struct caps **out);
 
+/* The same of what is known already, without a question to anybody. False: it is not. */
+bool caps_are_known(struct shard *s, const struct caps_claim *claim, struct caps **out);
+
 /* What a shard knows (shard.caps). */
 struct caps_memory;
 struct caps_memory *caps_memory_new(struct shard *s);

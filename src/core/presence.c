@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "core/block.h"
 #include "core/client.h"
+#include "core/module.h"
 #include "core/route.h"
 #include "core/watch.h"
 #include "xmpp/datetime.h"
@@ -50,6 +51,13 @@ bool presence_tell(struct account *a, struct jid to)
 	return any;
 }
 
+/* st: of a session of the account, or of somebody else. */
+static void tell_modules(struct account *a, struct stanza *st, struct jid to)
+{
+	module_each(m, a->shard->core, presence_arrived)
+		m->presence_arrived(a, st, to);
+}
+
 void presence_untell(struct account *a, struct jid to)
 {
 	list_each(s, &a->sessions, struct session, link)
@@ -79,12 +87,25 @@ static void to_own_resources(struct account *a, struct stanza *st)
 			session_send(s, st, s->full);
 }
 
+void presence_ask_contacts(struct account *a)
+{
+	struct stanza *probe = make(a, "probe", a->jid, (struct jid){ 0 });
+
+	a->contacts_asked = true;
+	for (uint32_t i = 0; i < a->roster.n; i++)
+		if (is_shared_with(a, a->roster.items[i], SUB_TO) &&
+			(a->roster.items[i]->subscription & SUB_FROM))
+			route_to(a->shard, probe, a->roster.items[i]->jid);
+	stanza_unref(&probe);
+}
+
 /* Section 4.2.2 and 4.3: what a resource learns when it comes online. */
 static void probe_all(struct session *s)
 {
 	struct account *a = s->account;
 	struct stanza *probe = make(a, "probe", s->full, (struct jid){ 0 });
 
+	a->contacts_asked = true;
 	for (uint32_t i = 0; i < a->roster.n; i++)
 		if (is_shared_with(a, a->roster.items[i], SUB_TO))
 			route_to(a->shard, probe, a->roster.items[i]->jid);
@@ -116,6 +137,8 @@ void presence_read_priority(struct session *s)
 		s->priority = 0;
 }
 
+/* Contacts are asked for their presence first: they answer before they tell news of theirs to who
+ * comes (XEP-0163). */
 static void available(struct session *s, struct stanza *st)
 {
 	struct account *a = s->account;
@@ -129,12 +152,14 @@ static void available(struct session *s, struct stanza *st)
 	if (s->presence)
 		stanza_unref(&s->presence);
 	s->presence = stanza_ref(st);
-	to_subscribers(a, st);
+	st->update = !initial;
 	to_own_resources(a, st);
 	if (initial) {
 		watch_session(s, st);
 		probe_all(s);
 	}
+	to_subscribers(a, st);
+	tell_modules(a, st, a->jid);
 	if (before < 0 && s->priority >= 0)
 		session_takes_messages(s);
 }
@@ -193,8 +218,10 @@ static void unavailable(struct session *s, struct stanza *st)
 		stanza_unref(&s->presence);
 	}
 	tell_directed(s, st);
-	if (was_available)
-		note_last(a, st);
+	if (!was_available)
+		return;
+	note_last(a, st);
+	tell_modules(a, st, a->jid);
 }
 
 void presence_end(struct session *s)
@@ -504,11 +531,25 @@ static void forget_directed_to(struct account *a, const struct stanza *st, struc
 	}
 }
 
+static void deliver(struct account *a, struct stanza *st, struct jid to)
+{
+	if (!jid_is_bare(to)) {
+		struct session *match = session_find(a, jid_resource(to));
+		if (match)
+			session_send(match, st, to);
+		return;
+	}
+	list_each(s, &a->sessions, struct session, link)
+		if (session_is_available(s))
+			session_send(s, st, to);
+}
+
 void presence_in(struct account *a, struct stanza *st, struct jid to)
 {
 	switch ((enum stanza_type)st->type) {
 	case PRESENCE_PROBE:
 		on_probe(a, st, to);
+		tell_modules(a, st, to);
 		return;
 	case PRESENCE_SUBSCRIBE:
 	case PRESENCE_SUBSCRIBED:
@@ -523,13 +564,6 @@ void presence_in(struct account *a, struct stanza *st, struct jid to)
 		break;
 	}
 	watch_contact(a, st);
-	if (!jid_is_bare(to)) {
-		struct session *match = session_find(a, jid_resource(to));
-		if (match)
-			session_send(match, st, to);
-		return;
-	}
-	list_each(s, &a->sessions, struct session, link)
-		if (session_is_available(s))
-			session_send(s, st, to);
+	deliver(a, st, to);
+	tell_modules(a, st, to);
 }

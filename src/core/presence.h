@@ -43,6 +43,9 @@ bool presence_is_shared(const struct session *s, struct jid who);
 /* Tells an address that all available sessions are unavailable. */
 void presence_untell(struct account *a, struct jid to);
 
+/* Asks all contacts that are subscribed both ways for their presence, on behalf of the account. */
+void presence_ask_contacts(struct account *a);
+
 /* XEP-0191: these items are about to come into force. Who saw the user's presence until now, and
  * will not any more, hears that the user is gone. */
 void presence_hide(struct account *a, const struct blocklist *items);

@@ -302,10 +302,12 @@ static void push_one(struct session *s, const struct change *ch, struct str quer
 		session_send_text(s, buf_str(b));
 }
 
-static void tell_modules(struct account *a, struct str query)
+static void tell_modules(struct account *a, struct str query, struct jid contact)
 {
 	module_each(m, a->shard->core, roster_changed)
 		m->roster_changed(a, query);
+	module_each(m, a->shard->core, contact_changed)
+		m->contact_changed(a, contact);
 }
 
 /* c: the contact as this change left it, NULL when it was removed. Section 2.6.3: one push for
@@ -319,7 +321,7 @@ static void push(struct account *a, const struct change *ch, const struct contac
 	list_each(s, &a->sessions, struct session, link)
 		if (s->interested)
 			push_one(s, ch, query);
-	tell_modules(a, query);
+	tell_modules(a, query, ch->contact);
 }
 
 static void answer_change(struct change *ch, enum store_status status)

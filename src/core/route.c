@@ -9,6 +9,7 @@
 #include "core/presence.h"
 #include "core/remote.h"
 #include "core/room.h"
+#include "xmpp/caps.h"
 
 #include <stdlib.h>
 
@@ -198,6 +199,8 @@ void route_text(struct shard *s, struct str xml)
 static void deliver_to_nobody(struct shard *s, struct stanza *st, struct jid to,
 	enum store_status status)
 {
+	if (st->type == PRESENCE_AVAILABLE || st->type == PRESENCE_UNAVAILABLE)
+		return; /* section 8.5.1 */
 	if (status != STORE_NOT_FOUND) {
 		bounce_at(s, st, to,
 			status == STORE_FULL ? ERR_RESOURCE_CONSTRAINT : ERR_INTERNAL_SERVER_ERROR,
@@ -259,9 +262,12 @@ static struct waiting_stanza *waiting_new(struct stanza *st, struct jid to)
 }
 
 /* What an account without sessions would throw away anyway needs no account, but where a component
- * is told of it (XEP-0356 section 7.4). */
-static bool needs_account(const struct host *h, const struct stanza *st)
+ * is told of it (XEP-0356 section 7.4), and where it may have news for who comes (XEP-0163). */
+static bool needs_account(const struct host *h, const struct stanza *st, struct jid to)
 {
+	if (st->type == PRESENCE_AVAILABLE && !st->update && jid_is_bare(to) &&
+		caps_are_shown(&st->doc, stanza_root(st)))
+		return true;
 	if (st->type == PRESENCE_AVAILABLE || st->type == PRESENCE_UNAVAILABLE)
 		return h && grant_watches_rosters(h);
 	return st->type != PRESENCE_ERROR && st->type != MESSAGE_ERROR && st->type != IQ_RESULT &&
@@ -290,7 +296,7 @@ void route_home(struct shard *s, struct stanza *st, struct jid to)
 		room_deliver(s, h, st, to);
 	else if (h->service == SERVICE_OF_NODES) /* which has no addresses but its own */
 		bounce_at(s, st, to, ERR_ITEM_NOT_FOUND, STR(""));
-	else if (needs_account(h, st))
+	else if (needs_account(h, st, to) || account_find(s, to)) /* behind what waits already */
 		account_wait(s, to, &waiting_new(st, to)->waiter);
 }
 

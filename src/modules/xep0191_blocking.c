@@ -103,6 +103,8 @@ static void block_now(struct account *a, const struct change *ch)
 	presence_hide(a, &ch->items);
 	for (uint32_t i = 0; i < ch->items.n; i++)
 		blocklist_add(list, ch->items.items[i]);
+	module_each(m, a->shard->core, blocked)
+		m->blocked(a);
 }
 
 /* Only what stood in the list makes a difference for anybody. */

@@ -132,6 +132,11 @@ void caps_read(const struct xml_doc *d, const struct xml_node *presence, struct 
 		read_1(d, el, a, claim, node);
 }
 
+bool caps_are_shown(const struct xml_doc *d, const struct xml_node *presence)
+{
+	return xml_child(d, presence, NS_CAPS, TAG_C) || xml_child(d, presence, NS_CAPS_2, TAG_C);
+}
+
 /* ---- strings ---- */
 
 /* What stands behind the parts of each kind of string. XEP-0115 puts '<' everywhere but within an

@@ -40,6 +40,9 @@ static inline struct str caps_claim_str(const struct caps_claim *c)
 void caps_read(const struct xml_doc *d, const struct xml_node *presence, struct arena *a,
 	struct caps_claim *claim, struct str *node);
 
+/* Whether it shows anything at all. */
+bool caps_are_shown(const struct xml_doc *d, const struct xml_node *presence);
+
 /* Appends what the hash of an answer, the <query/> of disco#info, is made of: S of XEP-0115 section
  * 5.1 for CAPS_1, the input of XEP-0390 section 4.1 for CAPS_2. lang: xml:lang as it holds for the
  * query, or the null slice. False: the answer is ill-formed (XEP-0115 section 5.4, rules 3.3 to

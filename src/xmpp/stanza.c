@@ -172,6 +172,7 @@ struct stanza *stanza_new_lang(const struct xml_doc *d, struct jid from, struct 
 	s->archive_id = s->session = s->place = 0;
 	s->by_peer = false;
 	s->kept_by_sender = false;
+	s->update = false;
 	s->original = NULL;
 	s->kind = (uint8_t)kind;
 	s->from = take_jid(&at, from);

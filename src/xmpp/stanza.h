@@ -43,6 +43,7 @@ struct stanza {
 	uint64_t place;        /* where it waits in the ledger; 0: it does not */
 	struct stanza *original; /* a room passes it on for this one (counted), which is handled when
 				  * it is; or NULL */
+	bool update;           /* presence of a resource that has been available already; likewise */
 	uint32_t body;         /* offset in doc.bytes behind the root's start tag */
 };
 
