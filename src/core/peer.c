@@ -1,6 +1,7 @@
 #include "core/peer.h"
 
 #include "base/bug.h"
+#include "base/clock.h"
 #include "core/foreign.h"
 #include "core/peer_sm.h"
 #include "core/remote.h"
@@ -43,15 +44,55 @@ void peer_used(struct peer *p)
 	p->active = p->shard->loop.now;
 }
 
+static uint64_t wall_seconds(void)
+{
+	return clock_wall_us() / 1000000;
+}
+
+/* A certificate is right for all of its last second. */
+static uint64_t ms_until_expired(const struct peer *p)
+{
+	uint64_t now = clock_wall_us() / 1000, end = (p->expires + 1) * 1000;
+
+	return end > now ? end - now : 0;
+}
+
+/* Looks again when it may be idle by then, or a certificate that it depends on has ended. */
+static void look_in(struct peer *p, uint64_t ms)
+{
+	if (p->expires && ms_until_expired(p) < ms)
+		ms = ms_until_expired(p);
+	set_timer(p, (uint32_t)ms);
+}
+
 static void be_idle(struct peer *p)
 {
 	peer_used(p);
-	set_timer(p, p->shard->settings->peer_idle_ms);
+	look_in(p, p->shard->settings->peer_idle_ms);
+}
+
+/* A domain is authorised on it. */
+static void be_open(struct peer *p)
+{
+	p->open = true;
+	if (p->proof == PROOF_CERTIFICATE)
+		p->expires = p->kind->expires(p, wall_seconds());
+	be_idle(p);
 }
 
 static bool is_negotiated(const struct peer *p)
 {
 	return p->open || p->ready;
+}
+
+/* The authority's own certificate, which is not in the chain, may end too: each time is as good. */
+static bool certificate_lasts(struct peer *p)
+{
+	if (!p->expires)
+		return true;
+	if (!ms_until_expired(p))
+		p->expires = p->kind->expires(p, wall_seconds());
+	return proof_lasts(p);
 }
 
 static void fired(struct timer *t)
@@ -63,10 +104,13 @@ static void fired(struct timer *t)
 	if (!is_negotiated(p))
 		peer_fail(p, STREAM_CONNECTION_TIMEOUT, ERR_REMOTE_SERVER_TIMEOUT,
 			STR("the negotiation took too long"));
-	else if (quiet < patience)
-		set_timer(p, patience - (uint32_t)quiet);
-	else
+	else if (quiet >= patience)
 		s2s_end(&p->stream);
+	else if (!certificate_lasts(p))
+		peer_fail(p, STREAM_RESET, ERR_REMOTE_SERVER_TIMEOUT,
+			STR("the remote server's certificate has expired"));
+	else
+		look_in(p, patience - quiet);
 }
 
 /* ---- its life ---- */
@@ -191,9 +235,8 @@ bool peer_authorised(struct peer *p, struct str remote, struct str local)
 	struct shard *owner = remote_owner(p->shard->core, remote);
 	bool first = !p->open;
 
-	p->open = true;
 	quota_leave(&p->half_open);
-	be_idle(p);
+	be_open(p);
 	if (s2s_is_closed(&p->stream))
 		return false;
 	if (first && owner != p->shard) {
@@ -286,9 +329,8 @@ static void on_ready(struct s2s *stream, unsigned offered)
 
 static void go_out_on(struct peer *p, struct str local)
 {
-	p->open = true;
 	p->bidi = p->stream.said_bidi;
-	be_idle(p);
+	be_open(p);
 	if (p->bidi)
 		s2s_authorise(&p->stream, p->remote->domain, local);
 	peer_sm_start(p);

@@ -29,6 +29,9 @@ struct peer_kind {
 	/* What the peer's certificate is worth for a domain; TLS_PEER_NO_CERT without TLS. */
 	enum tls_peer (*check)(struct peer *p, struct str domain, const struct tls_peer_rules *r);
 
+	/* tls_peer_expires() (net/tls.h); 0 without TLS. */
+	uint64_t (*expires)(struct peer *p, uint64_t after);
+
 	/* Version, cipher and group of its TLS, or "clear"; in the arena. */
 	struct str (*describe)(struct peer *p, struct arena *a);
 };
@@ -67,7 +70,10 @@ struct peer {
 	struct remote *remote;      /* on its owner; or NULL */
 	struct list sibling;        /* remote.peers */
 	struct pair *pair;          /* outgoing: for which it was made, until that is done or given up */
-	struct timer timer;         /* negotiating: the end of patience; then: idle */
+	struct timer timer;         /* negotiating: the end of patience; then: idle, or to look at its
+				     * certificate */
+	uint64_t expires;           /* seconds since 1970: the next end in its chain; 0: it is not
+				     * looked at again */
 	struct quota_place *half_open; /* incoming: until it is authorised for somebody */
 	struct failure failure;     /* why it will not do, once known */
 	enum proof proof;           /* of the remote domain of its headers */
@@ -131,6 +137,10 @@ void peers_throttle(struct shard *s, bool on);
 /* Outgoing, behind TLS: whether the peer may be talked to as the remote domain; else it has said why
  * with peer_fail(). */
 bool proof_of_receiver(struct peer *p);
+
+/* Whether the certificate that proved the remote domain, when one did, is right still (RFC 6120
+ * section 13.7.2.3). */
+bool proof_lasts(struct peer *p);
 
 /* Incoming: whether EXTERNAL may be offered, and the answer to it. */
 bool proof_may_be_external(struct peer *p);

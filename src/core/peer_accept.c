@@ -47,6 +47,13 @@ static enum tls_peer check(struct peer *p, struct str domain, const struct tls_p
 	return t ? tls_check_peer(t, domain, r) : TLS_PEER_NO_CERT;
 }
 
+static uint64_t expires(struct peer *p, uint64_t after)
+{
+	struct tls *t = of(p)->socket.conn.tls;
+
+	return t ? tls_peer_expires(t, after) : 0;
+}
+
 static struct str describe(struct peer *p, struct arena *a)
 {
 	struct tls *t = of(p)->socket.conn.tls;
@@ -60,6 +67,7 @@ static const struct peer_kind socket_kind = {
 	.drop = drop,
 	.free = free_socket_peer,
 	.check = check,
+	.expires = expires,
 	.describe = describe,
 };
 

@@ -68,6 +68,21 @@ bool proof_of_receiver(struct peer *p)
 	return false;
 }
 
+/* What it was right by may be more than its names, and does not change; its dates do. */
+bool proof_lasts(struct peer *p)
+{
+	if (p->proof != PROOF_CERTIFICATE || !p->remote)
+		return true;
+	switch (check(p, p->remote->domain)) {
+	case TLS_PEER_OUT_OF_TIME:
+	case TLS_PEER_REVOKED:
+	case TLS_PEER_UNTRUSTED:
+		return false;
+	default:
+		return true;
+	}
+}
+
 void proof_key(const struct core *c, struct str remote, struct str local, struct str id,
 	char out[DIALBACK_KEY_LEN])
 {

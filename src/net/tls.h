@@ -151,9 +151,10 @@ enum tls_peer tls_check_peer(struct tls *t, struct str domain, const struct tls_
 /* For people: "is for another domain" and the like, to be read behind "the certificate". */
 struct str tls_peer_words(enum tls_peer p);
 
-/* When the peer's certificate ends, in seconds since 1970; 0: it showed none (RFC 6120 section
- * 13.7.2.3: streams do not outlive it). */
-uint64_t tls_peer_expires(struct tls *t);
+/* When the next certificate of the chain that the peer showed ends after a time, both in seconds
+ * since 1970; 0: none does (RFC 6120 section 13.7.2.3: streams do not outlive those they depend
+ * on). */
+uint64_t tls_peer_expires(struct tls *t, uint64_t after);
 
 /* Version, cipher and group for people, "TLS1.3 AES-128-GCM X25519"; in the arena. */
 struct str tls_describe(struct tls *t, struct arena *a);

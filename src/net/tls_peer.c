@@ -429,15 +429,18 @@ struct str tls_peer_words(enum tls_peer p)
 	return words[p];
 }
 
-uint64_t tls_peer_expires(struct tls *t)
+uint64_t tls_peer_expires(struct tls *t, uint64_t after)
 {
 	struct tls_chain chain;
-	time_t end = 0;
+	uint64_t next = 0;
 
 	if (!tls_chain_read(&chain, t))
 		return 0;
-	if (chain.n)
-		end = gnutls_x509_crt_get_expiration_time(chain.crt[0]);
+	for (unsigned i = 0; i < chain.n; i++) {
+		time_t end = gnutls_x509_crt_get_expiration_time(chain.crt[i]);
+		if (end > 0 && (uint64_t)end > after && (!next || (uint64_t)end < next))
+			next = (uint64_t)end;
+	}
 	tls_chain_clear(&chain);
-	return end > 0 ? (uint64_t)end : 0;
+	return next;
 }

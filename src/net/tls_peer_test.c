@@ -388,7 +388,7 @@ static void none_is_no_certificate(void **state)
 
 	shake(c, s);
 	assert_int_equal(tls_check_peer(s, STR("us.example"), NULL), TLS_PEER_NO_CERT);
-	assert_int_equal(tls_peer_expires(s), 0);
+	assert_int_equal(tls_peer_expires(s, 0), 0);
 	tls_free(&c);
 	tls_free(&s);
 	c = tls_client_new(STR("us.example"), TLS_NO_VERIFY, NULL, STR_NULL);
@@ -751,7 +751,7 @@ static void protocols_are_told_apart(void **state)
 	}
 }
 
-static void the_end_of_a_certificate_is_known(void **state)
+static void the_ends_of_certificates_are_known(void **state)
 {
 	struct ident chain[2];
 
@@ -761,7 +761,14 @@ static void the_end_of_a_certificate_is_known(void **state)
 	struct tls *c = tls_peer_new(own, STR("us.example"), STR("x.example"), 0);
 	struct tls *s = tls_server_new(peer, TLS_ASK_CERT);
 	shake(c, s);
-	assert_int_equal(tls_peer_expires(c), gnutls_x509_crt_get_expiration_time(chain[0].crt));
+	uint64_t ends[] = { (uint64_t)gnutls_x509_crt_get_expiration_time(chain[0].crt),
+		(uint64_t)gnutls_x509_crt_get_expiration_time(chain[1].crt) };
+	uint64_t first = ends[0] < ends[1] ? ends[0] : ends[1];
+	uint64_t last = ends[0] < ends[1] ? ends[1] : ends[0];
+	assert_int_equal(tls_peer_expires(c, 0), first);
+	assert_int_equal(tls_peer_expires(c, first - 1), first);
+	assert_int_equal(tls_peer_expires(c, first), last > first ? last : 0);
+	assert_int_equal(tls_peer_expires(c, last), 0);
 	tls_free(&c);
 	tls_free(&s);
 	tls_config_unref(&peer);
@@ -822,7 +829,7 @@ int main(void)
 		cmocka_unit_test(a_resumed_session_keeps_the_certificate),
 		cmocka_unit_test(each_host_shows_its_own),
 		cmocka_unit_test(protocols_are_told_apart),
-		cmocka_unit_test(the_end_of_a_certificate_is_known),
+		cmocka_unit_test(the_ends_of_certificates_are_known),
 		cmocka_unit_test(each_answer_has_words),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);

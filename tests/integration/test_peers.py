@@ -2,6 +2,7 @@
 6120, XEP-0178, XEP-0198, XEP-0220, XEP-0288)."""
 import itertools
 import socket
+import time
 
 import pytest
 
@@ -216,6 +217,34 @@ def test_wrong_certificate(server, authority, place, kind):
     own = fresh('known')
     is_refused(Peer(server, own), authority.issue(own, **WRONG[kind]))
     assert place.is_quiet()
+
+
+def expiring(authority, domain, **options):
+    """A certificate that is right for some seconds."""
+    return authority.issue(domain, days=(-1, 4 / 86400), **options)
+
+
+def test_certificate_that_expires(server, authority, others_are_served):
+    """RFC 6120 section 13.7.2.3: a stream does not outlive what proved its domain."""
+    own = fresh('known')
+    peer = Peer(server, own).join(expiring(authority, own), bidi=True)
+    lasting = known(server, authority)
+    assert peer.ping() == []
+    assert peer.stream_error() == 'reset'
+    assert lasting.ping() == []
+
+
+def test_certificate_that_proved_nothing_expires(server, authority, place):
+    """The same certificate beside dialback, which is as right as before."""
+    own = fresh('dialback')
+    peer = Peer(server, own)
+    peer.open()
+    peer.starttls(expiring(authority, own, self_signed=True))
+    peer.result()
+    place.take(server, own).secure(authority.issue(own), DIALBACK, ask=False).judge()
+    assert peer.take('db:result').get('type') == 'valid'
+    time.sleep(6)
+    assert peer.verify('x', 'y') == 'invalid'
 
 
 def test_certificate_of_another_authority(server, tmp_path):

@@ -116,6 +116,18 @@ def test_without_tls(server, place, juliet):
     assert refusals(juliet, 1) == ({'remote-server-not-found'}, ['clear'])
 
 
+def test_certificate_that_expires(server, authority, place, juliet):
+    """Section 13.7.2.3: a stream does not outlive what proved its domain; the next stanza opens
+    another."""
+    write(juliet, 'a')
+    peer = place.take(server, THEIRS)
+    peer.secure(authority.issue(THEIRS, days=(-1, 4 / 86400)), EXTERNAL, ask=False)
+    peer.accept().message(id='a')
+    assert stream_error(peer) == 'reset'
+    write(juliet, 'b')
+    secured(server, place, authority, EXTERNAL).accept().message(id='b')
+
+
 # ---- who we are ----
 
 def test_dialback_when_external_is_refused(server, authority, place, juliet):
