@@ -49,6 +49,7 @@ struct node_subscription {
 	char subid[NODE_SUBID_LEN];
 	enum subscription_state state;
 	uint32_t place;             /* in node.subs */
+	uint32_t passed_over;       /* the telling (node.telling) that goes to its resources instead */
 	struct subscription_options *options; /* NULL: as they are by default */
 	struct node_digest *digest; /* what waits for it (node_notify.c), or NULL */
 };
@@ -89,12 +90,18 @@ struct node {
 	uint32_t n_subscribed;      /* subscriptions */
 	uint32_t n_special;         /* those of them with options, or that are not the only one */
 	struct audience **audiences;/* of each NODE_TURN_MAX places, or NULL: to be made */
+	uint32_t n_audiences;
 	struct list news;           /* notifications that wait, the oldest first */
 	size_t news_bytes;
+	uint32_t telling;           /* number of the one that is being told */
+	uint32_t told;              /* addresses that were told something since all shards had a turn */
+	uint32_t rounds;            /* shards that are still to have one before it goes on */
 	struct node_item *newest;   /* where persist_items is false, or NULL */
 	struct stanza *last;        /* notification of the newest item for who comes later, or NULL: to be
 	                             * made; counted */
 	uint64_t last_until_us;     /* when that item expires, or 0 */
+	struct last_reading *reading; /* that item is being read, or NULL (node_notify.c) */
+	uint32_t changes;           /* of its items: what was read before the last one is old */
 	bool is_empty;              /* known to have no item, until one is published */
 	struct list waiting;        /* struct node_waiter */
 	uint32_t n_waiting;
@@ -316,31 +323,53 @@ bool node_affiliate(struct node *n, struct jid bare, enum node_affiliation a);
  * subscribed any more (section 8.2, 12.?); tells who is to be told (section 8.2.4). */
 void node_configure(struct node *n, struct node_config *config);
 
-/* ---- notifications (node_notify.c) ---- */
+/* ---- notifications (node_notify.c; to subscriptions with options, node_special.c) ---- */
 
-/* To all who are subscribed, and whom modules add (module.node_recipients). */
-void node_tell_items(struct node *n, const struct node_item *items, size_t n_items);
+/* To all who are subscribed, and whom modules add (module.node_recipients), as the configuration and
+ * the options of each subscription have it. All of them leave in the order of these calls.
+ *
+ * by: who published, a full JID: those who share the account's presence with it are told to which
+ * resource to reply (XEP-0163 section 4.3.1). A configuration with a change in it is told of where
+ * notify_config is set, the end of a node where notify_delete is. */
+void node_tell_items(struct node *n, const struct node_item *items, size_t n_items, struct jid by);
 void node_tell_retracted(struct node *n, const struct str *ids, size_t n_ids);
 void node_tell_purged(struct node *n);
 void node_tell_configured(struct node *n);
 void node_tell_deleted(struct node *n, struct str redirect);
 
 /* The newest item, if there is one, to somebody (bare or full) who has just subscribed, or come
- * (section 6.1.7, XEP-0163 section 4.3.?), with when it was published. */
+ * (section 6.1.7, XEP-0163 section 4.3.4), with when it was published. subid: NODE_SUBID_LEN bytes,
+ * where the JID has several subscriptions, else NULL. Whether send_last wants that is the caller's to
+ * see; one who may not be notified is not. */
 void node_tell_last(struct node *n, struct jid to, const char *subid);
 
-/* The state of a subscription to its subscriber (section 8.6, 8.8.4), the affiliation (section 8.9.4)
- * to somebody; a request to subscribe to the owners (section 8.6); new subscriptions to the owners
- * where notify_sub is set. */
+/* The items are not what they were, or the configuration is not: what is kept of the newest one is
+ * forgotten. */
+void node_forget_last(struct node *n);
+
+/* The state of a subscription to its subscriber (sections 8.6, 8.8.4, 12.14), the affiliation (section
+ * 8.9.4) to somebody; a request to subscribe to the owners (section 8.6). subid as above. */
 void node_tell_subscription(struct node *n, struct jid to, enum subscription_state state,
 	const char *subid);
 void node_tell_affiliation(struct node *n, struct jid to, enum node_affiliation a);
 void node_tell_request(struct node *n, const struct node_subscription *sub);
 
+/* Somebody has subscribed, or is subscribed no more: to the owners, where notify_sub is set. */
+void node_tell_owners(struct node *n, struct jid subscriber, enum subscription_state state,
+	const char *subid);
+
+/* A subscription has come to this place of node.subs, or has gone from it, or has another state or
+ * other options; and: none of them is there any more. */
+void node_audience_changed(struct node *n, uint32_t place);
+void node_free_audiences(struct node *n);
+
+/* What waits for a digest is forgotten: its subscription ends. */
+void node_free_digest(struct node *n, struct node_subscription *sub);
+
 /* So much waits to be told that nothing more should be published. */
 bool node_is_behind(const struct node *n);
 
-/* What waits is forgotten: called by node.c as a node ends. */
+/* What waits is forgotten: called by node.c as a node is freed. */
 void node_free_news(struct node *n);
 
 /* Of one that comes from outside (module.node_recipients): adds an address. */

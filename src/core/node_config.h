@@ -17,7 +17,7 @@
 #define NODE_GROUP_MAX       1023
 #define NODE_ITEMS_UNBOUNDED UINT32_MAX /* max_items = max, as far as the service's bound goes */
 
-/* Whose address a notification names for replies (pubsub#itemreply; section 12.14, XEP-0033). */
+/* Whose address a notification names for replies (pubsub#itemreply; section 12.17). */
 enum item_reply { REPLY_NONE, REPLY_OWNER, REPLY_PUBLISHER };
 
 enum notification_type { NOTIFY_NORMAL, NOTIFY_HEADLINE };
@@ -79,13 +79,18 @@ bool node_config_parse(struct node_config *c, enum node_kind kind, struct str xm
 
 /* ---- options of a subscription ---- */
 
+/* Bits for the states of a resource, in which one is told something. */
+enum shown_state {
+	SHOWN_CHAT = 1, SHOWN_ONLINE = 2, SHOWN_DND = 4, SHOWN_AWAY = 8, SHOWN_XA = 16, SHOWN_ALL = 31
+};
+
 struct subscription_options {
 	bool deliver;             /* pubsub#deliver */
 	bool digest;              /* pubsub#digest: notifications are gathered */
 	uint32_t digest_ms;       /* pubsub#digest_frequency, at most a day */
 	bool include_body;        /* pubsub#include_body: a <body/> with the item's summary or title */
 	uint64_t until_us;        /* pubsub#expire, wall clock; 0: never */
-	uint8_t shown;            /* pubsub#show-values: bits for chat, online, dnd, away, xa */
+	uint8_t shown;            /* pubsub#show-values: enum shown_state */
 	char *keywords;           /* pubsub#keywords: words, each followed by a NUL, then one; or NULL:
 				   * an item is delivered when its text has one of them */
 };

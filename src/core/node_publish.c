@@ -142,18 +142,12 @@ static struct node_item *item_copy(const struct node_item *in)
 	return item;
 }
 
-static void forget_last(struct node *n)
-{
-	if (n->last)
-		stanza_unref(&n->last);
-}
-
 static void are_published(struct publishing *u)
 {
 	struct node *n = u->node;
 
 	if (u->n) {
-		forget_last(n);
+		node_forget_last(n);
 		n->is_empty = false;
 	}
 	if (u->n && !n->config.persist_items) {
@@ -162,7 +156,7 @@ static void are_published(struct publishing *u)
 	}
 	if (n->ended)
 		return;
-	node_tell_items(n, u->items, u->n);
+	node_tell_items(n, u->items, u->n, u->by);
 	module_each(m, n->shard->core, node_published)
 		m->node_published(n, u->items, u->n, u->by);
 }
@@ -268,7 +262,7 @@ static void are_removed(struct removing *r)
 {
 	struct node *n = r->node;
 
-	forget_last(n);
+	node_forget_last(n);
 	if (n->ended)
 		return;
 	if (!r->n)
