@@ -9,6 +9,7 @@
 #include "core/client.h"
 #include "core/command.h"
 #include "core/component.h"
+#include "core/disco.h"
 #include "core/module.h"
 #include "core/nesting.h"
 #include "core/remote.h"
@@ -186,6 +187,7 @@ static struct shard *shard_new(struct core *c, unsigned index, struct settings *
 	remotes_init(s);
 	watches_init(s);
 	nesting_init(s);
+	disco_init(s);
 	buf_init(&s->scratch, SCRATCH_MAX);
 	s->out = xcalloc(SHARDS_MAX, sizeof *s->out);
 	if (!loop_init(&s->loop, MAILBOX_MAX, s)) {
@@ -232,6 +234,7 @@ static void shard_free(struct shard *s)
 	peers_free(s);
 	watches_free(s);
 	nesting_clear(s);
+	disco_clear(s);
 	accounts_free(s);
 	map_clear(&s->accounts);
 	rooms_free(s);

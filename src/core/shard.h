@@ -121,6 +121,7 @@ struct shard {
 	struct list commands;            /* sessions of XEP-0050 (core/command.h) */
 	struct map asked;                /* questions that wait for answers (core/ask.h) */
 	struct caps_memory *caps;        /* of clients (core/caps.h) */
+	struct list shown;               /* hashes of what hosts say (core/disco.h) */
 	struct sm_past *past;            /* a ring of SM_PAST_MAX, or NULL (core/sm.h) */
 	uint32_t n_past;                 /* that there ever were */
 	uint64_t sessions_made;          /* numbers of sessions */

@@ -1,103 +1,18 @@
 /* XEP-0030 Service Discovery, version 2.5.0
  *
  * Answers for hosts, their services of rooms and of nodes, rooms, and accounts (the latter to their
- * owner and to who is subscribed to their presence, section 8). The features come from the modules' tables, and
- * so do nodes: their modules answer for them. Options: none. Stores: nothing. */
-#include "base/bug.h"
+ * owner and to who is subscribed to their presence, section 8). The features come from the modules'
+ * tables (core/disco.h), and so do nodes: their modules answer for them. Options: none. Stores:
+ * nothing. */
 #include "core/command.h"
-#include "core/module.h"
-#include "core/nesting.h"
+#include "core/disco.h"
 #include "core/room.h"
-
-#define ROOMS_NAME "Chatrooms"
-#define NODES_NAME "Publish-subscribe"
-#define OWN_MAX    (1024 * 1024) /* bytes that the modules have to say, far beyond what they do */
-
-static void write_identity(struct writer *w, const char *category, const char *type, struct str name)
-{
-	w_open(w, "identity");
-	w_attr(w, "category", str_c(category));
-	w_attr(w, "type", str_c(type));
-	w_attr(w, "name", name);
-	w_close(w);
-}
-
-static void write_own_identity(struct ctx *c, struct writer *w)
-{
-	if (c->room)
-		write_identity(w, "conference", "text", str_c(c->room->config.name));
-	else if (c->account)
-		write_identity(w, "account", c->account->guest ? "anonymous" : "registered",
-			STR_NULL);
-	else if (c->host->service == SERVICE_OF_ROOMS)
-		write_identity(w, "conference", "text", STR(ROOMS_NAME));
-	else if (c->host->service == SERVICE_OF_NODES)
-		write_identity(w, "pubsub", "service", STR(NODES_NAME));
-	else
-		write_identity(w, "server", "im", STR("Stentor"));
-}
-
-static const char *const *features_of(const struct ctx *c, const struct module *m)
-{
-	if (c->room)
-		return m->room_features;
-	if (c->account)
-		return m->account_features;
-	if (c->host->service == SERVICE_OF_NODES)
-		return m->nodes_features;
-	return c->host->service == SERVICE_OF_ROOMS ? m->service_features : m->features;
-}
-
-static void write_features(struct ctx *c, struct writer *w)
-{
-	module_each(m, c->shard->core, name) {
-		for (const char *const *f = features_of(c, m); f && *f; f++) {
-			w_open(w, "feature");
-			w_attr(w, "var", str_c(*f));
-			w_close(w);
-		}
-	}
-}
-
-static void write_more(struct ctx *c, struct writer *w)
-{
-	if (c->room) {
-		module_each(m, c->shard->core, room_disco)
-			m->room_disco(c, w);
-	} else if (!c->host->home) {
-		module_each(m, c->shard->core, disco)
-			m->disco(c, w);
-	}
-}
-
-static void write_own(struct ctx *c, struct writer *w)
-{
-	write_own_identity(c, w);
-	write_features(c, w);
-	write_more(c, w);
-}
-
-/* With what components say for the host (XEP-0355 section 7.2). */
-static void write_nested(struct ctx *c, struct writer *w)
-{
-	struct buf own;
-
-	buf_init(&own, OWN_MAX);
-	struct writer inside = w_on(&own);
-	write_own(c, &inside);
-	BUG_ON(!w_done(&inside));
-	nesting_write(c, buf_str(&own), w);
-	buf_clear(&own);
-}
 
 static enum outcome info(struct ctx *c, const struct stanza *iq)
 {
 	struct writer w = reply_open(c, iq);
 	w_open_ns(&w, "query", NS_DISCO_INFO);
-	if (!c->room && c->host->managers)
-		write_nested(c, &w);
-	else
-		write_own(c, &w);
+	disco_write(c, &w);
 	w_close(&w);
 	return reply_send(c, &w, iq);
 }
@@ -133,9 +48,9 @@ static enum outcome items(struct ctx *c, const struct stanza *iq)
 
 	w_open_ns(&w, "query", NS_DISCO_ITEMS);
 	if (is_host)
-		write_service(&w, c->host->rooms, STR(ROOMS_NAME));
+		write_service(&w, c->host->rooms, STR(DISCO_ROOMS_NAME));
 	if (is_host)
-		write_service(&w, c->host->nodes, STR(NODES_NAME));
+		write_service(&w, c->host->nodes, STR(DISCO_NODES_NAME));
 	if (is_host)
 		write_components(c, &w);
 	w_close(&w);
