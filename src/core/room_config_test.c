@@ -93,6 +93,7 @@ static const char *values_of(const struct room_config *c, const char *var, enum 
 }
 
 #define V(v) "<value>" v "</value>"
+#define OWNERS_4 V("owner") V("owner") V("owner") V("owner")
 
 /* XEP-0045 section 16.5.3, XEP-0452 section 3.1, XEP-0500 section 5.1; XEP-0004 sections 3.3 and
  * 3.6 */
@@ -192,8 +193,7 @@ static void test_what_fields_refuse(void **state)
 		{ CONFIG "presencebroadcast", V("owner") },
 		{ CONFIG "getmemberlist", V("outcast") },
 		{ CONFIG "getmemberlist",
-			V("owner") V("owner") V("owner") V("owner") V("owner") V("owner") V("owner") V("owner")
-			V("owner") V("owner") V("owner") V("owner") V("owner") V("owner") V("owner") V("owner")
+			OWNERS_4 OWNERS_4 OWNERS_4 OWNERS_4 OWNERS_4 OWNERS_4 OWNERS_4 OWNERS_4
 			V("owner") },
 		{ CONFIG "slow_mode_duration", V("-5") },
 		{ CONFIG "slow_mode_duration", V("1.5") },
