@@ -79,6 +79,7 @@ struct player *player_new(struct world *w, struct str name)
 	p->name = str_dup(&p->mem, name);
 	list_init(&p->items);
 	feed_init(&p->feed, &limits, OUT_MAX);
+	buf_init(&p->answers, OUT_MAX);
 	list_add(&w->players, &p->link);
 	return p;
 }
@@ -88,6 +89,7 @@ void player_free(struct player *p)
 	player_drop(p);
 	player_forget(p);
 	feed_clear(&p->feed);
+	buf_clear(&p->answers);
 	xml_table_clear(&p->table);
 	arena_clear(&p->mem);
 	list_del(&p->link);
@@ -164,6 +166,41 @@ static void add_item(struct player *p, enum item_kind what, struct str text)
 	list_add(&p->items, &i->link);
 }
 
+/* As it stands between the quotes. */
+static struct str raw_attr(const struct xml_doc *d, const struct xml_node *el, enum xml_tag name)
+{
+	const struct xml_attr *a = xml_attr(d, el, name);
+
+	return a ? str_from(d->bytes + a->value, a->value_len) : STR("");
+}
+
+/* Whether it answers that by itself (XEP-0030 section 3.1). */
+static bool is_answered(struct player *p, const struct xml_doc *d)
+{
+	const struct xml_node *root = xml_root(d), *query = xml_first(d, root);
+
+	if (!p->can.p || stanza_kind_of(root) != STANZA_IQ ||
+		!str_eq(raw_attr(d, root, TAG_TYPE), STR("get")) ||
+		!xml_is(query, NS_DISCO_INFO, TAG_QUERY))
+		return false;
+	buf_printf(&p->answers, "<iq type='result' id='%.*s' to='%.*s'><query xmlns='%.*s'",
+		STR_FMT(raw_attr(d, root, TAG_ID)), STR_FMT(raw_attr(d, root, TAG_FROM)),
+		STR_FMT(xml_ns_str(NS_DISCO_INFO)));
+	if (xml_attr(d, query, TAG_NODE))
+		buf_printf(&p->answers, " node='%.*s'", STR_FMT(raw_attr(d, query, TAG_NODE)));
+	buf_printf(&p->answers, ">%.*s</query></iq>", STR_FMT(p->can));
+	return true;
+}
+
+bool player_answer(struct player *p)
+{
+	if (!p->answers.n)
+		return false;
+	player_send(p, buf_str(&p->answers));
+	buf_reset(&p->answers);
+	return true;
+}
+
 static bool heard(void *user, enum scan_status status, const struct xml_doc *d)
 {
 	struct player *p = user;
@@ -173,6 +210,8 @@ static bool heard(void *user, enum scan_status status, const struct xml_doc *d)
 		add_item(p, ITEM_HEADER, str_trim(str_from(d->bytes, d->n_bytes)));
 		break;
 	case SCAN_STANZA:
+		if (is_answered(p, d))
+			break;
 		add_item(p, ITEM_ELEMENT, xml_raw(d, xml_root(d)));
 		if (xml_is(xml_root(d), NS_SASL, TAG_SUCCESS))
 			scan_restart(&p->feed.scan);

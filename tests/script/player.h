@@ -34,6 +34,8 @@ struct player {
 	struct str name;
 	struct jid jid;            /* once bound */
 	struct str last;           /* what it was last expected to get */
+	struct str can;            /* what it answers to disco#info by itself; p NULL: nothing */
+	struct buf answers;        /* that are to be sent */
 };
 
 /* A player without a connection. */
@@ -61,6 +63,9 @@ void player_drop(struct player *p);
 
 /* Moves what the server wrote into items; notes when it closed the connection. */
 void player_hear(struct player *p);
+
+/* Gives what it answers by itself to the server. False: there was nothing. */
+bool player_answer(struct player *p);
 
 /* The stream's header to a host. */
 void player_open(struct player *p, struct str host);

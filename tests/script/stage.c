@@ -651,6 +651,19 @@ static bool cmd_forget(struct stage *s, struct str args)
 	return true;
 }
 
+/* can NAME ELEMENTS: what its client says to disco#info from now on, without a line of the script.
+ * The player is made where there is none. */
+static bool cmd_can(struct stage *s, struct str args)
+{
+	struct str name = word_next(&args);
+	struct player *p = player_find(&s->world, name);
+
+	if (!p)
+		p = player_new(&s->world, name);
+	p->can = str_dup(&p->mem, args);
+	return true;
+}
+
 static bool cmd_differ(struct stage *s, struct str args)
 {
 	struct str a = word_next(&args), b = word_next(&args);
@@ -676,6 +689,7 @@ static const struct command {
 	{ STR_INIT("apart"), cmd_apart, true },
 	{ STR_INIT("auth"), cmd_auth, false },
 	{ STR_INIT("authed"), cmd_authed, false },
+	{ STR_INIT("can"), cmd_can, false },
 	{ STR_INIT("component"), cmd_component, true },
 	{ STR_INIT("grant"), cmd_grant, true },
 	{ STR_INIT("contact"), cmd_contact, false },

@@ -139,16 +139,20 @@ static uint64_t mails_run(const struct world *w)
 static void turn(struct world *w, uint64_t wait)
 {
 	uint64_t before;
+	bool answered;
 
 	do {
 		before = mails_run(w);
+		answered = false;
 		for (unsigned i = 0; i < w->core.n_shards; i++) {
 			loop_turn(&w->core.shards[i]->loop, i == 0 ? wait : 0);
 			wait = 0;
 		}
 		list_each(p, &w->players, struct player, link)
 			player_hear(p);
-	} while (mails_run(w) != before);
+		list_each(p, &w->players, struct player, link)
+			answered |= player_answer(p);
+	} while (answered || mails_run(w) != before);
 }
 
 /* Fences: one question of each shard to each thread behind the core. What comes home to one shard
