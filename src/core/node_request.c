@@ -79,25 +79,24 @@ void node_refuse_text(struct node_request *q, enum stanza_error e, struct str te
 	node_refuse(q, &(struct stanza_refusal){ .error = e, .text = text });
 }
 
-static void refuse_absent(struct node_request *q)
+void node_refuse_unknown(struct node_request *q, const struct stanza_refusal *why)
 {
-	struct stanza_refusal none = node_not_found();
-
 	if (q->kind == NODE_OF_ACCOUNT && !account_may_see(account_get(q->shard, q->owner), q->who))
-		none = (struct stanza_refusal){ .error = ERR_SERVICE_UNAVAILABLE };
-	node_refuse(q, &none);
+		node_refuse_text(q, ERR_SERVICE_UNAVAILABLE, STR(""));
+	else
+		node_refuse(q, why);
 }
 
 bool node_permit(struct node_request *q, enum node_right right)
 {
-	if (!q->node) {
-		refuse_absent(q);
-		return false;
-	}
-	struct stanza_refusal why = node_may(q->node, q->who, right);
+	struct stanza_refusal why = q->node ? node_may(q->node, q->who, right) : node_not_found();
+
 	if (why.error == ERR_COUNT)
 		return true;
-	node_refuse(q, &why);
+	if (q->node)
+		node_refuse(q, &why);
+	else
+		node_refuse_unknown(q, &why);
 	return false;
 }
 

@@ -34,8 +34,11 @@ void node_refuse_text(struct node_request *q, enum stanza_error e, struct str te
 enum outcome node_refuse_request(struct ctx *c, const struct stanza *iq,
 	const struct stanza_refusal *why);
 
-/* Whether the node is there and who asks may do that; else the request is answered. Where there is
- * no node, who may not know of the account gets what he would get if there were no account. */
+/* Refuses what has to do with no node that there is: who may not know of the account gets what he
+ * would get if there were no account. */
+void node_refuse_unknown(struct node_request *q, const struct stanza_refusal *why);
+
+/* Whether the node is there and who asks may do that; else the request is answered. */
 bool node_permit(struct node_request *q, enum node_right right);
 
 /* The address in an attribute `jid` of an element, in its bytes or the arena of the turn. False:

@@ -484,7 +484,8 @@ static enum outcome on_node_items(struct ctx *c, const struct stanza *iq)
 	(const char *const[]){ COMMON, PS("access-presence"), PS("auto-subscribe"), \
 		PS("filtered-notifications"), PS("last-published"), PS("presence-subscribe"), \
 		PS("pubsub-on-a-jid"), NULL }
-#define OF_SERVICES (const char *const[]){ COMMON, PS("access-open"), NULL }
+#define OF_SERVICES \
+	(const char *const[]){ COMMON, PS("access-open"), "http://jabber.org/protocol/rsm", NULL }
 
 /* Clients ask the host, too, whether its accounts have nodes (XEP-0222 section 5). */
 const struct module xep0060_disco = {

@@ -107,7 +107,7 @@ static void on_create(struct node_request *q)
 	struct node_config config;
 
 	if (why.error != ERR_COUNT) {
-		node_refuse(q, &why);
+		node_refuse_unknown(q, &why);
 		return;
 	}
 	if (q->node) {

@@ -212,12 +212,13 @@ static void publish_anew(struct node_request *q, const struct xml_node *el,
 	struct node_config config;
 	struct items items;
 
+	struct stanza_refusal why = node_not_found();
 	if (node_may_create(q->shard, q->kind, q->owner, q->who).error != ERR_COUNT) {
-		node_permit(q, NODE_PUBLISH);
+		node_refuse_unknown(q, &why);
 		return;
 	}
 	node_config_default(&config, q->kind);
-	struct stanza_refusal why = read_config(q, form, &config);
+	why = read_config(q, form, &config);
 	if (why.error == ERR_COUNT)
 		why = read_items(&config, &q->iq->doc, el, &q->shard->loop.turn, &items);
 	if (why.error == ERR_COUNT)
