@@ -458,8 +458,8 @@ static void unload(struct account *a)
 
 /* ---- events ---- */
 
-/* An account whose sessions are there since before it was loaded, or who has none, does not know who
- * is there. Who answers comes anew, and so gets this event as the last item. */
+/* An account without sessions, or whose sessions were there before it was loaded, does not know who is
+ * there. Who answers comes anew, and so gets this event as the last item: after those who are known. */
 static void learn(struct account *a)
 {
 	list_each(s, &a->sessions, struct session, link)
@@ -476,7 +476,7 @@ static void node_recipients(struct node *n, struct recipients *to)
 		return;
 	for (uint32_t i = 0; a->pep && i < a->pep->n; i++)
 		if (caps_wants(a->pep->all[i]->caps, n->name))
-			recipients_add(to, known_jid(a->pep->all[i]));
+			recipients_add(to, jid_dup(&a->shard->loop.turn, known_jid(a->pep->all[i])));
 	if (!a->contacts_asked)
 		learn(a);
 }
