@@ -16,8 +16,8 @@
  *
  * Files: node.c (which nodes there are, requests), node_store.c (loading, writing), node_access.c
  * (who may do what), node_publish.c (items), node_subscribe.c (subscriptions and affiliations),
- * node_notify.c (notifications). Bounds: here, in core/node_config.h, store/nodes.h and in the
- * settings. */
+ * node_notify.c (notifications), node_fanout.c (whom they go to), node_special.c (those who have
+ * said how they want them). Bounds: here, in core/node_config.h, store/nodes.h and in the settings. */
 #ifndef CORE_NODE_H
 #define CORE_NODE_H
 
@@ -323,7 +323,7 @@ bool node_affiliate(struct node *n, struct jid bare, enum node_affiliation a);
  * subscribed any more (section 8.2, 12.?); tells who is to be told (section 8.2.4). */
 void node_configure(struct node *n, struct node_config *config);
 
-/* ---- notifications (node_notify.c; to subscriptions with options, node_special.c) ---- */
+/* ---- notifications (node_notify.c) ---- */
 
 /* To all who are subscribed, and whom modules add (module.node_recipients), as the configuration and
  * the options of each subscription have it. All of them leave in the order of these calls.
