@@ -3,6 +3,7 @@
 #include "base/bug.h"
 #include "xmpp/datetime.h"
 #include "xmpp/form.h"
+#include "xmpp/stanza.h"
 
 #include <stdlib.h>
 
@@ -344,7 +345,32 @@ const struct form_field *form_fields_take(const struct form_fields *t, void *c,
 	return NULL;
 }
 
+/* It is scanned as the child of an element. */
+bool form_fields_parse(const struct form_fields *t, void *c, struct str xml)
+{
+	struct xml_table table = { 0 };
+	struct arena a;
+
+	arena_init(&a, 4096);
+	struct stanza *s = stanza_scan(&table,
+		str_printf(&a, "<message>%.*s</message>", STR_FMT(xml)), &a);
+	const struct xml_node *form = s
+		? form_find(&s->doc, stanza_root(s), str_c(t->form_type), &a) : NULL;
+	bool ok = form && !form_fields_take(t, c, &s->doc, form, &a);
+	stanza_unref(&s);
+	xml_table_clear(&table);
+	arena_clear(&a);
+	return ok;
+}
+
 /* ---- writing ---- */
+
+bool form_field_has_value(const struct form_field *f, const void *c)
+{
+	if (is_text(f))
+		return *text_of(c, f);
+	return f->kind != FIELD_MOMENT || moment_of(c, f);
+}
 
 static const char *type_of(const struct form_field *f)
 {
@@ -462,7 +488,8 @@ static void write_range(const struct form_field *f, struct writer *w)
 	w_attr(w, "datatype", f->word ? STR("pubsub:integer-or-max") : STR("xs:integer"));
 	w_open(w, "range");
 	w_attr_u64(w, "min", f->min);
-	w_attr_u64(w, "max", f->max);
+	if (f->max < UINT32_MAX - 1)
+		w_attr_u64(w, "max", f->max);
 	w_close(w);
 	w_close(w);
 }

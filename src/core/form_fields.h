@@ -36,7 +36,8 @@ struct form_field {
 	size_t at, size;               /* in the struct; FIELD_SOME_OF: its choices say where.
 					* FIELD_ONE_OF of size 0: it is always 0 */
 	const char *fault;             /* what it takes, for people */
-	uint32_t min, max;             /* of a number; max: bytes of a text, or of all with NULs */
+	uint32_t min, max;             /* of a number, UINT32_MAX - 1 or more for any; max: bytes of
+					* a text, or of all with NULs */
 	const char *word;              /* of a number, or NULL: stands for this one, which may be */
 	uint32_t word_number;          /* outside of the range */
 	const struct form_choice *choices;
@@ -80,6 +81,13 @@ bool form_field_take(const struct form_fields *t, const struct form_field *f, vo
  * sections 3.1 and 3.5). NULL; or the field that takes other values, and part has been taken. */
 const struct form_field *form_fields_take(const struct form_fields *t, void *c,
 	const struct xml_doc *d, const struct xml_node *form, struct arena *a);
+
+/* Takes a form from the store: <x/> as form_fields_write() fills it. False: it cannot be read, and
+ * part may have been taken. */
+bool form_fields_parse(const struct form_fields *t, void *c, struct str xml);
+
+/* False: a text, a list of texts or a moment, and there is none. */
+bool form_field_has_value(const struct form_field *f, const void *c);
 
 /* For who fills in a form, with labels, types and options; for who reads it, without options; for
  * the store, with values alone. */
