@@ -101,7 +101,9 @@ static void fired(struct timer *t)
 	uint64_t quiet = p->shard->loop.now - p->active;
 	uint32_t patience = p->shard->settings->peer_idle_ms;
 
-	if (!is_negotiated(p))
+	if (s2s_is_closed(&p->stream))
+		s2s_stop_draining(&p->stream);
+	else if (!is_negotiated(p))
 		peer_fail(p, STREAM_CONNECTION_TIMEOUT, ERR_REMOTE_SERVER_TIMEOUT,
 			STR("the negotiation took too long"));
 	else if (quiet >= patience)
@@ -203,10 +205,11 @@ static void arrived(struct mail *m, void *receiver)
 	if (!p->kind->attach(p, s)) {
 		log_error(&s->log, "attach", F_C("error", "the loop refuses a connection"));
 		peer_drop(p);
-	} else if (s->stopping) {
-		s2s_close(&p->stream, STREAM_SYSTEM_SHUTDOWN, STR("the server stops"));
 	} else {
-		join(p, v->remote, v->local);
+		if (s->stopping)
+			s2s_close(&p->stream, STREAM_SYSTEM_SHUTDOWN, STR("the server stops"));
+		else
+			join(p, v->remote, v->local);
 		s2s_go_on(&p->stream);
 	}
 	free(v);
@@ -460,11 +463,22 @@ static struct failure closed_failure(const struct s2s *stream, enum stream_endin
 		STR("the remote server ended the connection") };
 }
 
+/* What comes now is not acknowledged any more (XEP-0198): a peer that counts tells its own that it
+ * may not have come, so it is not taken. */
+static void drain(struct peer *p)
+{
+	timer_stop(&p->shard->loop.wheel, &p->timer);
+	if (peer_sm_counts(p))
+		s2s_stop_draining(&p->stream);
+	else if (s2s_drains(&p->stream))
+		set_timer(p, PEER_DRAIN_MS);
+}
+
 static void on_closed(struct s2s *stream, enum stream_ending how, enum stream_error error)
 {
 	struct peer *p = peer_of(stream);
 
-	timer_stop(&p->shard->loop.wheel, &p->timer);
+	drain(p);
 	quota_leave(&p->half_open);
 	uncount(p->shard, COUNT_PEERS);
 	if (!p->failure.words.n)
@@ -567,7 +581,8 @@ void peers_stop(struct shard *s)
 {
 	remotes_stop(s);
 	list_each_safe(p, &s->peers, struct peer, link)
-		s2s_close(&p->stream, STREAM_SYSTEM_SHUTDOWN, STR("the server stops"));
+		if (!s2s_is_closed(&p->stream))
+			s2s_close(&p->stream, STREAM_SYSTEM_SHUTDOWN, STR("the server stops"));
 }
 
 void peers_free(struct shard *s)

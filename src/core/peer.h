@@ -14,6 +14,9 @@
 #include "stream/s2s.h"
 #include "xmpp/dialback.h"
 
+/* A peer gets so long to end a stream that we have ended; what it had sent before is taken. */
+#define PEER_DRAIN_MS 5000
+
 struct pair;
 struct peer;
 struct peer_sm;

@@ -113,6 +113,33 @@ static void finish(struct s2s *s)
 	s->wire->ops->finish(s->wire);
 }
 
+/* The same where the peer does not know of it and may have more to say. */
+static void finish_first(struct s2s *s)
+{
+	if (s->nego.phase != NEGO_READY || !s->n_pairs) {
+		finish(s);
+		return;
+	}
+	buf_lit(s2s_out(s), "</stream:stream>");
+	nego_enter(&s->nego, NEGO_CLOSED);
+	s->drains = true;
+}
+
+void s2s_stop_draining(struct s2s *s)
+{
+	if (!s->drains)
+		return;
+	s->drains = false;
+	s->wire->ops->finish(s->wire);
+}
+
+struct buf *s2s_out(struct s2s *s)
+{
+	static _Thread_local struct buf nowhere;
+
+	return s2s_is_closed(s) ? &nowhere : s->wire->ops->out(s->wire);
+}
+
 /* During a handshake there is no place for words, nor will there be one. */
 static bool is_mute(const struct s2s *s)
 {
@@ -121,8 +148,10 @@ static bool is_mute(const struct s2s *s)
 
 void s2s_close(struct s2s *s, enum stream_error why, struct str text)
 {
-	if (s2s_is_closed(s))
+	if (s2s_is_closed(s)) {
+		s2s_stop_draining(s);
 		return;
+	}
 	stream_log_error(s->log, s->wire, why, text);
 	s->error = why;
 	if (is_mute(s)) {
@@ -131,7 +160,10 @@ void s2s_close(struct s2s *s, enum stream_error why, struct str text)
 	}
 	write_header_first(s);
 	stream_write_error(s2s_out(s), why, text, STR(""));
-	finish(s);
+	if (why == STREAM_SYSTEM_SHUTDOWN)
+		finish_first(s);
+	else
+		finish(s);
 	end(s, STREAM_ENDED_HERE);
 }
 
@@ -144,7 +176,7 @@ void s2s_end(struct s2s *s)
 		return;
 	}
 	write_header_first(s);
-	finish(s);
+	finish_first(s);
 	end(s, STREAM_ENDED_HERE);
 }
 
@@ -159,6 +191,7 @@ void s2s_abort(struct s2s *s)
 
 void s2s_lost(struct s2s *s)
 {
+	s->drains = false;
 	end(s, STREAM_ENDED_LOST);
 }
 
@@ -193,6 +226,11 @@ static void on_peer_error(struct s2s *s, const struct xml_doc *d)
 
 /* ---- back-pressure and waiting ---- */
 
+static bool takes_nothing(const struct s2s *s)
+{
+	return s2s_is_closed(s) && !s->drains;
+}
+
 static bool is_waiting(const struct s2s *s)
 {
 	return s->held || s->asking;
@@ -205,7 +243,7 @@ static void pause_wire(struct s2s *s)
 
 void s2s_throttle(struct s2s *s, bool on)
 {
-	if (s->throttled == on || s2s_is_closed(s))
+	if (s->throttled == on || takes_nothing(s))
 		return;
 	s->throttled = on;
 	pause_wire(s);
@@ -253,6 +291,11 @@ static void on_element(void *user, const struct xml_doc *d)
 	enum xml_ns ns = is_content(root) ? NS_SERVER : root->ns;
 	enum stream_error why;
 
+	if (s->drains) {
+		if (stanza_kind_of(root) != STANZA_NONE)
+			on_stanza(s, d);
+		return;
+	}
 	if (xml_is(root, NS_STREAM, TAG_ERROR)) {
 		on_peer_error(s, d);
 		return;
@@ -278,9 +321,22 @@ static void on_child(struct s2s *s, const struct xml_doc *d)
 		s2s_close(s, STREAM_POLICY_VIOLATION, STR("a stanza is too large"));
 }
 
+/* False: the stream is over. */
+static bool on_late(struct s2s *s, enum scan_status status, const struct xml_doc *d)
+{
+	if (status == SCAN_STANZA)
+		on_child(s, d);
+	else if (status != SCAN_MORE)
+		s2s_stop_draining(s);
+	return s->drains;
+}
+
 static bool on_scanned(void *user, enum scan_status status, const struct xml_doc *d)
 {
 	struct s2s *s = user;
+
+	if (s->drains)
+		return on_late(s, status, d) && !is_waiting(s);
 
 	switch (status) {
 	case SCAN_OPEN:
@@ -299,7 +355,7 @@ static bool on_scanned(void *user, enum scan_status status, const struct xml_doc
 	case SCAN_MORE:
 		break;
 	}
-	return !is_waiting(s) && !s->handshake && !s2s_is_closed(s);
+	return !is_waiting(s) && !s->handshake && !takes_nothing(s);
 }
 
 /* Nothing that came in clear behind <starttls/> or <proceed/> may be taken for part of the secure
@@ -324,7 +380,7 @@ static void tidy(struct s2s *s, bool kept)
 		s2s_close(s, STREAM_POLICY_VIOLATION, STR("too much input"));
 	if (s->handshake)
 		drop_clear_rest(s);
-	if (s2s_is_closed(s))
+	if (takes_nothing(s))
 		feed_drop(&s->feed);
 }
 
@@ -332,7 +388,7 @@ void s2s_input(struct s2s *s, const char *p, size_t n)
 {
 	struct str bytes = str_from(p, n);
 
-	if (s2s_is_closed(s))
+	if (takes_nothing(s))
 		return;
 	s->feeding = true;
 	tidy(s, is_waiting(s) ? feed_keep(&s->feed, bytes)
@@ -341,7 +397,7 @@ void s2s_input(struct s2s *s, const char *p, size_t n)
 
 static void resume(struct s2s *s)
 {
-	if (s2s_is_closed(s))
+	if (takes_nothing(s))
 		return;
 	pause_wire(s);
 	if (s->feeding || is_waiting(s))

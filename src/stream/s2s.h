@@ -135,8 +135,9 @@ struct s2s_ops {
 	/* A first-level element of XEP-0198, once stanzas flow. False: it is nobody's. */
 	bool (*nonza)(struct s2s *s, const struct xml_doc *d);
 
-	/* The stream is closed. Called once, last. error: the stream error that the peer sent
-	 * (STREAM_ENDED_BY_PEER), or that we sent; STREAM_ERROR_COUNT: none. */
+	/* The stream is closed. Called once, last but for stanzas of a stream that s2s_drains(). error:
+	 * the stream error that the peer sent (STREAM_ENDED_BY_PEER), or that we sent;
+	 * STREAM_ERROR_COUNT: none. */
 	void (*closed)(struct s2s *s, enum stream_ending how, enum stream_error error);
 };
 
@@ -156,6 +157,7 @@ struct s2s {
 	bool held;                 /* waits for an answer: input is kept, not read */
 	bool throttled;            /* its user cannot take more now */
 	bool ended;                /* ops->closed was called */
+	bool drains;               /* see s2s_drains() */
 	bool asking;               /* the same, for s2s_externally() */
 	bool feeding;              /* s2s_input() is on the stack */
 	bool handshake;            /* of TLS: what comes is no XML */
@@ -260,6 +262,15 @@ void s2s_close(struct s2s *s, enum stream_error why, struct str text);
 /* Ends the stream in order. */
 void s2s_end(struct s2s *s);
 
+/* Section 4.4 of RFC 6120: a stream on which stanzas came, and which we closed in order or with
+ * system-shutdown, still takes those that the peer had sent before it read that, until its own end
+ * tag. The user does not wait for that for ever. */
+static inline bool s2s_drains(const struct s2s *s)
+{
+	return s->drains;
+}
+void s2s_stop_draining(struct s2s *s);
+
 static inline bool s2s_is_closed(const struct s2s *s)
 {
 	return s->nego.phase == NEGO_CLOSED;
@@ -272,10 +283,7 @@ static inline bool s2s_takes_stanzas(const struct s2s *s)
 	return s->nego.phase != NEGO_AUTHED;
 }
 
-/* The buffer to write stanzas into. */
-static inline struct buf *s2s_out(struct s2s *s)
-{
-	return s->wire->ops->out(s->wire);
-}
+/* The buffer to write stanzas into; what is written to a closed stream goes nowhere. */
+struct buf *s2s_out(struct s2s *s);
 
 #endif

@@ -207,12 +207,74 @@ static void test_stanzas(void **state)
 	CHECK(stanzas);
 }
 
+/* ---- ends ---- */
+
+static void end_in_order(struct s2s *s)
+{
+	s2s_end(s);
+}
+
+static void stop(struct s2s *s)
+{
+	s2s_close(s, STREAM_SYSTEM_SHUTDOWN, STR(""));
+}
+
+static void give_up(struct s2s *s)
+{
+	s2s_close(s, STREAM_CONNECTION_TIMEOUT, STR(""));
+}
+
+/* Section 4.4, item 2: what the peer had sent before it read our end is taken, until its own end. */
+static const struct {
+	const char *name;
+	void (*end)(struct s2s *s);
+	const char *in;
+	const char *told;   /* or NULL: nothing */
+	bool over;          /* nothing more is taken behind it */
+} ends[] = {
+	{ "closed in order", end_in_order, IN_MESSAGE IN_MESSAGE, "x@c.example to y@a.example: ",
+		false },
+	{ "system-shutdown", stop, IN_MESSAGE, "x@c.example to y@a.example: ", false },
+	{ "the peer's end", end_in_order, IN_MESSAGE "</stream:stream>",
+		"x@c.example to y@a.example: ", true },
+	{ "the peer's fault", give_up, IN_MESSAGE, NULL, true },
+	{ "a forged sender", end_in_order, "<message from='x@d.example' to='y@a.example'/>"
+		IN_MESSAGE, NULL, true },
+	{ "no XML", end_in_order, "<<" IN_MESSAGE, NULL, true },
+	{ "dialback", end_in_order, IN_RESULT IN_VERIFY, NULL, false },
+	{ "stream management", end_in_order, "<r xmlns='urn:xmpp:sm:3'/>", NULL, false },
+	{ "a stream error", end_in_order, "<stream:error><conflict "
+		"xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>", NULL, false },
+};
+
+static void test_ends(void **state)
+{
+	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+		struct s2s_side x;
+		s2s_begin_incoming(&x, &(struct s2s_row){ .level = IN_DIALED }, false);
+		ends[i].end(&x.stream);
+		size_t written = x.loop.out.n, told = x.events.n;
+		assert_int_equal(x.closed, 1);
+		s2s_side_send(&x, ends[i].in, i % 2);
+		if (ends[i].told)
+			assert_true(s2s_side_told(&x, ends[i].told));
+		else
+			assert_int_equal(x.events.n, told);
+		assert_int_equal(x.loop.out.n, written);
+		assert_int_equal(x.loop.finished, ends[i].over);
+		s2s_stop_draining(&x.stream);
+		assert_true(x.loop.finished);
+		s2s_side_end(&x);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dialback),
 		cmocka_unit_test(test_dialback_waits),
 		cmocka_unit_test(test_stanzas),
+		cmocka_unit_test(test_ends),
 	};
 
 	log_setup(LOG_ERROR, LOG_TEXT);

@@ -885,3 +885,61 @@ def test_stop(make_server, authority, place):
     server.stop()
     assert joined.stream_error() == 'system-shutdown'
     assert half.stream_error() == 'system-shutdown'
+
+
+
+
+def test_on_its_way_at_a_stop(make_server, authority, place):
+    """RFC 6120 section 4.4, item 2: what a server had sent before it read our end is not lost; nobody
+    else gets in by that."""
+    server = make_server(hosts=HOSTS, top=top(authority, place))
+    account = server.account(domain='a.example')
+    joined, forger, half = [known(server, authority, bidi=False) for _ in range(2)] + [
+        Peer(server, fresh('known'))]
+    half.open()
+    server.process.terminate()
+    for peer in joined, forger, half:
+        peer.wait_last_word()
+    joined.say(account.jid, 'a')
+    joined.say(account.jid, 'b')
+    joined.send('</stream:stream>')
+    forger.say(account.jid, 'forged', from_='x@other.example')
+    forger.say(account.jid, 'behind it')
+    half.say(account.jid, 'not proved')
+    server.wait()
+    server.start()
+    client = server.online(account)
+    assert [client.message().get('id') for _ in range(2)] == ['a', 'b']
+    assert [m.get('id') for m in client.sync()] == []
+
+
+def test_not_acknowledged_any_more(make_server, authority, place):
+    """XEP-0198: who counts knows that what we did not acknowledge before our end is not taken."""
+    server = make_server(hosts=HOSTS, top=top(authority, place))
+    account = server.account(domain='a.example')
+    peer = known(server, authority, bidi=False)
+    peer.send("<enable xmlns='urn:xmpp:sm:3'/>")
+    peer.take('sm:enabled')
+    server.process.terminate()
+    peer.wait_last_word()
+    peer.say(account.jid, 'late')
+    peer.send('</stream:stream>')
+    server.wait()
+    server.start()
+    assert server.online(account).sync() == []
+
+
+def test_on_its_way_when_idle(make_server, authority, place):
+    """RFC 6120 section 4.4, item 2, on a stream that is closed in order; item 3: it does not wait for
+    the other end for ever."""
+    server = make_server(hosts=HOSTS, top=top(authority, place, 'idle_seconds = 10'))
+    person = server.online(server.account(domain='a.example'))
+    peer, silent = (known(server, authority, bidi=False) for _ in range(2))
+    peer.wait_last_word()
+    peer.say(person.jid, 'late')
+    assert person.message().get('id') == 'late'
+    peer.send('</stream:stream>')
+    peer.wait_closed()
+    silent.wait_last_word()
+    silent.wait_closed()
+    assert server.stats()['peer_streams'] == 0

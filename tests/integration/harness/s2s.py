@@ -1,6 +1,7 @@
 """A server of raw bytes, which the server under test talks to: it opens streams (Peer) and takes
 them (Place), over clear connections, STARTTLS or direct TLS."""
 import base64
+import contextlib
 import signal
 import socket
 import ssl
@@ -85,6 +86,18 @@ class Peer(Client):
         while self.header is None and not self.closed:
             self._receive('a header')
         return self.header
+
+    def wait_last_word(self):
+        """Until the server's </stream:stream>."""
+        while not self.ended and not self.closed:
+            self._receive('the end of the stream')
+
+    def wait_end(self):
+        """As a server does: ends its own stream, too."""
+        self.wait_last_word()
+        with contextlib.suppress(OSError):
+            self.send('</stream:stream>')
+        super().wait_end()
 
     def show(self, identity=None, alpn='xmpp-server'):
         """TLS as its client, with a certificate or none. What the server shows is not looked at."""
