@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define MEET_SECONDS    60   /* for two servers to connect to each other */
 #define WARM_UP_SECONDS 1
 #define DRAIN_SECONDS   120
 #define LATE_SECONDS    0.2  /* for messages that come once more after all have come */
@@ -25,7 +26,7 @@ static struct {
 	unsigned n, next;        /* next: in turn, in the open loop */
 	struct pair **of_receiver; /* by index of the peer */
 	struct bench *bench;
-	bool over;
+	bool answering;          /* the next message is sent when one arrives */
 } chat;
 
 static void send_one(struct pair *p, uint64_t due)
@@ -51,7 +52,7 @@ static void on_stanza(struct peer *peer, const struct xml_doc *d)
 	}
 	uint64_t now = now_ns();
 	bench_count(b, now - due);
-	if (!chat.over && b->o.rate == 0)
+	if (chat.answering)
 		send_one(p, now);
 }
 
@@ -126,6 +127,18 @@ static bool all_arrived(struct bench *b)
 	return true;
 }
 
+/* One message in each pair, so that the servers have connected to each other, both ways, before
+ * anything counts. */
+static bool meet(struct bench *b)
+{
+	for (unsigned i = 0; i < chat.n; i++)
+		send_one(&chat.pairs[i], now_ns());
+	if (bench_run(b, all_arrived, MEET_SECONDS, "waiting for the servers to meet"))
+		return true;
+	bench_error(b, "the servers did not reach each other within %d s", MEET_SECONDS);
+	return false;
+}
+
 static void measure(struct bench *b)
 {
 	struct pacer pacer;
@@ -135,6 +148,7 @@ static void measure(struct bench *b)
 		bench_error(b, "timer: %s", strerror(errno));
 		return;
 	}
+	chat.answering = !open;
 	for (unsigned i = 0; !open && i < chat.n; i++)
 		for (unsigned k = 0; k < b->o.window; k++)
 			send_one(&chat.pairs[i], now_ns());
@@ -142,7 +156,7 @@ static void measure(struct bench *b)
 	bench_start(b, b->scenario, "message");
 	bench_measure(b, open ? 1 : chat.n, "chatting");
 	bench_end(b);
-	chat.over = true;
+	chat.answering = false;
 	if (open)
 		pacer_stop(&pacer);
 	if (!bench_run(b, all_arrived, DRAIN_SECONDS, "waiting for the rest"))
@@ -159,10 +173,10 @@ static void talk(struct bench *b, void (*pair)(struct bench *b))
 	bench_settle(b);
 	init_pairs(b);
 	pair(b);
-	if (chat.n)
-		measure(b);
-	else
+	if (!chat.n)
 		bench_error(b, "no pair could be made");
+	else if (!b->far.domain || meet(b))
+		measure(b);
 	for (unsigned i = 0; i < chat.n; i++)
 		message_line_clear(&chat.pairs[i].line);
 	free(chat.pairs);
