@@ -1,5 +1,6 @@
 #include "core/backlog.h"
 
+#include "core/message.h"
 #include "core/route.h"
 
 #include <stdlib.h>
@@ -53,6 +54,27 @@ void backlog_drop(struct backlog *b, struct waiting *w)
 	weigh(b, 0, backlog_weight(w->stanza));
 	stanza_unref(&w->stanza);
 	free(w);
+}
+
+void backlog_stop_one(struct shard *s, const struct stanza *st, struct jid to)
+{
+	bool from_account = st->from.n_local && settings_account_host(s->settings, jid_domain(st->from));
+
+	if (from_account && !message_is_awaited(st))
+		bounce_at(s, st, to, ERR_REMOTE_SERVER_TIMEOUT,
+			STR("the server stops, and it may not have arrived"));
+}
+
+void backlog_stop(struct backlog *b)
+{
+	struct list gone;
+
+	list_take(&b->list, &gone);
+	while (!list_empty(&gone)) {
+		struct waiting *w = list_first(&gone, struct waiting, link);
+		backlog_stop_one(b->shard, w->stanza, w->to);
+		backlog_drop(b, w);
+	}
 }
 
 void backlog_refuse(struct backlog *b, uint64_t before, enum stanza_error e, struct str why)

@@ -23,6 +23,15 @@ struct backlog {
 
 void backlog_init(struct backlog *b, struct shard *s, enum counter_id waits);
 
+/* The server stops: what waits is refused, as with backlog_stop_one(). */
+void backlog_stop(struct backlog *b);
+
+/* Something that will not go out any more, as the server stops. Who sent it from an account is told,
+ * but for a message that his client keeps until it is handled (XEP-0198), and sends again. What the
+ * server itself and its rooms say is forgotten: an error would be taken for a fault of the other
+ * side, and rooms would put it out. */
+void backlog_stop_one(struct shard *s, const struct stanza *st, struct jid to);
+
 /* Forgets all of it without a word: the shard ends. */
 void backlog_clear(struct backlog *b);
 

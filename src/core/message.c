@@ -55,10 +55,19 @@ static void handled_elsewhere(struct mail *m, void *receiver)
 	free(h);
 }
 
+static const struct stanza *first_of(const struct stanza *st)
+{
+	return st->original ? st->original : st;
+}
+
+bool message_is_awaited(const struct stanza *st)
+{
+	return first_of(st)->session;
+}
+
 void message_handled(struct shard *s, const struct stanza *st)
 {
-	if (st->original)
-		st = st->original;
+	st = first_of(st);
 	if (!st->session || s->dead)
 		return;
 	struct shard *owner = st->by_peer ? remote_owner(s->core, jid_domain(st->from)) :

@@ -71,6 +71,9 @@ void message_arrived(struct account *a, const uint64_t *places, size_t n);
  * nothing when nobody waits for that. */
 void message_handled(struct shard *s, const struct stanza *st);
 
+/* Whether whoever sent it keeps it until that is told. */
+bool message_is_awaited(const struct stanza *st);
+
 /* Writes a message to the ledger, as these bytes and with this archive id. Its sender is told once
  * it is durable, or gets an error; st: as its sender sent it. waits: for one who is offline. */
 void message_keep(struct shard *s, struct stanza *st, const struct ledger_entry *e, unsigned n,

@@ -271,8 +271,10 @@ void peer_sm_end(struct peer *p)
 	stop(sm, &sm->ask);
 	stop(sm, &sm->answer);
 	ack_in_clear(&sm->in);
-	if (p->shard->stopping || p->shard->dead)
+	if (p->shard->dead)
 		backlog_clear(&sm->unacked);
+	else if (p->shard->stopping)
+		backlog_stop(&sm->unacked);
 	else
 		backlog_refuse(&sm->unacked, UINT64_MAX, ERR_REMOTE_SERVER_TIMEOUT,
 			STR("the remote server went away, and may not have it"));

@@ -317,6 +317,10 @@ void remote_deliver(struct shard *s, struct stanza *st, struct jid to)
 		bounce_at(s, st, to, ERR_NOT_ALLOWED, STR("this server does not talk to that domain"));
 		return;
 	}
+	if (s->stopping) {
+		backlog_stop_one(s, st, to);
+		return;
+	}
 	message_keep_for_sender(s, st, to);
 	send_or_queue(pair_find_or_make(remote_find_or_make(s, domain), h->domain), st, to);
 }
@@ -596,7 +600,7 @@ void remotes_stop(struct shard *s)
 	while ((n = map_next(&s->remotes, n)))
 		list_each(p, &container_of(n, struct remote, node)->pairs, struct pair, link) {
 			attempt_end(p);
-			backlog_clear(&p->queue);
+			backlog_stop(&p->queue);
 		}
 }
 

@@ -337,6 +337,27 @@ static void send_orders(struct core *c, struct settings *settings,
 	}
 }
 
+/* Streams with other servers end first, on all shards: what they did not get comes back to clients
+ * who are still there to be told. */
+static void one_has_parted(struct shard *s)
+{
+	if (++s->n_parted < s->core->n_shards)
+		return;
+	list_each(c, &s->clients, struct client, link) {
+		struct sm *sm = c->session ? c->session->sm : NULL;
+		if (sm && sm->resumable) /* it goes on after the restart */
+			sm_leave(sm);
+		client_close(c, STREAM_SYSTEM_SHUTDOWN, "the server stops");
+	}
+	components_stop(s);
+}
+
+static void parted(struct mail *m, void *receiver)
+{
+	free(m);
+	one_has_parted(receiver);
+}
+
 static void run_stop(struct mail *m, void *receiver)
 {
 	struct shard *s = receiver;
@@ -345,18 +366,19 @@ static void run_stop(struct mail *m, void *receiver)
 	if (s->stopping)
 		return;
 	s->stopping = true;
+	timer_set(&s->loop.wheel, &s->stop, s->loop.now, STOP_MS);
 	for (unsigned i = 0; i < s->n_listeners; i++)
 		listener_clear(&s->listeners[i]);
 	s->n_listeners = 0;
-	list_each(c, &s->clients, struct client, link) {
-		struct sm *sm = c->session ? c->session->sm : NULL;
-		if (sm && sm->resumable) /* it goes on after the restart */
-			sm_leave(sm);
-		client_close(c, STREAM_SYSTEM_SHUTDOWN, "the server stops");
-	}
-	components_stop(s);
 	peers_stop(s);
-	timer_set(&s->loop.wheel, &s->stop, s->loop.now, STOP_MS);
+	for (unsigned i = 0; i < s->core->n_shards; i++) {
+		if (i == s->index)
+			continue;
+		struct mail *word = xcalloc(1, sizeof *word);
+		*word = (struct mail){ .run = parted, .bytes = sizeof *word };
+		shard_post(s, s->core->shards[i], word);
+	}
+	one_has_parted(s);
 }
 
 void core_stop(struct core *c)

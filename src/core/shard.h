@@ -117,6 +117,8 @@ struct shard {
 	uint64_t throttle_logged;        /* monotonic ms, or 0 */
 	struct timer stop;               /* while stopping: the end of patience */
 	bool stopping;
+	unsigned n_parted;               /* while stopping: shards that have ended what goes to other
+					  * servers */
 	bool dead;                       /* its thread has ended: nothing is routed any more */
 	struct list commands;            /* sessions of XEP-0050 (core/command.h) */
 	struct map asked;                /* questions that wait for answers (core/ask.h) */

@@ -475,6 +475,68 @@ def test_stop(server, authority, place, juliet):
     assert stream_error(peer) == 'system-shutdown'
 
 
+def enabled(server, account):
+    """A client with stream management that may resume, and its id."""
+    client = server.online(account)
+    client.send("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
+    return client, client.take('sm:enabled').get('id')
+
+
+def stopped(server, *clients):
+    """The server has ended the streams of clients, and then itself; what they got before."""
+    server.process.terminate()
+    for client in clients:
+        while not client.ended:
+            client._receive('the end of the stream')
+        client.close()
+    server.wait()
+    return [[(m.get('id'), condition(m)) for m in client.inbox if m.get('type') == 'error']
+            for client in clients]
+
+
+def test_what_waits_at_a_stop(server, place, juliet):
+    """Whoever can be told is told that it did not go out."""
+    write(juliet, 'a', 'b')
+    place.take(server, THEIRS)
+    assert stopped(server, juliet) == [[(i, 'remote-server-timeout') for i in ('a', 'b')]]
+
+
+def test_not_acknowledged_at_a_stop(server, authority, place, juliet):
+    """XEP-0198: what the peer has not taken over when we stop comes back to who sent it."""
+    others = [server.online(server.account(domain=OURS)) for _ in range(6)]
+    write(juliet, 'a', 'b')
+    peer = managed(server, place, authority)
+    peer.message(id='b')
+    peer.send("<a xmlns='urn:xmpp:sm:3' h='1'/>")
+    for n, other in enumerate(others):
+        write(other, f'o{n}')
+        peer.message(id=f'o{n}')
+    told = stopped(server, juliet, *others)
+    assert told == [[(i, 'remote-server-timeout')] for i in ('b', *(f'o{n}' for n in range(6)))]
+
+
+def test_kept_by_the_client_at_a_stop(server, authority, place):
+    """XEP-0198: a client that was not told that its message is handled sends it again when it
+    comes back, so it gets no error."""
+    account = server.account(domain=OURS)
+    client, id = enabled(server, account)
+    write(client, 'a', 'b')
+    peer = managed(server, place, authority)
+    peer.message(id='b')
+    peer.send("<a xmlns='urn:xmpp:sm:3' h='1'/>")
+    client.send("<r xmlns='urn:xmpp:sm:3'/>")
+    while client.take('sm:a').get('h') != '1':
+        client.send("<r xmlns='urn:xmpp:sm:3'/>")
+    assert stopped(server, client) == [[]]
+    server.start()
+    again = server.secure(OURS)
+    again.authenticate(account)
+    again.send(f"<resume xmlns='urn:xmpp:sm:3' h='0' previd='{id}'/>")
+    assert again.take('sm:resumed').get('h') == '1'
+    again.jid = client.jid
+    assert [m for m in again.sync() if m.get('type') == 'error'] == []
+
+
 def test_idle(make_server, authority, place):
     """idle_seconds: a stream that nobody uses is closed in order, and made anew when needed."""
     server = make_server(hosts={OURS: ''}, top=federation(
