@@ -106,7 +106,8 @@ void store_node_publish(struct store *s, struct store_op *op, struct str host, s
 void store_node_retract(struct store *s, struct store_op *op, struct str host, struct str user,
 	struct str name, const struct str *ids, size_t n);
 
-/* Deletes all items. A large node is emptied in steps, between which other writes go on. */
+/* Deletes all items, in one transaction as deleting the node does: others wait meanwhile, some
+ * microseconds for each item. */
 void store_node_purge(struct store *s, struct store_op *op, struct str host, struct str user,
 	struct str name);
 
@@ -128,7 +129,7 @@ void store_node_items(struct store *s, struct store_op *op, struct str host, str
 	struct str name, const struct store_items_query *query);
 
 /* Nodes of an owner in byte order of their names, at most max, those behind `after`; listed: only
- * those that everybody may find. Result: nodes without lists; node_totals. */
+ * those that everybody may find. Result: nodes without lists; node_count and node_bytes of the owner. */
 void store_nodes(struct store *s, struct store_op *op, struct str host, struct str user,
 	struct str after, unsigned max, bool listed);
 

@@ -37,6 +37,10 @@ enum role { READER = 1, WRITER = 2 };
 #define ROOM_COLUMNS "name, title, about, listed, persistent, occupants, created_us, version, " \
 	"subject_us"
 
+#define NODE_COLUMNS "name, title, type, listed, creator, created_us, items, bytes, " \
+	"subscriptions, config, id"
+#define ITEM_COLUMNS "number, id, publisher, stamp_us, until_us, payload"
+
 static const struct {
 	unsigned roles;
 	const char *sql;
@@ -44,6 +48,14 @@ static const struct {
 	[ST_COMMIT] = { READER | WRITER, "COMMIT" },
 	[ST_ROLLBACK] = { READER | WRITER, "ROLLBACK" },
 	[ST_FIND_ROOM] = { READER | WRITER, "SELECT id FROM rooms WHERE host = ?1 AND name = ?2" },
+
+	[ST_FIND_OWNER] = { READER | WRITER, "SELECT id FROM node_owners "
+		"WHERE host = ?1 AND user = ?2" },
+	[ST_FIND_NODE] = { READER | WRITER, "SELECT n.id FROM nodes AS n "
+		"JOIN node_owners AS o ON n.owner = o.id "
+		"WHERE o.host = ?1 AND o.user = ?2 AND n.name = ?3" },
+	[ST_NODE_TOTALS] = { READER | WRITER, "SELECT nodes, bytes FROM node_owners "
+		"WHERE id = ?1" },
 
 	[ST_BEGIN_READ] = { READER, "BEGIN" },
 	[ST_ACCOUNT] = { READER, "SELECT id, created_us, last_us, last_status, roster_version "
@@ -96,6 +108,42 @@ static const struct {
 		"(SELECT room FROM room_affiliations WHERE jid = ?1) ORDER BY host, name" },
 	[ST_ROOMS_TEMPORARY] = { READER, "SELECT name || '@' || host FROM rooms "
 		"WHERE NOT persistent ORDER BY host, name" },
+	[ST_NODE] = { READER, "SELECT " NODE_COLUMNS " FROM nodes "
+		"WHERE owner = ?1 AND name = ?2" },
+	[ST_NODE_AFFILIATIONS] = { READER, "SELECT jid, affiliation FROM node_affiliations "
+		"WHERE node = ?1 ORDER BY jid" },
+	[ST_NODE_SUBSCRIPTIONS] = { READER, "SELECT jid, subid, state, options, until_us "
+		"FROM node_subscriptions WHERE node = ?1 AND (jid, subid) > (?2, ?3) "
+		"ORDER BY jid, subid LIMIT ?4" },
+	[ST_NODES] = { READER, "SELECT " NODE_COLUMNS " FROM nodes "
+		"WHERE owner = ?1 AND name > ?2 ORDER BY name LIMIT ?3" },
+	[ST_NODES_LISTED] = { READER, "SELECT " NODE_COLUMNS " FROM nodes "
+		"WHERE owner = ?1 AND name > ?2 AND listed ORDER BY name LIMIT ?3" },
+	[ST_NODES_AFFILIATED] = { READER, "SELECT " NODE_COLUMNS " FROM nodes WHERE owner = ?1 "
+		"AND name > ?3 AND id IN (SELECT node FROM node_affiliations WHERE jid = ?2) "
+		"ORDER BY name LIMIT ?4" },
+	[ST_NODES_SUBSCRIBED] = { READER, "SELECT " NODE_COLUMNS " FROM nodes WHERE owner = ?1 "
+		"AND name > ?3 AND id IN (SELECT node FROM node_subscriptions WHERE bare = ?2) "
+		"ORDER BY name LIMIT ?4" },
+	[ST_HIS_AFFILIATIONS] = { READER, "SELECT jid, affiliation FROM node_affiliations "
+		"WHERE node = ?1 AND jid = ?2" },
+	[ST_HIS_SUBSCRIPTIONS] = { READER, "SELECT jid, subid, state, options, until_us "
+		"FROM node_subscriptions WHERE bare = ?2 AND node = ?1 ORDER BY jid, subid" },
+	[ST_NODE_OWNERS] = { READER, "SELECT CASE user WHEN '' THEN host "
+		"ELSE user || '@' || host END AS jid FROM node_owners "
+		"WHERE nodes > 0 AND jid > ?1 ORDER BY jid LIMIT ?2" },
+	[ST_ITEM_NAMED] = { READER, "SELECT " ITEM_COLUMNS " FROM node_items "
+		"WHERE node = ?1 AND id = ?2 AND (until_us = 0 OR until_us > ?3)" },
+	[ST_ITEMS_UP] = { READER, "SELECT " ITEM_COLUMNS " FROM node_items "
+		"WHERE node = ?1 AND number > ?2 AND number < ?3 "
+		"AND (until_us = 0 OR until_us > ?4) ORDER BY number" },
+	[ST_ITEMS_DOWN] = { READER, "SELECT " ITEM_COLUMNS " FROM node_items "
+		"WHERE node = ?1 AND number > ?2 AND number < ?3 "
+		"AND (until_us = 0 OR until_us > ?4) ORDER BY number DESC" },
+	[ST_ITEM_FROM] = { READER, "SELECT number FROM node_items "
+		"WHERE node = ?1 AND stamp_us >= ?2 ORDER BY stamp_us, number LIMIT 1" },
+	[ST_ITEM_TO] = { READER, "SELECT number FROM node_items "
+		"WHERE node = ?1 AND stamp_us <= ?2 ORDER BY stamp_us DESC, number DESC LIMIT 1" },
 
 	[ST_BEGIN_WRITE] = { WRITER, "BEGIN IMMEDIATE" },
 	[ST_SAVE] = { WRITER, "SAVEPOINT op" },
@@ -150,6 +198,47 @@ static const struct {
 		"SET bytes = ?4" },
 	[ST_DEL_ROOM_DATA] = { WRITER, "DELETE FROM room_data WHERE room = ?1 AND space = ?2 "
 		"AND key = ?3" },
+	[ST_PUT_OWNER] = { WRITER, "INSERT INTO node_owners (host, user) VALUES (?1, ?2) "
+		"ON CONFLICT DO NOTHING" },
+	[ST_DEL_OWNER] = { WRITER, "DELETE FROM node_owners WHERE host = ?1 AND user = ?2" },
+	[ST_ADD_NODE] = { WRITER, "INSERT INTO nodes (owner, name, title, type, listed, creator, "
+		"created_us, config) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)" },
+	[ST_PUT_NODE] = { WRITER, "UPDATE nodes SET title = ?2, type = ?3, listed = ?4, "
+		"config = ?5 WHERE id = ?1" },
+	[ST_DEL_NODE] = { WRITER, "DELETE FROM nodes WHERE id = ?1" },
+	[ST_PUT_NODE_AFFILIATION] = { WRITER, "INSERT INTO node_affiliations "
+		"(node, jid, affiliation) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET "
+		"affiliation = ?3" },
+	[ST_DEL_NODE_AFFILIATION] = { WRITER, "DELETE FROM node_affiliations "
+		"WHERE node = ?1 AND jid = ?2" },
+	[ST_PUT_SUBSCRIPTION] = { WRITER, "INSERT INTO node_subscriptions "
+		"(node, jid, subid, state, options, until_us, bare) "
+		"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET "
+		"state = ?4, options = ?5, until_us = ?6" },
+	[ST_DEL_SUBSCRIPTION] = { WRITER, "DELETE FROM node_subscriptions "
+		"WHERE node = ?1 AND jid = ?2 AND subid = ?3" },
+	[ST_ADD_NODE_ITEM] = { WRITER, "INSERT INTO node_items "
+		"(node, id, publisher, stamp_us, until_us, size, payload) "
+		"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)" },
+	[ST_DEL_NODE_ITEM] = { WRITER, "DELETE FROM node_items WHERE node = ?1 AND id = ?2" },
+	[ST_COUNT_ITEMS] = { WRITER, "SELECT items FROM nodes WHERE id = ?1" },
+	[ST_TRIM_ITEMS] = { WRITER, "DELETE FROM node_items WHERE number IN "
+		"(SELECT number FROM node_items WHERE node = ?1 ORDER BY number LIMIT ?2)" },
+	[ST_PURGE_ITEMS] = { WRITER, "DELETE FROM node_items WHERE node = ?1" },
+	[ST_EXPIRE_ITEMS] = { WRITER, "DELETE FROM node_items WHERE number IN "
+		"(SELECT number FROM node_items WHERE until_us > 0 AND until_us <= ?1 LIMIT ?2)" },
+	[ST_EXPIRE_SUBSCRIPTIONS] = { WRITER, "DELETE FROM node_subscriptions "
+		"WHERE until_us > 0 AND until_us <= ?1" },
+	[ST_FORGOTTEN] = { WRITER, "SELECT n.name, o.host FROM nodes AS n "
+		"JOIN node_owners AS o ON n.owner = o.id WHERE o.user = '' AND n.id IN "
+		"(SELECT node FROM node_affiliations WHERE jid = ?1 UNION "
+		"SELECT node FROM node_subscriptions WHERE bare = ?1) ORDER BY n.name" },
+	[ST_FORGET_AFFILIATIONS] = { WRITER, "DELETE FROM node_affiliations WHERE jid = ?1 AND "
+		"node IN (SELECT n.id FROM nodes AS n JOIN node_owners AS o ON n.owner = o.id "
+		"WHERE o.user = '')" },
+	[ST_FORGET_SUBSCRIPTIONS] = { WRITER, "DELETE FROM node_subscriptions WHERE bare = ?1 AND "
+		"node IN (SELECT n.id FROM nodes AS n JOIN node_owners AS o ON n.owner = o.id "
+		"WHERE o.user = '')" },
 };
 
 void db_bind_int(struct db *d, enum statement id, int at, uint64_t v)
@@ -243,6 +332,16 @@ const char *db_kind_name(enum store_kind kind)
 		[STORE_ROOMS_LISTED] = "rooms-listed", [STORE_ROOMS_WITH] = "rooms-with",
 		[STORE_ROOMS_TEMPORARY] = "rooms-temporary", [STORE_ROOMS_OF] = "rooms-of",
 		[STORE_ROOMS_SEARCH] = "rooms-search", [STORE_BACKUP] = "backup",
+		[STORE_NODES_LOAD] = "nodes-load",
+		[STORE_NODE_SUBSCRIPTIONS] = "node-subscriptions",
+		[STORE_NODE_ITEMS] = "node-items", [STORE_NODES] = "nodes",
+		[STORE_NODES_AFFILIATED] = "nodes-affiliated",
+		[STORE_NODES_SUBSCRIBED] = "nodes-subscribed",
+		[STORE_NODE_OWNERS] = "node-owners", [STORE_NODE_CREATE] = "node-create",
+		[STORE_NODE_SAVE] = "node-save", [STORE_NODE_DELETE] = "node-delete",
+		[STORE_NODE_PUBLISH] = "node-publish", [STORE_NODE_RETRACT] = "node-retract",
+		[STORE_NODE_PURGE] = "node-purge", [STORE_NODES_FORGET] = "nodes-forget",
+		[STORE_NODES_EXPIRE] = "nodes-expire",
 	};
 	return names[kind];
 }

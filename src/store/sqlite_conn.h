@@ -11,19 +11,26 @@
  * prepared. */
 enum statement {
 	/* of both roles */
-	ST_COMMIT, ST_ROLLBACK, ST_FIND_ROOM,
+	ST_COMMIT, ST_ROLLBACK, ST_FIND_ROOM, ST_FIND_OWNER, ST_FIND_NODE, ST_NODE_TOTALS,
 	/* of readers */
 	ST_BEGIN_READ, ST_ACCOUNT, ST_KEYS, ST_ITEMS, ST_PENDING, ST_RESIDENT, ST_GET_DATA,
 	ST_LIST_DATA, ST_USERS, ST_ACCOUNTS_WITH, ST_ROOM, ST_AFFILIATIONS, ST_ROOM_RESIDENT,
 	ST_GET_ROOM_DATA, ST_ROOMS, ST_ROOMS_LISTED, ST_ROOMS_COUNTED, ST_ROOMS_BY_NAME,
 	ST_ROOMS_EQUAL, ST_ROOMS_SMALLER, ST_ROOMS_WITH, ST_ROOMS_OF,
-	ST_ROOMS_TEMPORARY,
+	ST_ROOMS_TEMPORARY, ST_NODE, ST_NODE_AFFILIATIONS, ST_NODE_SUBSCRIPTIONS, ST_NODES,
+	ST_NODES_LISTED, ST_NODES_AFFILIATED, ST_NODES_SUBSCRIBED, ST_HIS_AFFILIATIONS,
+	ST_HIS_SUBSCRIPTIONS, ST_NODE_OWNERS, ST_ITEM_NAMED, ST_ITEMS_UP, ST_ITEMS_DOWN,
+	ST_ITEM_FROM, ST_ITEM_TO,
 	/* of the writer */
 	ST_BEGIN_WRITE, ST_SAVE, ST_RELEASE, ST_UNDO, ST_FIND, ST_CREATE, ST_DELETE, ST_SET_LAST,
 	ST_DEL_KEYS, ST_PUT_KEY, ST_SET_VERSION, ST_PUT_ITEM, ST_DEL_ITEM, ST_DEL_GROUPS,
 	ST_PUT_GROUP, ST_PUT_PENDING, ST_DEL_PENDING, ST_PUT_DATA, ST_DEL_DATA, ST_CLEAR_DATA,
 	ST_SPACE_BYTES, ST_PUT_ROOM, ST_ROOM_VERSION, ST_DEL_ROOM,
 	ST_PUT_AFFILIATION, ST_DEL_AFFILIATION, ST_PUT_ROOM_DATA, ST_DEL_ROOM_DATA,
+	ST_PUT_OWNER, ST_DEL_OWNER, ST_ADD_NODE, ST_PUT_NODE, ST_DEL_NODE, ST_PUT_NODE_AFFILIATION,
+	ST_DEL_NODE_AFFILIATION, ST_PUT_SUBSCRIPTION, ST_DEL_SUBSCRIPTION, ST_ADD_NODE_ITEM,
+	ST_DEL_NODE_ITEM, ST_COUNT_ITEMS, ST_TRIM_ITEMS, ST_PURGE_ITEMS, ST_EXPIRE_ITEMS,
+	ST_EXPIRE_SUBSCRIPTIONS, ST_FORGOTTEN, ST_FORGET_AFFILIATIONS, ST_FORGET_SUBSCRIPTIONS,
 	ST_COUNT
 };
 
@@ -83,6 +90,28 @@ int db_write_room(struct db *d, struct store_op *op);
 
 /* Looks at some rooms for a search. *more: there are more to look at. */
 int db_search_rooms(struct db *d, struct store_op *op, bool *more);
+
+/* Reads and writes of nodes, likewise: sqlite_nodes.c, and sqlite_items.c for their items. */
+int db_read_node(struct db *d, struct store_op *op);
+int db_write_node(struct db *d, struct store_op *op);
+
+/* The row of the node that an operation names, by its status: STORE_OK, STORE_NOT_FOUND. Read whole:
+ * op->node, and its row in op->number. */
+int db_find_node(struct db *d, struct store_op *op, uint64_t *id);
+int db_read_node_row(struct db *d, struct store_op *op);
+
+/* Makes the node of the request. And whether its owner has more than it may: STORE_FULL. */
+int db_add_node(struct db *d, struct store_op *op, uint64_t *id);
+int db_check_node_bounds(struct db *d, struct store_op *op);
+
+int db_read_items(struct db *d, struct store_op *op);
+int db_publish_items(struct db *d, struct store_op *op);
+int db_retract_items(struct db *d, struct store_op *op, uint64_t node);
+int db_purge_items(struct db *d, struct store_op *op, uint64_t node);
+int db_expire_items(struct db *d, struct store_op *op);
+
+/* Deletes the oldest items of a node until it has `keep`. */
+int db_trim_items(struct db *d, uint64_t node, uint64_t keep);
 
 /* The status of an operation that met error rc just now, and a line in the log. `what` is
  * what the connection was doing; op may be NULL. */

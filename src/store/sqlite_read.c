@@ -213,6 +213,14 @@ static int read_kind(struct db *d, struct store_op *op, bool *more)
 		return db_read_room(d, op);
 	case STORE_ROOMS_SEARCH:
 		return db_search_rooms(d, op, more);
+	case STORE_NODES_LOAD:
+	case STORE_NODE_SUBSCRIPTIONS:
+	case STORE_NODE_ITEMS:
+	case STORE_NODES:
+	case STORE_NODES_AFFILIATED:
+	case STORE_NODES_SUBSCRIBED:
+	case STORE_NODE_OWNERS:
+		return db_read_node(d, op);
 	default:
 		BUG("not a read");
 	}

@@ -176,13 +176,24 @@ static int clear_data(struct db *d, const struct store_op *op, uint64_t id)
 	return db_run(d, ST_CLEAR_DATA);
 }
 
+/* With its nodes, which are not of the account's row. */
+static int delete_account(struct db *d, const struct store_op *op, uint64_t id)
+{
+	db_bind_int(d, ST_DELETE, 1, id);
+	int rc = db_run(d, ST_DELETE);
+	if (rc != SQLITE_OK)
+		return rc;
+	db_bind_text(d, ST_DEL_OWNER, 1, op->host);
+	db_bind_text(d, ST_DEL_OWNER, 2, op->user);
+	return db_run(d, ST_DEL_OWNER);
+}
+
 /* What the operation does to account `id`. */
 static int change(struct db *d, struct store_op *op, uint64_t id)
 {
 	switch (op->kind) {
 	case STORE_DELETE:
-		db_bind_int(d, ST_DELETE, 1, id);
-		return db_run(d, ST_DELETE);
+		return delete_account(d, op, id);
 	case STORE_SET_KEYS:
 		return set_keys(d, op, id);
 	case STORE_SET_LAST:
@@ -217,6 +228,21 @@ static int change(struct db *d, struct store_op *op, uint64_t id)
 	case STORE_ROOMS_OF:
 	case STORE_ROOMS_TEMPORARY:
 	case STORE_ROOMS_SEARCH:
+	case STORE_NODES_LOAD:
+	case STORE_NODE_SUBSCRIPTIONS:
+	case STORE_NODE_ITEMS:
+	case STORE_NODES:
+	case STORE_NODES_AFFILIATED:
+	case STORE_NODES_SUBSCRIBED:
+	case STORE_NODE_OWNERS:
+	case STORE_NODE_CREATE:
+	case STORE_NODE_SAVE:
+	case STORE_NODE_DELETE:
+	case STORE_NODE_PUBLISH:
+	case STORE_NODE_RETRACT:
+	case STORE_NODE_PURGE:
+	case STORE_NODES_FORGET:
+	case STORE_NODES_EXPIRE:
 	case STORE_BACKUP:
 		break;
 	}
@@ -247,6 +273,15 @@ static int apply(struct db *d, struct store_op *op)
 	case STORE_ROOM_CHANGE:
 	case STORE_ROOM_DELETE:
 		return db_write_room(d, op);
+	case STORE_NODE_CREATE:
+	case STORE_NODE_SAVE:
+	case STORE_NODE_DELETE:
+	case STORE_NODE_PUBLISH:
+	case STORE_NODE_RETRACT:
+	case STORE_NODE_PURGE:
+	case STORE_NODES_FORGET:
+	case STORE_NODES_EXPIRE:
+		return db_write_node(d, op);
 	default:
 		return write_account(d, op);
 	}

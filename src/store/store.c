@@ -14,6 +14,7 @@
 #include "base/bug.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "store/node_request.h"
 #include "store/sqlite.h"
 #include "store/store_private.h"
 
@@ -91,6 +92,13 @@ static bool is_read(const struct store_op *op)
 	case STORE_ROOMS_OF:
 	case STORE_ROOMS_TEMPORARY:
 	case STORE_ROOMS_SEARCH:
+	case STORE_NODES_LOAD:
+	case STORE_NODE_SUBSCRIPTIONS:
+	case STORE_NODE_ITEMS:
+	case STORE_NODES:
+	case STORE_NODES_AFFILIATED:
+	case STORE_NODES_SUBSCRIBED:
+	case STORE_NODE_OWNERS:
 	case STORE_BACKUP:
 		return true;
 	default:
@@ -110,16 +118,25 @@ static bool reads_all(const struct store_op *op)
 	case STORE_ROOMS_OF:
 	case STORE_ROOMS_TEMPORARY:
 	case STORE_ROOMS_SEARCH:
+	case STORE_NODES:
+	case STORE_NODES_AFFILIATED:
+	case STORE_NODES_SUBSCRIBED:
+	case STORE_NODE_OWNERS:
 	case STORE_BACKUP:
 		return true;
+	case STORE_NODES_LOAD: /* of a service: any names */
+		return !op->user.n;
 	default:
 		return false;
 	}
 }
 
+/* By the account or room; the nodes of a service by their names. */
 static struct store_op **slot_of(struct store *s, const struct store_op *op)
 {
-	return &s->last_of[hash_keyed(op->user) % SLOTS];
+	bool named = !op->user.n && op->node_request;
+
+	return &s->last_of[hash_keyed(named ? op->node_request->name : op->user) % SLOTS];
 }
 
 /* --- The writer ----------------------------------------------------------------------- */

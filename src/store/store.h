@@ -6,7 +6,7 @@
  * Reads run on a pool of readers: a read sees what had come home before it was submitted,
  * and, of one home, also every write submitted before it (it waits for their commit).
  *
- * Rooms have calls of their own (store/rooms.h).
+ * Rooms have calls of their own (store/rooms.h), and so have nodes (store/nodes.h).
  *
  * One driver today: store/sqlite.c. Nothing above knows which. */
 #ifndef STORE_STORE_H
@@ -118,11 +118,19 @@ enum store_kind {
 	STORE_ROOM_LOAD, STORE_ROOM_SAVE, STORE_ROOM_CHANGE, STORE_ROOM_DELETE, STORE_ROOM_DATA,
 	STORE_ROOMS, STORE_ROOMS_LISTED, STORE_ROOMS_WITH, STORE_ROOMS_OF,
 	STORE_ROOMS_TEMPORARY,
-	STORE_ROOMS_SEARCH, STORE_BACKUP
+	STORE_ROOMS_SEARCH,
+	STORE_NODES_LOAD, STORE_NODE_SUBSCRIPTIONS, STORE_NODE_ITEMS, STORE_NODES,
+	STORE_NODES_AFFILIATED, STORE_NODES_SUBSCRIBED, STORE_NODE_OWNERS,
+	STORE_NODE_CREATE, STORE_NODE_SAVE, STORE_NODE_DELETE, STORE_NODE_PUBLISH,
+	STORE_NODE_RETRACT, STORE_NODE_PURGE, STORE_NODES_FORGET, STORE_NODES_EXPIRE,
+	STORE_BACKUP
 };
 
 struct db_backup;
+struct db_node_request;
 struct db_room_search;
+struct store_node;
+struct store_node_item;
 
 struct store_op {
 	struct mail mail;
@@ -142,7 +150,15 @@ struct store_op {
 	struct store_room room;         /* of store_room_load() */
 	struct store_room *rooms;       /* of store_rooms() and store_rooms_search() */
 	size_t n_rooms;
-	uint64_t n_all, n_before;       /* of store_rooms() */
+	uint64_t n_all, n_before;       /* of store_rooms(); of store_node_retract() and others */
+	struct store_node *nodes;       /* of lists of nodes (store/nodes.h) */
+	size_t n_nodes;
+	struct store_node *node;        /* of calls about one */
+	struct store_node_item *items;
+	size_t n_items;
+	bool more;                      /* there are further ones */
+	uint64_t node_count, node_bytes; /* of store_nodes(): what the owner has in all */
+	struct db_node_request *node_request; /* what was asked of nodes */
 	struct db_backup *backup;       /* one under way */
 	struct db_room_search *search;  /* likewise */
 	void *ctx;                      /* of the caller, ctx_size bytes, zeroed */
