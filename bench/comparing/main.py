@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from comparing import plan, processes, report, servers, setup
+from comparing import federation, plan, processes, report, servers, setup
 
 RUN_SECONDS = 900  # at most, for one run of stentor-bench
 
@@ -37,6 +37,8 @@ class Comparison:
             [kind(folder, certificate, build, archive) for kind, archive in kinds
              if not only or kind.family in only]
             for kinds in (servers.PLAIN, servers.ARCHIVE))
+        self.pairs = (federation.pairs(folder, build, only)
+                      if any(run.pairs for run in self.runs) else [])
         self.floor = servers.Floor(folder, certificate, build)
         self.results, self.lacking, self.faults, self.absent = {}, {}, [], []
         self.down = set()
@@ -93,7 +95,7 @@ class Comparison:
             full = self.results.get(run.half_of, {}).get(server.name)
             if not full:
                 return
-            args += ['--rate', min(plan.HALF_MOST, round(plan.rate()(full[-1]) / 2))]
+            args += ['--rate', min(run.half_most, round(plan.rate()(full[-1]) / 2))]
         scenario = run.scenario if server.speaks_xmpp else plan.ON_FLOOR[run.scenario]
         storm = self.start_storm(server, round_number) if run.storm else None
         found, error = self.call(server, scenario, run.tls, args)
@@ -123,19 +125,26 @@ class Comparison:
             return False
         return True
 
+    def servers_of(self, run):
+        return self.pairs if run.pairs else self.archives if run.archive else self.servers
+
     def make_accounts(self):
-        chatting = any(run.archive for run in self.runs)
-        for server in [*self.servers, *(self.archives if chatting else [])]:
+        """On those that something is run on."""
+        used = {server.name: server for run in self.runs for server in self.servers_of(run)}
+        if self.with_shards:
+            used.update((server.name, server) for server in self.servers)
+        for server in used.values():
             if server.name in self.down:
                 continue
-            accounts = 2 * plan.PAIRS if server.archive else self.size.accounts
+            accounts = (self.size.accounts if server in self.servers else 2 * plan.PAIRS)
             print(f'{accounts} accounts on {server.label}', flush=True)
             if not self.start(server):
                 continue
-            _, error = self.call(server, 'register', 'none', ['--users', accounts])
-            if error:
-                self.faults.append(f'{server.label}: making accounts: {error}')
-                self.down.add(server.name)
+            for one, args in server.registrations(accounts):
+                _, error = self.call(one, 'register', 'none', args)
+                if error:
+                    self.faults.append(f'{server.label}: making accounts: {error}')
+                    self.down.add(server.name)
             server.stop()
 
     # ---- the course ----
@@ -152,7 +161,7 @@ class Comparison:
                                         occupants=run.occupants):
                 self.run_on(run, self.floor, number)
                 self.floor.stop()
-            for server in self.archives if run.archive else self.servers:
+            for server in self.servers_of(run):
                 if run.only and server.family != run.only:
                     continue
                 if server.name not in self.down and self.start(server):

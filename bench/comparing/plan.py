@@ -1,13 +1,16 @@
 """What is run, and what is read from it: the one table of scenarios, figures and targets."""
+import math
 from collections import namedtuple
 
 # One run of stentor-bench on every server. args: its options but for where the server is. floor:
 # bench-floor can do it too. storm: while accounts are registered. archive: on the servers with
 # their archives on, not on those without. only: on this server alone. once: in the first round
 # alone, since it takes long. half_of: at half the rate that a server carried in the run of this
-# key, or HALF_MOST. occupants: of each room, for bench-floor.
+# key, or half_most where that is less. occupants: of each room, for bench-floor. pairs: on two
+# servers that talk to each other.
 Run = namedtuple('Run', 'key scenario tls args floor figures storm archive only once half_of '
-                 'occupants', defaults=(False, False, None, False, None, 0))
+                 'half_most occupants pairs',
+                 defaults=(False, False, None, False, None, math.inf, 0, False))
 
 # What bench-floor is sent in the place of a scenario.
 ON_FLOOR = {'chat': 'floor', 'room': 'room-floor'}
@@ -191,7 +194,7 @@ def archives(size):
     yield Run('archive-half', 'archive', 'none', [*users, '--messages', 1], False,
               [Figure('archive-half', f'{title}: p99 to the ack', 'ms', latency('p99'), 2,
                       [('most', 10)])],
-              archive=True, half_of='archive-write', once=True,
+              archive=True, half_of='archive-write', half_most=HALF_MOST, once=True,
               only=None if size.big else 'stentor')
     if size.big:
         yield from resumes(size, True)
@@ -266,6 +269,27 @@ def archive_rooms(size):
                1, size, [('peer', 1 / 7)], archive=True)
 
 
+def federations(size):
+    """One user of each pair on each of two servers; the CPU is that of both."""
+    users = ['--users', 2 * PAIRS, '--seconds', size.seconds]
+
+    def run(key, how, args, figures, half_of=None):
+        title = f'{PAIRS} pairs between two servers, TLS, {how}'
+        return Run(key, 'federation', 'starttls', [*users, *args], False,
+                   [Figure(f'{key}{end}', f'{title}: {what}', unit, read, digits, targets, more)
+                    for end, what, unit, read, digits, targets, more in figures],
+                   half_of=half_of, pairs=True)
+
+    carried = ('-rate', 'messages a second', '', rate(), 0, [], True)
+    cost = ('', 'CPU a message', 'us', cpu(), 2, [('peer', 1 / 10)], False)
+    p99 = ('-p99', 'p99', 'ms', latency('p99'), 2)
+    yield run('federation-8', 'window 8', ['--window', 8], [carried, cost])
+    yield run('federation-open', '2,000 messages a second', ['--rate', 2000],
+              [cost, (*p99, [], False)])
+    yield run('federation-half', 'at half of what window 8 carried', [],
+              [cost, (*p99, [('most', 10)], False)], half_of='federation-8')
+
+
 def runs(size):
     """In this order; memory first, of servers that have done little."""
     yield from idles(size)
@@ -276,6 +300,7 @@ def runs(size):
     yield from resumes(size, False)
     yield from scales(size)
     yield from rooms(size)
+    yield from federations(size)
     yield from archives(size)
     yield from archive_rooms(size)
 

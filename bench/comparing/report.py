@@ -15,10 +15,16 @@ PLAIN = {'stentor': 'Stentor', 'prosody': 'Prosody', 'ejabberd': 'ejabberd', 'fl
 ARCHIVE = {'stentor-archive': 'Stentor', 'prosody-files': 'Prosody, files',
            'prosody-sqlite': 'Prosody, SQLite', 'ejabberd-mnesia': 'ejabberd, Mnesia',
            'ejabberd-sqlite': 'ejabberd, SQLite'}
-OURS = ('stentor', 'stentor-archive')
+PAIRS = {'stentor-stentor': 'Stentor, Stentor', 'stentor-prosody': 'Stentor, Prosody',
+         'stentor-ejabberd': 'Stentor, ejabberd', 'prosody-prosody': 'Prosody, Prosody',
+         'ejabberd-ejabberd': 'ejabberd, ejabberd', 'prosody-ejabberd': 'Prosody, ejabberd'}
+OURS = ('stentor', 'stentor-archive', 'stentor-stentor')
 COLOURS = {'stentor': '#2b6cb0', 'prosody': '#b7791f', 'ejabberd': '#822727', 'floor': '#718096',
            'stentor-archive': '#2b6cb0', 'prosody-files': '#b7791f', 'prosody-sqlite': '#d69e2e',
-           'ejabberd-mnesia': '#822727', 'ejabberd-sqlite': '#c53030'}
+           'ejabberd-mnesia': '#822727', 'ejabberd-sqlite': '#c53030',
+           'stentor-stentor': '#2b6cb0', 'stentor-prosody': '#4299e1',
+           'stentor-ejabberd': '#63b3ed', 'prosody-prosody': '#b7791f',
+           'ejabberd-ejabberd': '#822727', 'prosody-ejabberd': '#9c5221'}
 
 NOTE = '''\
 Medians of {rounds} rounds of {seconds} s each; what takes long or varies little ran in one alone.
@@ -30,14 +36,23 @@ NOTE_ARCHIVE = '''\
 The same with the archive on, of rooms too, for each server in every store that it offers by itself.
 What Stentor acknowledges is on disk; the peers promise no such thing.'''
 
+NOTE_PAIRS = '''\
+Two servers and what passes between them: CPU is that of both together, and peers are those pairs
+that Stentor is not in. Clients and servers use TLS, each server proves its domain by a certificate,
+streams carry both ways (XEP-0288) where both servers can do that, archives are off.'''
+
+
+def names_of(run):
+    return PAIRS if run.pairs else ARCHIVE if run.archive else PLAIN
+
 
 class Line:
     """A figure of all servers. lacking: what these do not have, by their names."""
 
     def __init__(self, run, figure, values, lacking):
         self.run, self.figure, self.values, self.lacking = run, figure, values, lacking
-        self.names = ARCHIVE if run.archive else PLAIN
-        peers = [v for name, v in values.items() if name not in (*OURS, 'floor')]
+        self.names = names_of(run)
+        peers = [v for name, v in values.items() if not name.startswith(('stentor', 'floor'))]
         self.ours = next((values[name] for name in OURS if name in values), None)
         self.to_peer = self.ratio((max if figure.more else min)(peers, default=None))
         self.to_floor = self.ratio(values.get('floor'))
@@ -138,8 +153,8 @@ def facts_text(facts):
 
 
 def markdown(facts, lines, shards, comparison):
-    plain = [line for line in lines if not line.run.archive]
-    archive = [line for line in lines if line.run.archive]
+    plain, archive, pairs = ([line for line in lines if line.names is names]
+                             for names in (PLAIN, ARCHIVE, PAIRS))
     parts = [facts_text(facts), NOTE.format(**facts)]
     if plain:
         parts.append(table(plain, PLAIN))
@@ -151,6 +166,8 @@ def markdown(facts, lines, shards, comparison):
                      f'{plan.SHARDS_TARGET}).')
     if archive:
         parts += [NOTE_ARCHIVE, table(archive, ARCHIVE), *archive_costs(lines)]
+    if pairs:
+        parts += [NOTE_PAIRS, table(pairs, PAIRS)]
     for title, items in notes(comparison):
         parts.append(f'{title}:\n\n' + '\n'.join(f'* {item}' for item in items))
     return '\n\n'.join(parts) + '\n'
@@ -213,7 +230,7 @@ def histograms(run, results):
     """The latencies of each server, on one axis from 10 us to 10 s."""
     from_exp, to_exp, steps = 1, 7, 120
     width, high = 640, 60
-    names = ARCHIVE if run.archive else PLAIN
+    names = names_of(run)
     phase = 'talk' if run.scenario == 'room' else 0
     shown = [n for n in names if results.get(n)]
     out = [f'<h3>{html.escape(run.figures[0].title.rsplit(":", 1)[0])}: latency</h3>'
@@ -243,14 +260,15 @@ def page(facts, lines, comparison):
              f'<style>{STYLE}</style><h1>Stentor and its peers</h1>',
              f'<p class="p">{html.escape(facts_text(facts))}</p>',
              f'<p class="p">{html.escape(NOTE.format(**facts))}</p><h2>Figures</h2>']
-    parts += [bars(line) for line in lines if not line.run.archive]
-    if any(line.run.archive for line in lines):
-        parts.append(f'<h2>With the archive on</h2><p class="p">{html.escape(NOTE_ARCHIVE)}</p>')
-        parts += [bars(line) for line in lines if line.run.archive]
+    parts += [bars(line) for line in lines if line.names is PLAIN]
+    for title, note, names in (('With the archive on', NOTE_ARCHIVE, ARCHIVE),
+                               ('Between servers', NOTE_PAIRS, PAIRS)):
+        if shown := [bars(line) for line in lines if line.names is names]:
+            parts += [f'<h2>{title}</h2><p class="p">{html.escape(note)}</p>', *shown]
     parts.append('<h2>Latencies</h2>')
     for run in comparison.runs:
         results = comparison.results.get(run.key, {})
-        if run.scenario in ('chat', 'archive', 'room') and results:
+        if run.scenario in ('chat', 'archive', 'room', 'federation') and results:
             parts.append(histograms(run, results))
     for title, said in notes(comparison):
         items = ''.join(f'<li>{html.escape(item)}' for item in said)

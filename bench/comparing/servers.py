@@ -3,7 +3,8 @@
 Features are equal: registration, rosters, presence, offline messages, ping, stream management,
 carbons and rooms, at one address and with a history of 20 messages. Stentor's full-text search,
 which the peers do not have, is off. Every limit on rates and on occupants is off. All have the same
-ECDSA certificate and lie in a temporary folder on the same disk."""
+ECDSA certificate and lie in a temporary folder on the same disk. Servers that talk to each other
+have one each, of an authority that all of them trust, and take no other proof of a domain."""
 import os
 import re
 import socket
@@ -34,20 +35,21 @@ def output_of(*command):
 
 class Server:
     """One server with its data, which stay between starts. archive: the store that its archive is
-    kept in, or None for a server without."""
+    kept in, or None for a server without. domain: of its accounts. others: how it gets to other
+    servers (federation.Others), or None for one that is alone."""
 
     program = family = None
     speaks_xmpp = True
 
-    def __init__(self, folder, certificate, build, archive=None):
-        self.archive = archive
+    def __init__(self, folder, certificate, build, archive=None, domain='localhost', others=None):
+        self.archive, self.domain, self.others = archive, domain, others
         self.name = f'{self.family}-{archive.lower()}' if archive else self.family
         self.label = f'{self.program}, {archive}' if archive else self.program
         self.folder = folder / self.name
         self.folder.mkdir()
         self.certificate, self.key, self.pem = certificate
         self.build = build
-        self.port, self.direct_port = free_port(), free_port()
+        self.port, self.direct_port, self.s2s_port = free_port(), free_port(), free_port()
         self.process = None
 
     def start(self, cores=None, **options):
@@ -64,13 +66,24 @@ class Server:
         """Why this variant cannot be run here, or nothing."""
         return ''
 
+    def towards_others(self, template):
+        """The part of its configuration that is about other servers; nothing without them."""
+        if not self.others:
+            return ''
+        return template.format(s2s_port=self.s2s_port, authority=self.others.authority,
+                               names_port=self.others.names.port)
+
+    def ports(self):
+        return [self.port, *([self.s2s_port] if self.others else [])]
+
     def wait_until_up(self):
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 break
             try:
-                socket.create_connection(('127.0.0.1', self.port), 1).close()
+                for port in self.ports():
+                    socket.create_connection(('127.0.0.1', port), 1).close()
                 return
             except OSError:
                 time.sleep(0.1)
@@ -89,7 +102,12 @@ class Server:
 
     def target(self, tls):
         """Options of stentor-bench."""
-        return ['--port', self.port, '--pid', self.pid, '--tls', tls]
+        return ['--port', self.port, '--domain', self.domain, '--pid', self.pid, '--tls', tls]
+
+    def registrations(self, accounts):
+        """Which servers are to have which accounts: pairs of a server and options of
+        stentor-bench."""
+        return [(self, ['--users', accounts])]
 
 
 STENTOR = '''\
@@ -100,7 +118,7 @@ search = false
 log_level = warn
 tls_required = false
 plain_without_tls = true
-host "localhost" {{
+host "{domain}" {{
 	certificate = "{certificate}"
 	key = "{key}"
 	registration = true
@@ -116,6 +134,17 @@ limits {{
 	room_history = 20
 	room_stanzas_per_second = 0
 }}
+{federation}'''
+
+# docs/configuration.md: without dns_loopback it goes nowhere on this machine.
+STENTOR_FEDERATION = '''\
+federation {{
+	ca_file = "{authority}"
+	dns_servers = {{ "127.0.0.1@{names_port}" }}
+	dns_anchor = "none"
+	dns_loopback = true
+}}
+listener {{ type = s2s address = "127.0.0.1" port = {s2s_port} }}
 '''
 
 
@@ -130,8 +159,9 @@ class Stentor(Server):
         config = self.folder / 'stentor.conf'
         config.write_text(STENTOR.format(
             shards=shards or os.cpu_count(), certificate=self.certificate, key=self.key,
-            port=self.port, direct_port=self.direct_port,
-            archive='true' if self.archive else 'false'))
+            port=self.port, direct_port=self.direct_port, domain=self.domain,
+            archive='true' if self.archive else 'false',
+            federation=self.towards_others(STENTOR_FEDERATION)))
         return [self.server, '-c', config]
 
     def version(self):
@@ -160,21 +190,34 @@ mam_include_total = false
 authentication = "internal_hashed"
 modules_enabled = {{ "disco", "roster", "saslauth", "tls", "ping", "register_ibr", "posix",
     "smacks", "carbons"{modules} }}
-modules_disabled = {{ "s2s" }}
+{federation}
 allow_registration = true
 c2s_require_encryption = false
 allow_unencrypted_plain_auth = true
 interfaces = {{ "127.0.0.1" }}
 c2s_ports = {{ {port} }}
 c2s_direct_tls_ports = {{ {direct_port} }}
-ssl = {{ certificate = "{certificate}", key = "{key}" }}
-VirtualHost "localhost"
-Component "rooms.localhost" "muc"
+ssl = {{ certificate = "{certificate}", key = "{key}"{trust} }}
+VirtualHost "{domain}"
+Component "rooms.{domain}" "muc"
     muc_room_cache_size = 1000000
     muc_room_default_history_length = 20
     muc_log_expires_after = "never"
     muc_log_include_total = false
     modules_enabled = {{ {room_modules} }}
+'''
+
+PROSODY_ALONE = 'modules_disabled = { "s2s" }'
+
+# /doc/modules/mod_s2s, /doc/dns: what Prosody asks libunbound for goes to a name server of ours.
+# Without mod_dialback a certificate is the only proof of a domain.
+PROSODY_FEDERATION = '''\
+s2s_interfaces = {{ "127.0.0.1" }}
+s2s_ports = {{ {s2s_port} }}
+s2s_secure_auth = true
+use_ipv6 = false
+unbound = {{ resolvconf = false, forward = "127.0.0.1@{names_port}",
+    options = {{ ["do-not-query-localhost:"] = "no" }} }}
 '''
 
 
@@ -189,9 +232,14 @@ class Prosody(Server):
         config.write_text(PROSODY.format(
             folder=self.folder, certificate=self.certificate, key=self.key, port=self.port,
             direct_port=self.direct_port, store=self.stores.get(self.archive, 'internal'),
-            modules=', "mam"' if self.archive else '',
+            domain=self.domain, modules=self.more_modules(),
+            federation=self.towards_others(PROSODY_FEDERATION) or PROSODY_ALONE,
+            trust=f', cafile = "{self.others.authority}"' if self.others else '',
             room_modules='"muc_mam"' if self.archive else ''))
         return ['prosody', '-F', '--config', config]
+
+    def more_modules(self):
+        return (', "mam"' if self.archive else '') + (', "s2s_bidi"' if self.others else '')
 
     def version(self):
         return package_version('prosody')
@@ -206,7 +254,7 @@ class Prosody(Server):
 # would not tell who comes and goes.
 EJABBERD = '''\
 loglevel: warning
-hosts: [localhost]
+hosts: ["{domain}"]
 certfiles: ["{pem}"]
 acme: {{ auto: false }}
 listen:
@@ -214,7 +262,7 @@ listen:
       access: all, backlog: 1024 }}
   - {{ port: {direct_port}, ip: "127.0.0.1", module: ejabberd_c2s, tls: true, shaper: none,
       access: all, backlog: 1024 }}
-auth_password_format: scram
+{federation}auth_password_format: scram
 registration_timeout: infinity
 max_fsm_queue: 100000
 shaper_rules: {{ max_user_sessions: 1000, max_user_offline_messages: infinity }}
@@ -227,7 +275,7 @@ modules:
   mod_stream_mgmt: {{}}
   mod_carboncopy: {{}}
   mod_muc:
-    host: rooms.localhost
+    host: rooms.{domain}
     history_size: 20
     max_users: 1000000
     max_users_presence: 1000000
@@ -239,6 +287,23 @@ EJABBERD_ARCHIVE = '''\
   mod_mam: {{ default: always, db_type: {store} }}
 sql_type: sqlite
 sql_database: "{database}"
+'''
+
+# Still within the list of listeners. Without mod_s2s_dialback a certificate is the only proof of a
+# domain.
+EJABBERD_FEDERATION = '''\
+  - {{ port: {s2s_port}, ip: "127.0.0.1", module: ejabberd_s2s_in, shaper: none, backlog: 1024 }}
+s2s_use_starttls: required
+s2s_cafile: "{authority}"
+outgoing_s2s_families: [ipv4]
+'''
+
+# erlang.org/doc/apps/erts/inet_cfg: asks a name server of ours, and knows none of the system's.
+INETRC = '''\
+{{resolv_conf, ""}}.
+{{hosts_file, ""}}.
+{{lookup, [dns]}}.
+{{nameserver, {{127, 0, 0, 1}}, {names_port}}}.
 '''
 
 
@@ -255,6 +320,8 @@ class Ejabberd(Server):
         for name in ('data', 'logs'):
             (self.folder / name).mkdir(exist_ok=True)
         text = EJABBERD.format(pem=self.pem, port=self.port, direct_port=self.direct_port,
+                               domain=self.domain,
+                               federation=self.towards_others(EJABBERD_FEDERATION),
                                room_options=', mam: true' if self.archive else '')
         if self.archive:
             database = self.folder / 'data/ejabberd.sqlite'
@@ -262,6 +329,7 @@ class Ejabberd(Server):
             if self.archive == 'SQLite' and not database.exists():
                 self.make_tables(database)
         (self.folder / 'ejabberd.yml').write_text(text)
+        (self.folder / 'inetrc').write_text(self.towards_others(INETRC))
         return ['erl', '-noinput', '+K', 'true', '+P', '250000', '+sbwt', 'none', '+sbwtdcpu',
                 'none', '+sbwtdio', 'none', '-mnesia', 'dir', f'"{self.folder}/data"',
                 '-s', 'ejabberd']
@@ -281,7 +349,8 @@ class Ejabberd(Server):
     def environment(self):
         libraries = subprocess.run(['dpkg', '-L', 'ejabberd'], capture_output=True, text=True)
         found = re.search(r'^(/\S+)/ejabberd-[^/]+/ebin$', libraries.stdout, re.M)
-        return {**os.environ, 'HOME': str(self.folder),
+        names = {'ERL_INETRC': str(self.folder / 'inetrc')} if self.others else {}
+        return {**os.environ, **names, 'HOME': str(self.folder),
                 'ERL_LIBS': found.group(1) if found else '/usr/lib',
                 'ERL_MAX_PORTS': str(processes.OPEN_FILES), 'ERL_MAX_ETS_TABLES': '1400',
                 'ERL_CRASH_DUMP': str(self.folder / 'crash'),

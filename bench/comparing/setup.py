@@ -10,7 +10,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 BUILD = ROOT / 'build-bench'
 POLICY = Path('/usr/sbin/policy-rc.d')
 SERVICES = ('prosody', 'ejabberd')
-PACKAGES = (*SERVICES, 'lua-dbi-sqlite3', 'erlang-p1-sqlite3')  # and what their archives need
+# And what their archives need, and what Prosody asks a name server with.
+PACKAGES = (*SERVICES, 'lua-dbi-sqlite3', 'erlang-p1-sqlite3', 'lua-unbound')
 
 
 def run(*command, env=None):
@@ -71,6 +72,28 @@ def certificate(folder):
     run('openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1',
         '-nodes', '-days', '30', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost',
         '-keyout', key, '-out', cert)
+    both.write_text(key.read_text() + cert.read_text())
+    return cert, key, both
+
+
+def authority(folder):
+    """Issues certificates: its own and the key, ECDSA P-256."""
+    cert, key = folder / 'authority.pem', folder / 'authority.key'
+    run('openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1',
+        '-nodes', '-days', '30', '-subj', '/CN=Test authority',
+        '-addext', 'keyUsage=critical,keyCertSign,cRLSign', '-keyout', key, '-out', cert)
+    return cert, key
+
+
+def issued(folder, issuer, domain):
+    """Like certificate(), for a domain and its rooms, from an authority; for both ends of a stream
+    between servers, as two of the servers want it."""
+    cert, key, both = (folder / f'{domain}{end}' for end in ('.crt', '.key', '.pem'))
+    run('openssl', 'req', '-x509', '-CA', issuer[0], '-CAkey', issuer[1], '-newkey', 'ec',
+        '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '30',
+        '-subj', f'/CN={domain}', '-addext', f'subjectAltName=DNS:{domain},DNS:rooms.{domain}',
+        '-addext', 'basicConstraints=critical,CA:FALSE',
+        '-addext', 'extendedKeyUsage=serverAuth,clientAuth', '-keyout', key, '-out', cert)
     both.write_text(key.read_text() + cert.read_text())
     return cert, key, both
 
