@@ -11,7 +11,10 @@ struct options {
 	unsigned users;        /* pairs count two each */
 	unsigned rooms;        /* 0: as is usual */
 	unsigned occupants;    /* of each room */
+	unsigned nodes;        /* of publish-subscribe */
+	unsigned subscribers;  /* of each node */
 	const char *service;   /* of the rooms: its domain */
+	const char *pubsub;    /* of the nodes: likewise */
 	unsigned at_once;      /* negotiations, changes of presence, or joins, under way */
 	unsigned window;       /* messages under way per pair, or room */
 	unsigned messages;     /* in all per pair, where there is an end; 0: as is usual */
@@ -173,6 +176,9 @@ void run_room(struct bench *b);
 void run_room_floor(struct bench *b);
 void run_room_join(struct bench *b);
 void run_room_idle(struct bench *b);
+void run_pubsub(struct bench *b);
+void run_pubsub_idle(struct bench *b);
+void run_pep(struct bench *b);
 
 /* ---- report (report.c, plot.c) ---- */
 

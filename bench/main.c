@@ -17,6 +17,7 @@ static const char usage[] =
 	"where:\n"
 	"  --address A    numeric address (127.0.0.1)      --port P     (5222; 5223 for direct)\n"
 	"  --domain D     (localhost)                      --service D  of rooms (rooms.DOMAIN)\n"
+	"  --pubsub D     of nodes (pubsub.DOMAIN)\n"
 	"  --tls KIND     none, starttls, direct (starttls)\n"
 	"  --pid N        of the server, to read its CPU and memory\n"
 	"  --far-domain D, --far-port P, --far-pid N   of the second server, for federation\n"
@@ -24,10 +25,12 @@ static const char usage[] =
 	"how much:\n"
 	"  --users N      (200)     --first N    number of the first user (0)\n"
 	"  --rooms N      (1; room-idle: 1000)             --occupants N  of each room (100)\n"
-	"  --at-once N    negotiations, changes of presence, or joins, under way (50)\n"
-	"  --window N     messages under way in a pair, or a room (8)\n"
-	"  --bytes N      of a body, 34 at least (100)\n"
-	"  --messages N   for each offline user (20), in the archive that is paged (1000)\n"
+	"  --nodes N      (1)                              --subscribers N  of each node (1000)\n"
+	"  --at-once N    negotiations, changes of presence, requests, or joins, under way (50)\n"
+	"  --window N     messages under way in a pair, or a room; items at a node (8)\n"
+	"  --bytes N      of a body, 34 at least; of an item (100)\n"
+	"  --messages N   for each offline user (20), in the archive that is paged (1000); items of\n"
+	"                 an idle node (10)\n"
 	"  --contacts N   of each user (20)\n"
 	"  --seconds S    of measuring (5; register: until all are made)\n"
 	"  --rate R       messages a second in all, instead of a window\n"
@@ -53,6 +56,9 @@ static const struct scenario scenarios[] = {
 	{ "room", "occupants of rooms enter and talk, each copy checked", run_room },
 	{ "room-join", "newcomers enter and leave a room", run_room_join },
 	{ "room-idle", "memory of rooms with one occupant, and with none", run_room_idle },
+	{ "pubsub", "items to nodes with subscribers, each notification checked", run_pubsub },
+	{ "pubsub-idle", "memory of nodes, their items and subscriptions", run_pubsub_idle },
+	{ "pep", "items to contacts that show interest in them", run_pep },
 	{ "room-floor", "room over bench-floor instead of a server", run_room_floor },
 	{ "floor", "chat over bench-floor instead of a server", run_floor },
 };
@@ -111,13 +117,15 @@ static unsigned mech_bit(const char *text)
 	return 1u << id;
 }
 
-static const char *default_service(const char *domain)
-{
-	static char service[256];
+struct service {
+	char name[256];
+};
 
-	if (snprintf(service, sizeof service, "rooms.%s", domain) >= (int)sizeof service)
+static const char *service_of(struct service *s, const char *label, const char *domain)
+{
+	if (snprintf(s->name, sizeof s->name, "%s.%s", label, domain) >= (int)sizeof s->name)
 		bad_usage("too long", domain);
-	return service;
+	return s->name;
 }
 
 static void parse(int argc, char **argv, struct bench *b)
@@ -125,7 +133,8 @@ static void parse(int argc, char **argv, struct bench *b)
 	enum { ADDRESS = 256, PORT, DOMAIN_NAME, TLS, PID, MECH, RESUME, USERS, FIRST, AT_ONCE,
 		WINDOW, BYTES, SECONDS, RATE, ACROSS, MESSAGES,
 		CONTACTS, ROOMS, OCCUPANTS, SERVICE, ACK_EVERY, BREAKS, FAR_DOMAIN,
-		FAR_PORT, FAR_PID, PLOT, JSON, QUIET };
+		FAR_PORT, FAR_PID, PUBSUB, NODES, SUBSCRIBERS, PLOT, JSON, QUIET };
+	static struct service rooms, pubsub;
 	static const struct option longs[] = {
 		{ "address", required_argument, NULL, ADDRESS },
 		{ "port", required_argument, NULL, PORT },
@@ -150,6 +159,9 @@ static void parse(int argc, char **argv, struct bench *b)
 		{ "rooms", required_argument, NULL, ROOMS },
 		{ "occupants", required_argument, NULL, OCCUPANTS },
 		{ "service", required_argument, NULL, SERVICE },
+		{ "pubsub", required_argument, NULL, PUBSUB },
+		{ "nodes", required_argument, NULL, NODES },
+		{ "subscribers", required_argument, NULL, SUBSCRIBERS },
 		{ "ack-every", required_argument, NULL, ACK_EVERY },
 		{ "breaks", required_argument, NULL, BREAKS },
 		{ "plot", required_argument, NULL, PLOT },
@@ -187,6 +199,9 @@ static void parse(int argc, char **argv, struct bench *b)
 		case ROOMS: o->rooms = number(optarg); break;
 		case OCCUPANTS: o->occupants = number(optarg); break;
 		case SERVICE: o->service = optarg; break;
+		case PUBSUB: o->pubsub = optarg; break;
+		case NODES: o->nodes = number(optarg); break;
+		case SUBSCRIBERS: o->subscribers = number(optarg); break;
 		case ACK_EVERY: o->ack_every = number(optarg); break;
 		case BREAKS: o->breaks = real(optarg); break;
 		case PLOT: o->plot = optarg; break;
@@ -199,10 +214,13 @@ static void parse(int argc, char **argv, struct bench *b)
 	if (optind + 1 != argc)
 		bad_usage("give one scenario", optind < argc ? argv[optind + 1] : "none");
 	b->scenario = argv[optind];
-	if (!o->users || !o->at_once || !o->window || !o->occupants)
-		bad_usage("users, occupants, at-once and window are 1 at least", "0");
+	if (!o->users || !o->at_once || !o->window || !o->occupants || !o->nodes || !o->subscribers)
+		bad_usage("users, occupants, nodes, subscribers, at-once and window are 1 at least",
+			"0");
 	if (!o->service)
-		o->service = default_service(t->domain);
+		o->service = service_of(&rooms, "rooms", t->domain);
+	if (!o->pubsub)
+		o->pubsub = service_of(&pubsub, "pubsub", t->domain);
 	if (!t->port)
 		t->port = t->tls == PEER_DIRECT ? 5223 : 5222;
 }
@@ -230,7 +248,7 @@ int main(int argc, char **argv)
 {
 	static struct bench b = {
 		.o = { .users = 200, .at_once = 50, .window = 8, .bytes = 100,
-			.contacts = 20, .occupants = 100 },
+			.contacts = 20, .occupants = 100, .nodes = 1, .subscribers = 1000 },
 		.target = { .address = "127.0.0.1", .domain = "localhost", .tls = PEER_STARTTLS,
 			.mechs = ~0u },
 	};
