@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "core/client.h"
 #include "core/module.h"
+#include "core/node.h"
 #include "core/presence.h"
 #include "core/room.h"
 
@@ -242,6 +243,8 @@ void account_gone(struct account *a)
 		session_close(list_first(&a->sessions, struct session, link),
 			STREAM_NOT_AUTHORIZED, "the account was deleted");
 	rooms_forget(a->shard, a->jid);
+	nodes_forget(a->shard, a->jid);
+	nodes_forget_person(a->shard, a->jid);
 	struct list waiting;
 	list_take(&a->waiting, &waiting);
 	a->n_waiting = a->waiting_bytes = 0;

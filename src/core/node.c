@@ -194,6 +194,32 @@ struct node *node_new(struct shard *s, enum node_kind kind, struct jid owner, st
 	return n;
 }
 
+/* ---- items that expire ---- */
+
+static void expired(struct store_op *op, void *receiver)
+{
+	struct shard *s = receiver;
+
+	timer_set(&s->loop.wheel, &s->expiry, s->loop.now, op->more ? 0 : NODE_EXPIRY_MS);
+	store_op_free(op);
+}
+
+static void expiry_fired(struct timer *t)
+{
+	struct shard *s = container_of(t, struct shard, expiry);
+
+	store_nodes_expire(s->core->store, store_op_new(&s->loop.inbox, expired, 0),
+		clock_wall_us(), NODE_EXPIRY_STEP);
+}
+
+void node_watch_expiry(struct node *n)
+{
+	struct shard *s = n->shard;
+
+	if ((n->config.item_expire || n->n_special) && !timer_is_set(&s->expiry))
+		timer_set(&s->loop.wheel, &s->expiry, s->loop.now, NODE_EXPIRY_MS);
+}
+
 /* ---- loading ---- */
 
 static void run_waiting(struct node *n, enum store_status status)
@@ -227,6 +253,8 @@ static void none_there(struct node *n)
 void node_loaded(struct node *n, enum store_status status)
 {
 	n->loading = false;
+	if (status == STORE_OK)
+		node_watch_expiry(n);
 	if (status == STORE_NOT_FOUND)
 		none_there(n);
 	else if (status != STORE_OK)
@@ -415,32 +443,12 @@ void nodes_forget_person(struct shard *s, struct jid bare)
 		jid_bare_str(bare));
 }
 
-/* ---- items that expire ---- */
-
-static void expired(struct store_op *op, void *receiver)
-{
-	struct shard *s = receiver;
-
-	timer_set(&s->loop.wheel, &s->expiry, s->loop.now, op->more ? 0 : NODE_EXPIRY_MS);
-	store_op_free(op);
-}
-
-static void expiry_fired(struct timer *t)
-{
-	struct shard *s = container_of(t, struct shard, expiry);
-
-	store_nodes_expire(s->core->store, store_op_new(&s->loop.inbox, expired, 0),
-		clock_wall_us(), NODE_EXPIRY_STEP);
-}
-
 /* ---- of a shard ---- */
 
 void nodes_init(struct shard *s)
 {
 	map_init(&s->nodes, node_key);
 	timer_init(&s->expiry, expiry_fired);
-	if (s->index == 0)
-		timer_set(&s->loop.wheel, &s->expiry, s->loop.now, NODE_EXPIRY_MS);
 }
 
 void nodes_free(struct shard *s)

@@ -87,6 +87,7 @@ struct node {
 	struct map by_jid;          /* subscriptions */
 	struct node_subscription **subs; /* all; NULL where one has gone, until the place is taken */
 	uint32_t n_subs, subs_cap;  /* places */
+	uint32_t hole;              /* before this one, none is free */
 	uint32_t n_subscribed;      /* subscriptions */
 	uint32_t n_special;         /* those of them with options, or that are not the only one */
 	struct audience **audiences;/* of each NODE_TURN_MAX places, or NULL: to be made */
@@ -320,7 +321,8 @@ void node_unsubscribe(struct node *n, struct node_subscription *sub);
 bool node_affiliate(struct node *n, struct jid bare, enum node_affiliation a);
 
 /* The configuration is now this (its texts are taken over); ends subscriptions of who may not be
- * subscribed any more (section 8.2, 12.?); tells who is to be told (section 8.2.4). */
+ * subscribed any more, and tells them. All others hear of it once node_commit() has written it
+ * (section 8.2.4). */
 void node_configure(struct node *n, struct node_config *config);
 
 /* ---- notifications (node_notify.c) ---- */

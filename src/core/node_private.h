@@ -15,6 +15,9 @@
 /* Reading has ended: OK; NOT_FOUND: there is none. Lets in who waits, and releases the node. */
 void node_loaded(struct node *n, enum store_status status);
 
+/* From now on what has expired is looked for, if anything of the node can. */
+void node_watch_expiry(struct node *n);
+
 /* What is in memory could not be written: reads the node again. */
 void node_reload(struct node *n);
 
@@ -76,6 +79,9 @@ void node_tell_special(struct node *n, struct news *w, struct node_subscription 
 /* The maps and lists of a node: empty; all freed, audiences too. */
 void node_init_people(struct node *n);
 void node_free_people(struct node *n);
+
+/* Takes a subscription away, in the store too, and tells its subscriber and the owners. */
+void node_end_subscription(struct node *n, struct node_subscription *sub);
 
 /* From the store, into a node that has none of that name yet. What cannot be read is left out. */
 void node_read_person(struct node *n, const struct store_node_affiliation *in);

@@ -114,6 +114,7 @@ static struct publishing *publishing_new(const struct node_publication *p, publi
 		};
 	}
 	node_hold(n);
+	node_watch_expiry(n);
 	return u;
 }
 

@@ -27,25 +27,13 @@ static bool is_expired(const struct node_subscription *sub, uint64_t now_us)
 	return sub->options && sub->options->until_us && sub->options->until_us <= now_us;
 }
 
-static void end_subscription(struct node *n, struct node_subscription *sub)
-{
-	const struct node_change gone = { .subscription = sub, .subscription_gone = true };
-	const struct node_subscription *first = node_subscription_first(n, sub->jid);
-	const char *subid = first != sub || sub->more ? sub->subid : NULL;
-
-	node_commit(n, &gone, NULL, NULL);
-	node_tell_subscription(n, sub->jid, SUBSCRIPTION_NONE, subid);
-	node_tell_owners(n, sub->jid, SUBSCRIPTION_NONE, subid);
-	node_unsubscribe(n, sub);
-}
-
 void node_end_expired(struct node *n, uint32_t place, uint32_t end)
 {
 	uint64_t now = clock_wall_us();
 
 	for (uint32_t i = place; !n->ended && i < end && i < n->n_subs; i++)
 		if (n->subs[i] && is_expired(n->subs[i], now))
-			end_subscription(n, n->subs[i]);
+			node_end_subscription(n, n->subs[i]);
 }
 
 /* ---- the payload ---- */
@@ -179,7 +167,7 @@ static unsigned state_of(const struct session *s)
 {
 	static const struct {
 		struct str show;
-		enum shown_value state;
+		enum shown_state state;
 	} states[] = {
 		{ STR_INIT("chat"), SHOWN_CHAT },
 		{ STR_INIT("dnd"), SHOWN_DND },
@@ -194,8 +182,8 @@ static unsigned state_of(const struct session *s)
 
 	for (size_t i = 0; i < sizeof states / sizeof *states; i++)
 		if (str_eq(states[i].show, text))
-			return 1u << states[i].state;
-	return 1u << SHOWN_ONLINE;
+			return states[i].state;
+	return SHOWN_ONLINE;
 }
 
 static bool is_in_a_state(const struct account *a, struct jid to, unsigned shown)

@@ -200,6 +200,7 @@ uint64_t node_keeps(const struct node *n)
 struct writing {
 	struct node *node;         /* held */
 	bool makes;                /* the node itself */
+	bool configures;           /* it otherwise than it was (section 8.2.4) */
 	node_done *done;           /* or NULL */
 	void *ctx;
 };
@@ -217,6 +218,8 @@ static void written(struct store_op *op, void *receiver)
 		node_reload(w.node);
 	if (w.done)
 		w.done(s, w.node, status, w.ctx);
+	if (status == STORE_OK && w.configures && !w.node->ended)
+		node_tell_configured(w.node);
 	node_release(w.node);
 }
 
@@ -260,8 +263,10 @@ void node_commit(struct node *n, const struct node_change *change, node_done *do
 	struct store_node row = { 0 };
 	struct store_node_bounds bounds = node_bounds(n);
 
-	*(struct writing *)op->ctx = (struct writing){ n, n->unwritten, done, ctx };
+	*(struct writing *)op->ctx = (struct writing){ .node = n, .makes = n->unwritten,
+		.configures = change->config && !n->unwritten, .done = done, .ctx = ctx };
 	node_hold(n);
+	node_watch_expiry(n);
 	if (change->config || n->unwritten)
 		row = node_row(n, &s->loop.turn);
 	if (n->unwritten) { /* whatever else has changed is in the row */

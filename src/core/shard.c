@@ -12,6 +12,7 @@
 #include "core/disco.h"
 #include "core/module.h"
 #include "core/nesting.h"
+#include "core/node.h"
 #include "core/remote.h"
 #include "core/room.h"
 #include "core/sm.h"
@@ -179,6 +180,7 @@ static struct shard *shard_new(struct core *c, unsigned index, struct settings *
 	s->log = (struct log){ NULL, { "shard", STR_NULL, (int64_t)index } };
 	map_init(&s->accounts, account_key);
 	rooms_init(s);
+	nodes_init(s);
 	ask_init(s);
 	commands_init(s);
 	list_init(&s->clients);
@@ -238,6 +240,7 @@ static void shard_free(struct shard *s)
 	accounts_free(s);
 	map_clear(&s->accounts);
 	rooms_free(s);
+	nodes_free(s);
 	ask_clear(s);
 	caps_memory_free(&s->caps);
 	commands_clear(s);

@@ -95,7 +95,7 @@ struct shard {
 	struct map rooms;                /* likewise (core/room.h) */
 	struct map nodes;                /* likewise (core/node.h) */
 	uint32_t nodes_absent;           /* names of them of which it is known that there is none */
-	struct timer expiry;             /* of their items, on the first shard */
+	struct timer expiry;             /* of their items and subscriptions */
 	uint64_t *published;             /* NODE_RATES: who published where of late; or NULL */
 	uint64_t *entered;               /* ROOM_ENTERED: who entered which room of late; or NULL */
 	struct list clients;             /* struct client */

@@ -1,5 +1,5 @@
 /* Between admin.c, which speaks with stentorctl, and those who do what it asks for:
- * admin_commands.c, admin_rooms.c, backup.c.
+ * admin_commands.c, admin_rooms.c, admin_nodes.c, backup.c.
  *
  * The protocol on the socket: a command is lines, each one word of it, ended by an empty
  * line; nothing else follows. The answer is "ok" or "error WHY" on a line, then lines of
@@ -35,6 +35,10 @@ void admin_run(struct request *r);
 /* The answer is an error. */
 void admin_refuse(struct request *r, const char *why);
 
+/* A text of somebody's, which must not look like two lines or two columns; the same behind a tab. */
+void admin_text(struct buf *b, struct str s);
+void admin_column(struct buf *b, struct str s);
+
 /* What a failure of the store means for people; NULL for STORE_OK. */
 const char *admin_status_text(enum store_status s);
 
@@ -62,5 +66,9 @@ void backup_run(struct request *r);
 /* admin_rooms.c: the commands `rooms [HOST]` and `room WHAT JID ...`. */
 void rooms_run(struct request *r);
 void room_run(struct request *r);
+
+/* admin_nodes.c: the commands `nodes [OWNER]` and `node WHAT OWNER NAME`. */
+void nodes_run(struct request *r);
+void node_run_command(struct request *r);
 
 #endif

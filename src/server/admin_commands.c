@@ -80,6 +80,18 @@ static void come_home(struct mail *m, void *receiver)
 
 /* ---- words ---- */
 
+void admin_text(struct buf *b, struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		buf_byte(b, (unsigned char)s.p[i] < ' ' ? ' ' : s.p[i]);
+}
+
+void admin_column(struct buf *b, struct str s)
+{
+	buf_lit(b, "\t");
+	admin_text(b, s);
+}
+
 void admin_refuse(struct request *r, const char *why)
 {
 	r->error = str_c(why);
@@ -437,6 +449,8 @@ static const struct admin_command {
 	{ "backup", 2, 2, backup_run },
 	{ "rooms", 1, 2, rooms_run },
 	{ "room", 3, ADMIN_WORDS_MAX, room_run },
+	{ "nodes", 1, 2, nodes_run },
+	{ "node", 4, 4, node_run_command },
 };
 
 void admin_run(struct request *r)

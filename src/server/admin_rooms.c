@@ -108,19 +108,6 @@ static void room_destroy_it(struct request *r, struct jid room)
 
 /* ---- showing: lines whose first word says what they are about ---- */
 
-/* A text of somebody's, which must not look like two lines or two columns. */
-static void put_text(struct buf *b, struct str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		buf_byte(b, (unsigned char)s.p[i] < ' ' ? ' ' : s.p[i]);
-}
-
-static void put_column(struct buf *b, struct str s)
-{
-	buf_lit(b, "\t");
-	put_text(b, s);
-}
-
 static struct str short_name(struct str var)
 {
 	static const struct str prefixes[] = { STR_INIT("muc#roomconfig_"), STR_INIT("muc#") };
@@ -141,9 +128,9 @@ static void show_field(struct buf *b, const struct xml_doc *d, const struct xml_
 	if (str_eq(var, STR("FORM_TYPE")))
 		return;
 	buf_lit(b, "config");
-	put_column(b, short_name(var));
+	admin_column(b, short_name(var));
 	for (size_t i = 0; i < n && i < VALUES_MAX; i++)
-		put_column(b, values[i]);
+		admin_column(b, values[i]);
 	buf_lit(b, "\n");
 }
 
@@ -180,9 +167,9 @@ static void show_members(const struct room *r, struct buf *out)
 			continue;
 		buf_lit(out, "affiliation\t");
 		buf_add(out, affiliation_name(m->affiliation));
-		put_column(out, jid_str(m->jid));
-		put_column(out, str_c(m->nick ? m->nick : ""));
-		put_column(out, str_c(m->reason ? m->reason : ""));
+		admin_column(out, jid_str(m->jid));
+		admin_column(out, str_c(m->nick ? m->nick : ""));
+		admin_column(out, str_c(m->reason ? m->reason : ""));
 		buf_lit(out, "\n");
 	}
 }
@@ -192,9 +179,9 @@ static void show_occupants(const struct room *r, struct buf *out)
 	list_each(o, &r->in_order, struct occupant, link) {
 		buf_lit(out, "occupant\t");
 		buf_add(out, role_name(o->role));
-		put_column(out, o->nick);
+		admin_column(out, o->nick);
 		list_each(seat, &o->seats, struct seat, link)
-			put_column(out, jid_str(seat->full));
+			admin_column(out, jid_str(seat->full));
 		buf_lit(out, "\n");
 	}
 }
@@ -204,7 +191,7 @@ static void show(struct room *r, void *ctx)
 	struct errand *e = ctx;
 
 	buf_lit(&e->out, "made");
-	put_column(&e->out, datetime_format(&e->shard->loop.turn, r->created_us));
+	admin_column(&e->out, datetime_format(&e->shard->loop.turn, r->created_us));
 	buf_lit(&e->out, "\n");
 	show_config(r, &e->out);
 	show_members(r, &e->out);
@@ -346,7 +333,7 @@ static void list_room(struct listing *l, struct str domain, const struct store_r
 	buf_add(&r->out, jid);
 	buf_printf(&r->out, "\t%u occupants\t%s\t%s", room_census_of(&l->census, jid),
 		room->persistent ? "persistent" : "temporary", room->listed ? "listed" : "hidden");
-	put_column(&r->out, room->title);
+	admin_column(&r->out, room->title);
 	buf_lit(&r->out, "\n");
 }
 
