@@ -84,6 +84,13 @@ static unsigned count_of(const struct node *n, struct jid jid)
 	return count;
 }
 
+/* All of a JID: whether one is told with the others changes with how many there are. */
+static void audiences_changed(struct node *n, struct jid jid)
+{
+	for (const struct node_subscription *i = node_subscription_first(n, jid); i; i = i->more)
+		node_audience_changed(n, i->place);
+}
+
 /* A place that nobody has: one that was left, or a new one. Places are never moved, so that a
  * notification that is going round meets everybody once. */
 static uint32_t take_place(struct node *n, struct node_subscription *sub)
@@ -169,7 +176,7 @@ struct node_subscription *node_subscribe(struct node *n, struct jid jid, enum su
 	make_id(sub);
 	set_options(sub, options);
 	n->n_special += count_special(n, jid);
-	node_audience_changed(n, sub->place);
+	audiences_changed(n, jid);
 	return sub;
 }
 
@@ -224,6 +231,7 @@ void node_unsubscribe(struct node *n, struct node_subscription *sub)
 	if (sub->place < n->hole)
 		n->hole = sub->place;
 	node_audience_changed(n, sub->place);
+	audiences_changed(n, jid);
 	free_subscription(n, sub);
 }
 
