@@ -222,18 +222,20 @@ void node_watch_expiry(struct node *n)
 
 /* ---- loading ---- */
 
+/* What one of them does, the next one finds done: a node that was not there has been made. */
 static void run_waiting(struct node *n, enum store_status status)
 {
 	struct shard *s = n->shard;
+	bool known = status == STORE_OK || status == STORE_NOT_FOUND;
 	struct list waiting;
 
 	list_take(&n->waiting, &waiting);
 	n->n_waiting = 0;
 	while (!list_empty(&waiting)) {
 		struct node_waiter *w = list_first(&waiting, struct node_waiter, link);
+		struct node *now = known ? node_get(s, n->owner, n->name) : NULL;
 		list_del(&w->link);
-		w->run(w, s, status == STORE_OK && !n->ended ? n : NULL,
-			status == STORE_OK && n->ended ? STORE_NOT_FOUND : status);
+		w->run(w, s, now, !known ? status : now ? STORE_OK : STORE_NOT_FOUND);
 	}
 }
 
