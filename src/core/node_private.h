@@ -21,6 +21,11 @@ void node_watch_expiry(struct node *n);
 /* What is in memory could not be written: reads the node again. */
 void node_reload(struct node *n);
 
+/* ---- node_publish.c ---- */
+
+/* What is in memory of items; in the store there is none, or will be none. */
+void node_forget_newest(struct node *n);
+
 /* ---- node_notify.c, node_fanout.c, node_special.c ---- */
 
 #define NODE_TEXT_MAX   (64 * 1024)   /* bytes of an item's text in which keywords are looked for */

@@ -312,7 +312,7 @@ static bool is_newest(const struct node *n, const struct str *ids, size_t n_ids)
 	return false;
 }
 
-static void forget_newest(struct node *n)
+void node_forget_newest(struct node *n)
 {
 	free(n->newest);
 	n->newest = NULL;
@@ -331,7 +331,7 @@ void node_retract(struct node *n, const struct str *ids, size_t n_ids, bool noti
 		return;
 	}
 	if (found)
-		forget_newest(n);
+		node_forget_newest(n);
 	removing_ended(r, found ? STORE_OK : STORE_NOT_FOUND);
 }
 
@@ -344,7 +344,7 @@ void node_purge(struct node *n, node_done *done, void *ctx)
 			jid_local(n->owner), n->name);
 		return;
 	}
-	forget_newest(n);
+	node_forget_newest(n);
 	removing_ended(r, STORE_OK);
 }
 

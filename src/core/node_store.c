@@ -194,6 +194,8 @@ uint64_t node_keeps(const struct node *n)
 	uint32_t bound = node_items_bound(n->shard->settings, n->kind);
 	uint32_t keep = n->config.max_items < bound ? n->config.max_items : bound;
 
+	if (!n->config.persist_items)
+		return 0;
 	return keep == NODE_ITEMS_UNBOUNDED ? UINT64_MAX : keep;
 }
 

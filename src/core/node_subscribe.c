@@ -333,6 +333,8 @@ bool node_affiliate(struct node *n, struct jid bare, enum node_affiliation a)
 
 void node_configure(struct node *n, struct node_config *config)
 {
+	if (config->persist_items != n->config.persist_items)
+		node_forget_newest(n);
 	node_config_clear(&n->config);
 	n->config = *config;
 	*config = (struct node_config){ 0 };
