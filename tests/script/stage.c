@@ -968,6 +968,19 @@ static struct str last_value(struct stage *s, struct str args)
 	return str_head(value, value.p ? (size_t)str_find(value, '\'') : 0);
 }
 
+/* NAME ELEMENT: the text of the first such element in what NAME was last expected to get. */
+static struct str last_text(struct stage *s, struct str args)
+{
+	struct player *p;
+
+	if (!take_player(s, &args, &p))
+		return STR_NULL;
+	struct str in = behind(p->last, str_printf(&s->mem, "<%.*s", STR_FMT(args)));
+	struct str text = behind(in, STR(">"));
+	ptrdiff_t end = str_find(text, '<');
+	return end < 0 ? STR_NULL : str_head(text, (size_t)end);
+}
+
 /* NAME SECRET: the handshake for the header that NAME was last expected to get. */
 static struct str handshake(struct stage *s, struct str args)
 {
@@ -992,6 +1005,8 @@ static struct str look_up(void *user, struct str kind, struct str arg)
 		return roster_push(s, arg);
 	if (str_eq(kind, STR("last")))
 		return last_value(s, arg);
+	if (str_eq(kind, STR("text")))
+		return last_text(s, arg);
 	if (str_eq(kind, STR("handshake")))
 		return handshake(s, arg);
 	if (str_eq(kind, STR("error")))
