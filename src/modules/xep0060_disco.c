@@ -9,7 +9,7 @@
  * Lists are in the order of names, in pages of up to PAGE; those of items are pages as in
  * core/node_page.h. Metadata name up to PEOPLE_MAX owners and publishers.
  *
- * Left out: pages of nodes backwards and by index; how many nodes there are, where it would have
+ * Left out: pages of nodes backwards and by index; how many nodes there are, where they would have
  * to be counted. Options: none. Stores: nothing. */
 #include "base/bug.h"
 #include "core/node_page.h"
@@ -166,7 +166,7 @@ struct node_listing {
 	struct later *later;
 	struct arena mem;
 	struct jid owner;          /* of the nodes */
-	unsigned max;              /* of a page, from 1; one more is read */
+	unsigned max;              /* of a page; one more is read */
 	struct str after;
 	bool first_page, all;      /* all: who asks sees every node */
 	struct store_op *rows;     /* as they have been read, or NULL */
@@ -216,32 +216,33 @@ static void answer_add(struct answer *a, const struct node_listing *l, const str
 	a->n++;
 }
 
-/* more: there are nodes behind these. Where there are none, and none were left out before, their
- * number is known; where all are there and no page was asked for, nothing is said of pages. */
+/* more: there are nodes behind these. How many there are is known of all that an owner has, and where
+ * these are all; then nothing is said of pages, if none was asked for. */
 static void answer_send(struct answer *a, struct node_listing *l, bool more)
 {
 	const struct stanza *iq = l->later->iq;
 	bool whole = !more && l->first_page;
+	int64_t count = l->all ? (int64_t)l->rows->node_count : whole ? (int64_t)a->n : -1;
 
 	if (!whole || xml_child(&iq->doc, stanza_payload(iq), NS_RSM, TAG_SET))
-		rsm_write(&a->w, a->first, a->last, l->first_page ? 0 : -1,
-			whole ? (int64_t)a->n : -1);
+		rsm_write(&a->w, a->first, a->last, l->first_page ? 0 : -1, count);
 	w_close(&a->w);
 	reply_send(&a->c, &a->w, iq);
 	listing_end(l);
 }
 
-/* NULL: refused. */
-static struct node_listing *listing_new(struct ctx *c, const struct stanza *iq, struct jid owner)
+/* all: who asks sees every node. NULL: refused. */
+static struct node_listing *listing_new(struct ctx *c, const struct stanza *iq, struct jid owner,
+	bool all)
 {
 	struct node_listing *l = xcalloc(1, sizeof *l);
 	struct rsm rsm;
 
 	arena_init(&l->mem, 512);
 	if (!rsm_read(&iq->doc, stanza_payload(iq), &l->mem, &rsm) || rsm.has_before ||
-		(rsm.has_max && !rsm.max)) {
+		(rsm.has_max && !rsm.max && !all)) {
 		refuse(c, iq, ERR_FEATURE_NOT_IMPLEMENTED,
-			STR("pages go forwards, have no numbers, and something in them"));
+			STR("pages go forwards, and nothing has been counted"));
 		listing_end(l);
 		return NULL;
 	}
@@ -249,6 +250,7 @@ static struct node_listing *listing_new(struct ctx *c, const struct stanza *iq, 
 	l->max = rsm.has_max && rsm.max < PAGE ? rsm.max : PAGE;
 	l->after = rsm.after;
 	l->first_page = !rsm.has_after;
+	l->all = all;
 	l->later = later_new(c, iq);
 	return l;
 }
@@ -356,13 +358,13 @@ static void service_read(struct store_op *op, void *receiver)
 
 static enum outcome list_service(struct ctx *c, const struct stanza *iq)
 {
-	struct node_listing *l = listing_new(c, iq, jid_of_domain(c->host->domain));
+	bool all = host_administers(c->host, iq->from);
+	struct node_listing *l = listing_new(c, iq, jid_of_domain(c->host->domain), all);
 
 	if (!l)
 		return ANSWERED;
-	l->all = host_administers(c->host, iq->from);
 	store_nodes(c->shard->core->store, listing_op(l, service_read), c->host->domain, STR(""),
-		l->after, l->max + 1, !l->all);
+		l->after, l->max + 1, !all);
 	return LATER;
 }
 
@@ -431,10 +433,10 @@ static enum outcome list_account(struct ctx *c, const struct stanza *iq)
 {
 	if (!account_may_see(c->account, iq->from))
 		return refuse(c, iq, ERR_SERVICE_UNAVAILABLE, STR(""));
-	struct node_listing *l = listing_new(c, iq, c->account->jid);
+	struct node_listing *l = listing_new(c, iq, c->account->jid,
+		jid_eq_bare(c->account->jid, iq->from));
 	if (!l)
 		return ANSWERED;
-	l->all = jid_eq_bare(c->account->jid, iq->from);
 	read_account(c->shard, l);
 	return LATER;
 }

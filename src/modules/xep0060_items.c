@@ -98,7 +98,7 @@ static void write_item(struct writer *w, const struct node *n, const struct stor
 {
 	w_open(w, "item");
 	w_attr(w, "id", item->id);
-	if (n->config.reply == REPLY_PUBLISHER) /* section 12.17 */
+	if (n->config.reply == REPLY_PUBLISHER && item->publisher.n) /* section 12.17 */
 		w_attr(w, "publisher", item->publisher);
 	w_raw(w, item->payload);
 	w_close(w);
