@@ -31,6 +31,20 @@ static const struct node_rule *find_rule(const struct shard *s, const struct sta
 	return NULL;
 }
 
+/* ERR_COUNT: the request can be run, with this name of a node. */
+static struct stanza_refusal check_request(const struct node_rule *r, struct str name)
+{
+	if (!r)
+		return (struct stanza_refusal){ .error = ERR_BAD_REQUEST,
+			.text = STR("there is no such request") };
+	if (!name.n && !r->unnamed)
+		return pubsub_refuse(PS_NODEID_REQUIRED);
+	if (name.n > STORE_NODE_NAME_MAX)
+		return (struct stanza_refusal){ .error = ERR_NOT_ACCEPTABLE,
+			.text = STR("no node has a name as long as that") };
+	return (struct stanza_refusal){ .error = ERR_COUNT };
+}
+
 enum outcome node_dispatch(struct ctx *c, const struct stanza *iq)
 {
 	const struct xml_node *el;
@@ -38,17 +52,14 @@ enum outcome node_dispatch(struct ctx *c, const struct stanza *iq)
 
 	if (c->host->service != SERVICE_OF_NODES && (!c->account || c->account->guest))
 		return refuse(c, iq, ERR_SERVICE_UNAVAILABLE, STR(""));
-	if (!r)
-		return refuse(c, iq, ERR_BAD_REQUEST, STR("there is no such request"));
-	struct str name = xml_attr_str(&iq->doc, el, TAG_NODE, &c->shard->loop.turn);
-	if (r->unnamed && (!name.n || !r->run))
-		return r->unnamed(c, iq);
-	struct stanza_refusal why = pubsub_refuse(PS_NODEID_REQUIRED);
-	if (!name.n)
-		return node_refuse_request(c, iq, &why);
-	if (name.n > STORE_NODE_NAME_MAX)
-		return refuse(c, iq, ERR_NOT_ACCEPTABLE, STR("no node has a name as long as that"));
-	return node_request(c, iq, name, r->run);
+	struct str name = r ? xml_attr_str(&iq->doc, el, TAG_NODE, &c->shard->loop.turn) : STR("");
+	struct stanza_refusal why = check_request(r, name);
+	if (why.error == ERR_COUNT)
+		return r->unnamed && (!name.n || !r->run) ? r->unnamed(c, iq)
+							  : node_request(c, iq, name, r->run);
+	if (c->account && !account_may_see(c->account, iq->from))
+		return refuse(c, iq, ERR_SERVICE_UNAVAILABLE, STR(""));
+	return node_refuse_request(c, iq, &why);
 }
 
 const struct xml_node *node_child(const struct stanza *iq, enum xml_tag tag)
