@@ -255,6 +255,9 @@ struct module {
 		struct jid by);
 	void (*node_retracted)(struct node *n, const struct str *ids, size_t n_ids);
 
+	/* A message to a service of nodes, on any shard. True: the module has seen to it. */
+	bool (*nodes_told)(struct shard *s, const struct host *h, struct stanza *message);
+
 	/* Adds to who is notified without a subscription (XEP-0163). */
 	void (*node_recipients)(struct node *n, struct recipients *to);
 };

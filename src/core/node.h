@@ -316,6 +316,9 @@ void node_subscription_allow(struct node *n, struct node_subscription *sub,
 	enum subscription_state state);
 void node_unsubscribe(struct node *n, struct node_subscription *sub);
 
+/* Takes a subscription away, in the store too, and tells its subscriber and the owners. */
+void node_end_subscription(struct node *n, struct node_subscription *sub);
+
 /* Puts an affiliation (NODE_NONE: takes it away). Subscriptions of an outcast, and of who may not read
  * a whitelisted node any more, are ended: they are told, and written. False: the bound is reached. */
 bool node_affiliate(struct node *n, struct jid bare, enum node_affiliation a);

@@ -85,9 +85,6 @@ void node_tell_special(struct node *n, struct news *w, struct node_subscription 
 void node_init_people(struct node *n);
 void node_free_people(struct node *n);
 
-/* Takes a subscription away, in the store too, and tells its subscriber and the owners. */
-void node_end_subscription(struct node *n, struct node_subscription *sub);
-
 /* From the store, into a node that has none of that name yet. What cannot be read is left out. */
 void node_read_person(struct node *n, const struct store_node_affiliation *in);
 void node_read_subscription(struct node *n, const struct store_subscription *in);

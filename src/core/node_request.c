@@ -54,7 +54,7 @@ enum outcome node_dispatch(struct ctx *c, const struct stanza *iq)
 		return refuse(c, iq, ERR_SERVICE_UNAVAILABLE, STR(""));
 	struct str name = r ? xml_attr_str(&iq->doc, el, TAG_NODE, &c->shard->loop.turn) : STR("");
 	struct stanza_refusal why = check_request(r, name);
-	if (why.error == ERR_COUNT)
+	if (r && why.error == ERR_COUNT)
 		return r->unnamed && (!name.n || !r->run) ? r->unnamed(c, iq)
 							  : node_request(c, iq, name, r->run);
 	if (c->account && !account_may_see(c->account, iq->from))

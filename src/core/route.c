@@ -97,10 +97,21 @@ static void send_parcel(struct shard *from, struct shard *to, struct stanza *con
 
 /* ---- routing ---- */
 
+static bool tell_nodes(struct shard *s, const struct host *h, struct stanza *st)
+{
+	module_each(m, s->core, nodes_told)
+		if (m->nodes_told(s, h, st))
+			return true;
+	return false;
+}
+
 static void deliver_to_host(struct shard *s, struct host *h, struct stanza *st, struct jid to)
 {
 	if (st->kind == STANZA_PRESENCE)
 		return; /* a host has no use for presence */
+	if (st->kind == STANZA_MESSAGE && h->service == SERVICE_OF_NODES && jid_is_bare(to) &&
+		tell_nodes(s, h, st))
+		return;
 	if (st->kind == STANZA_MESSAGE || !jid_is_bare(to)) {
 		bounce(s, st, ERR_SERVICE_UNAVAILABLE, STR(""));
 		return;
