@@ -332,6 +332,8 @@ static void on_ready(struct s2s *stream, unsigned offered)
 
 static void go_out_on(struct peer *p, struct str local)
 {
+	if (!peer_may_talk(p->shard->settings, p->remote->domain, local))
+		return; /* a reload came between */
 	p->bidi = p->stream.said_bidi;
 	be_open(p);
 	if (p->bidi)
@@ -549,11 +551,16 @@ void peers_throttle(struct shard *s, bool on)
 		s2s_throttle(&p->stream, on || (p->sm && p->sm->held));
 }
 
+bool peer_may_talk(const struct settings *s, struct str remote, struct str local)
+{
+	const struct host *h = settings_host(s, local);
+
+	return h && settings_federates(s, h, remote);
+}
+
 static bool may_talk(const void *settings, struct str remote, struct str local)
 {
-	const struct host *h = settings_host(settings, local);
-
-	return h && settings_federates(settings, h, remote);
+	return peer_may_talk(settings, remote, local);
 }
 
 static bool is_still_right(const struct peer *p)
@@ -561,20 +568,20 @@ static bool is_still_right(const struct peer *p)
 	const struct settings *s = p->shard->settings;
 	const struct s2s *stream = &p->stream;
 
-	if (stream->local && stream->remote && !may_talk(s, str_c(stream->remote), str_c(stream->local)))
+	if (stream->local && stream->remote && !peer_may_talk(s, str_c(stream->remote), str_c(stream->local)))
 		return false;
 	return s2s_all_pairs(stream, may_talk, s);
 }
 
 void peers_reload(struct shard *s)
 {
+	remotes_reload(s);
 	list_each_safe(p, &s->peers, struct peer, link) {
 		s2s_limit(&p->stream, &s->settings->guest, &s->settings->user);
 		if (!is_still_right(p))
 			peer_fail(p, STREAM_POLICY_VIOLATION, ERR_REMOTE_SERVER_NOT_FOUND,
 				STR("the domains do not talk to each other any more"));
 	}
-	remotes_reload(s);
 }
 
 void peers_stop(struct shard *s)

@@ -126,6 +126,9 @@ void peer_fail(struct peer *p, enum stream_error how, enum stanza_error error, s
 /* Something has gone out: it is not idle. */
 void peer_used(struct peer *p);
 
+/* Whether a domain of ours and a remote one talk to each other, as far as the settings say. */
+bool peer_may_talk(const struct settings *s, struct str remote, struct str local);
+
 /* Other settings hold from now on; ends streams with domains that we do not talk to any more. */
 void peers_reload(struct shard *s);
 

@@ -237,6 +237,10 @@ static void refuse(struct peer *p, struct str remote, struct str local, enum sta
 
 static void accept_pair(struct peer *p, struct str remote, struct str local, enum proof proof)
 {
+	if (!peer_may_talk(p->shard->settings, remote, local)) { /* a reload came between */
+		refuse(p, remote, local, ERR_NOT_ALLOWED);
+		return;
+	}
 	if (!s2s_authorise(&p->stream, remote, local)) {
 		refuse(p, remote, local, ERR_RESOURCE_CONSTRAINT);
 		return;

@@ -578,10 +578,41 @@ void remote_peer_closed(struct peer *p)
 
 /* ---- all of a shard ---- */
 
+static bool is_forbidden(const struct pair *p)
+{
+	return (is_needed(p) || p->attempt) &&
+	       !peer_may_talk(p->remote->shard->settings, p->remote->domain, p->local);
+}
+
+static struct pair *find_forbidden(struct shard *s)
+{
+	struct map_node *n = NULL;
+
+	while ((n = map_next(&s->remotes, n)))
+		list_each(p, &container_of(n, struct remote, node)->pairs, struct pair, link)
+			if (is_forbidden(p))
+				return p;
+	return NULL;
+}
+
+/* Whatever it waited for. Errors may make other domains, so nothing walks over them meanwhile. */
+static void stop_talking(struct shard *s)
+{
+	struct pair *p;
+
+	while ((p = find_forbidden(s))) {
+		pair_is_idle(p);
+		verifies_refuse(p, ERR_NOT_ALLOWED);
+		pair_failed(p, (struct failure){ ERR_NOT_ALLOWED,
+			STR("this server does not talk to that domain") });
+	}
+}
+
 void remotes_reload(struct shard *s)
 {
 	struct map_node *n = NULL;
 
+	stop_talking(s);
 	while ((n = map_next(&s->remotes, n))) {
 		struct remote *r = container_of(n, struct remote, node);
 		list_each(p, &r->pairs, struct pair, link) {

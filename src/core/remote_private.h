@@ -29,6 +29,9 @@ void verifies_pump(struct remote *r);
 /* Those that were asked over a stream, or (NULL) wait for one, came to nothing. */
 void verifies_fail(struct pair *pair, const struct peer *over, enum stanza_error e);
 
+/* All of them do, wherever they are. */
+void verifies_refuse(struct pair *pair, enum stanza_error e);
+
 /* Fails those that had no answer in time. */
 void verifies_fail_late(struct pair *p);
 

@@ -67,6 +67,14 @@ void verifies_fail(struct pair *pair, const struct peer *over, enum stanza_error
 	answer_verifies(pair, over, STR_NULL, S2S_FAILED, e);
 }
 
+void verifies_refuse(struct pair *pair, enum stanza_error e)
+{
+	struct verify *v;
+
+	while ((v = list_first(&pair->verifies, struct verify, link)))
+		answer_verify(pair, v, S2S_FAILED, e);
+}
+
 void verifies_fail_late(struct pair *p)
 {
 	uint64_t now = p->remote->shard->loop.now;

@@ -868,6 +868,21 @@ def test_reload_blocks(make_server, authority, place):
     assert free.ping() == []
 
 
+def test_reload_blocks_who_is_asked_about(make_server, authority, place):
+    """A domain that is blocked while its owner is asked for it."""
+    server = make_server(hosts=HOSTS, top=top(authority, place))
+    peer, authoritative = by_dialback(server, place)
+    authoritative.judge()
+    assert peer.take('db:result').get('type') == 'valid'
+    blocked = fresh('clear')
+    peer.result(from_=blocked)
+    late = place.take(server, blocked).greet(DIALBACK)
+    late.take('db:verify')
+    reload(server, hosts=HOSTS, top=top(authority, place, f'block = {{ "{blocked}" }}'))
+    assert peer.refusal(to=blocked) == 'not-allowed'
+    assert find(late.take('stream:error'), 'streams:policy-violation') is not None
+
+
 def test_allow(make_server, authority, place):
     """allow: these and no others."""
     server = make_server(hosts=HOSTS, top=top(authority, place, 'allow = { "*.known.example" }'))
