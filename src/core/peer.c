@@ -236,7 +236,7 @@ static void move(struct peer *p, struct shard *owner, struct str remote, struct 
 bool peer_authorised(struct peer *p, struct str remote, struct str local)
 {
 	struct shard *owner = remote_owner(p->shard->core, remote);
-	bool first = !p->open;
+	bool first = !p->remote; /* it has not joined a domain */
 
 	quota_leave(&p->half_open);
 	be_open(p);

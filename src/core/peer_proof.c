@@ -296,7 +296,12 @@ static const struct peer_question_kind by_dialback = {
 
 static void ask_back(struct peer *p, const struct s2s_db *db)
 {
-	struct str id = str_from(p->stream.id, sizeof p->stream.id);
+	struct str id = s2s_id(&p->stream);
+
+	if (!id.n) { /* of a server that we called, and without it there is no key */
+		refuse(p, db->from, db->to, ERR_NOT_ACCEPTABLE);
+		return;
+	}
 	struct verify *v = xcalloc(1, sizeof *v + db->from.n + db->to.n + id.n + db->key.n);
 	char *text = (char *)(v + 1);
 

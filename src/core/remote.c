@@ -337,9 +337,9 @@ static bool ask_by_dialback(struct pair *pair, struct peer *p)
 {
 	char key[DIALBACK_KEY_LEN];
 
-	if (!(p->offered & (S2S_HAS_DIALBACK | S2S_IS_OLD)) || !p->stream.peer_id)
+	if (!(p->offered & (S2S_HAS_DIALBACK | S2S_IS_OLD)) || !s2s_id(&p->stream).n)
 		return false;
-	proof_key(p->shard->core, pair->remote->domain, pair->local, str_c(p->stream.peer_id), key);
+	proof_key(p->shard->core, pair->remote->domain, pair->local, s2s_id(&p->stream), key);
 	return s2s_db_result(&p->stream, pair->local, pair->remote->domain,
 		str_from(key, sizeof key));
 }
@@ -352,6 +352,7 @@ void pair_ask(struct pair *pair, struct peer *p)
 	pair->via = p;
 	pair->asked_at = p->shard->loop.now;
 	pair_set_timer(pair);
+	peer_used(p);
 	if (own && !p->open && p->offered & S2S_HAS_BIDI && p->shard->settings->bidi)
 		s2s_ask_bidi(&p->stream);
 	if (own && !p->open && p->offered & S2S_HAS_EXTERNAL)
@@ -489,8 +490,8 @@ void pair_failed(struct pair *p, struct failure why)
 {
 	struct shard *s = p->remote->shard;
 
+	verifies_fail(p, NULL, why.error); /* before the end of a stream looks for another for them */
 	attempt_end(p);
-	verifies_fail(p, NULL, why.error);
 	if (p->state == PAIR_OPEN) /* over a stream that came in */
 		return;
 	p->failures++;

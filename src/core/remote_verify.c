@@ -81,18 +81,19 @@ void verifies_fail_late(struct pair *p)
 	uint32_t patience = p->remote->shard->settings->peer_connect_ms;
 	struct verify *v;
 
-	while ((v = list_first(&p->verifies, struct verify, link)) && now >= v->since + patience)
+	while ((v = list_first(&p->verifies, struct verify, link)) && now >= v->since + patience) {
+		if (v->over)
+			s2s_db_forget(&v->over->stream, v->local, v->remote, v->id);
 		answer_verify(p, v, S2S_FAILED, ERR_REMOTE_SERVER_TIMEOUT);
+	}
 }
 
 /* ---- over a stream ---- */
 
-static struct peer *find_usable(struct remote *r)
+/* XEP-0288 section 2.2: never over the stream that the key came on. */
+static bool may_go_over(const struct verify *v, const struct peer *p)
 {
-	list_each(p, &r->peers, struct peer, sibling)
-		if (remote_may_use(p))
-			return p;
-	return NULL;
+	return remote_may_use(p) && v->question.peer != p;
 }
 
 /* A stream with S2S_ASKED_MAX questions makes the next ones wait for its answers, and one that is
@@ -100,27 +101,42 @@ static struct peer *find_usable(struct remote *r)
 static void send_verifies(struct pair *pair, struct peer *p)
 {
 	list_each(v, &pair->verifies, struct verify, link)
-		if (!v->over && s2s_db_verify(&p->stream, v->local, v->remote, v->id, v->key))
+		if (!v->over && may_go_over(v, p) &&
+			s2s_db_verify(&p->stream, v->local, v->remote, v->id, v->key)) {
 			v->over = p;
+			peer_used(p);
+		}
 }
 
-static bool has_unsent(const struct pair *p)
+static bool has_stream(const struct remote *r, const struct verify *v)
 {
-	list_each(v, &p->verifies, struct verify, link)
-		if (!v->over)
+	list_each(p, &r->peers, struct peer, sibling)
+		if (may_go_over(v, p))
 			return true;
 	return false;
 }
 
+static bool lacks_stream(const struct pair *p)
+{
+	list_each(v, &p->verifies, struct verify, link)
+		if (!v->over && !has_stream(p->remote, v))
+			return true;
+	return false;
+}
+
+static void pump(struct pair *pair)
+{
+	list_each(p, &pair->remote->peers, struct peer, sibling)
+		send_verifies(pair, p);
+	if (lacks_stream(pair) && !pair->remote->shard->stopping)
+		pair_start_attempt(pair);
+}
+
 void verifies_pump(struct remote *r)
 {
-	struct peer *usable = find_usable(r);
-
 	list_each(pair, &r->pairs, struct pair, link)
-		if (usable)
-			send_verifies(pair, usable);
-		else if (has_unsent(pair) && !r->shard->stopping)
-			pair_start_attempt(pair);
+		if (pair->n_verifies)
+			pump(pair);
 }
 
 void remote_may_ask(struct peer *p)
@@ -202,6 +218,9 @@ static void forget(struct mail *m, void *receiver)
 void remote_forget_verify(struct shard *s, const struct verify *v)
 {
 	struct shard *owner = remote_owner(s->core, v->remote);
+
+	if (s->dead) /* and with it what it asked */
+		return;
 	struct forget *f = xcalloc(1, sizeof *f + v->local.n + v->remote.n + v->id.n);
 	char *text = (char *)(f + 1);
 

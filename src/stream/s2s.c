@@ -133,6 +133,11 @@ void s2s_stop_draining(struct s2s *s)
 	s->wire->ops->finish(s->wire);
 }
 
+struct str s2s_id(const struct s2s *s)
+{
+	return s2s_is_incoming(s) ? str_from(s->id, sizeof s->id) : str_c(s->peer_id);
+}
+
 struct buf *s2s_out(struct s2s *s)
 {
 	static _Thread_local struct buf nowhere;

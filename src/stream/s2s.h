@@ -170,6 +170,7 @@ struct s2s {
 	uint8_t tries;             /* failed ones since the last that did not */
 	uint8_t n_pairs, n_asked;
 	uint8_t n_pending;         /* ops->result was called, s2s_db_answer() was not */
+	unsigned n_forgotten;      /* questions of ours that may be answered too late */
 	unsigned offered;          /* outgoing: bits of enum s2s_offer */
 	enum stream_error error;
 	char id[STREAM_ID_LEN];    /* incoming: what we called it */
@@ -233,6 +234,10 @@ bool s2s_db_result(struct s2s *s, struct str from, struct str to, struct str key
  * never on the stream that the key came on, nor on an incoming one that is not bidirectional. */
 bool s2s_db_verify(struct s2s *s, struct str from, struct str to, struct str id, struct str key);
 
+/* Nobody waits for the answer to a question of s2s_db_verify() any more, so that it keeps no other
+ * from being asked. If it comes still, it is dropped, and does not count as one to no question. */
+void s2s_db_forget(struct s2s *s, struct str from, struct str to, struct str id);
+
 /* Incoming: the answer to ops->external. right: <success/>, and the pair of the headers is
  * authorised. Who called s2s_hold() before finds the stream as it is then, to move it. */
 void s2s_externally(struct s2s *s, bool right);
@@ -282,6 +287,10 @@ static inline bool s2s_takes_stanzas(const struct s2s *s)
 {
 	return s->nego.phase != NEGO_AUTHED;
 }
+
+/* What the receiving side of a stream calls it, which keys of dialback are made for; the null slice:
+ * nothing. */
+struct str s2s_id(const struct s2s *s);
 
 /* The buffer to write stanzas into; what is written to a closed stream goes nowhere. */
 struct buf *s2s_out(struct s2s *s);

@@ -86,7 +86,8 @@ static void test_pending(void **state)
 	arena_clear(&a);
 }
 
-/* Our own questions: so many wait, and an answer makes room. */
+/* Our own questions: so many wait; an answer makes room, and so does one that is given up, whose
+ * answer comes too late once. */
 static void test_asked(void **state)
 {
 	struct s2s_side x;
@@ -106,6 +107,13 @@ static void test_asked(void **state)
 		false);
 	assert_true(s2s_side_told(&x, "verify answered c.example a.example 7 invalid"));
 	assert_true(s2s_db_result(&x.stream, ours, peer, key));
+	s2s_db_forget(&x.stream, ours, peer, STR("8"));
+	assert_true(s2s_db_verify(&x.stream, ours, peer, STR("more"), key));
+	s2s_side_send(&x, "<db:verify from='c.example' to='a.example' id='8' type='valid'/>", false);
+	assert_false(s2s_side_told(&x, "verify answered c.example a.example 8"));
+	assert_int_equal(x.stream.tries, 0);
+	s2s_side_send(&x, "<db:verify from='c.example' to='a.example' id='8' type='valid'/>", false);
+	assert_int_equal(x.stream.tries, 1);
 	s2s_side_end(&x);
 	arena_clear(&a);
 }

@@ -180,13 +180,20 @@ static bool may_ask_verify(const struct s2s *s, struct str id)
 {
 	if (!s2s_can_talk(s) || s->nego.phase == NEGO_AUTH)
 		return false;
-	return !s2s_is_incoming(s) ||
-	       (s->said_bidi && s->n_pairs && !str_eq(id, str_from(s->id, sizeof s->id)));
+	return !s2s_is_incoming(s) || (s->said_bidi && s->n_pairs && !str_eq(id, s2s_id(s)));
 }
 
 bool s2s_db_verify(struct s2s *s, struct str from, struct str to, struct str id, struct str key)
 {
 	return may_ask_verify(s, id) && ask(s, "db:verify", from, to, id, key);
+}
+
+void s2s_db_forget(struct s2s *s, struct str from, struct str to, struct str id)
+{
+	if (!s2s_pair_take(&s->asked, to, from, id))
+		return;
+	s->n_asked--;
+	s->n_forgotten++;
 }
 
 /* ---- answers of ours ---- */
@@ -359,6 +366,10 @@ static bool read_outcome(const struct xml_doc *d, struct str type, struct s2s_db
 /* Section 3.1: an answer without its question is an attack, or comes too late. It is dropped. */
 static void on_unsolicited(struct s2s *s, const struct s2s_db *db)
 {
+	if (s->n_forgotten) {
+		s->n_forgotten--;
+		return;
+	}
 	log_info(s->log, "dialback_unsolicited",
 		F_STR("peer", s->wire->ops->peer(s->wire, s->turn)), F_STR("from", db->from),
 		F_STR("to", db->to));

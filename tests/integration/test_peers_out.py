@@ -1,5 +1,7 @@
 """Servers of raw bytes that we call: what becomes of stanzas whose server goes wrong (RFC 6120
 sections 5, 6, 10.4, XEP-0178, XEP-0198, XEP-0288; docs/federation.md)."""
+import time
+
 import pytest
 
 from harness import StreamClosed, condition
@@ -291,6 +293,61 @@ def test_question_while_external_is_under_way(make_server, authority, place):
     assert out.message().get('id') == 'm'
 
 
+def test_question_to_one_that_stands_still(make_server, authority, place):
+    """connect_seconds, where nothing but a question of dialback waits: it is not tried at once
+    again."""
+    server = make_server(hosts={OURS: ''}, top=federation(
+        authority, {THEIRS: f'{place.route}\nsecurity = none'}, 'connect_seconds = 2'))
+    peer = Peer(server, THEIRS)
+    peer.open()
+    peer.result()
+    place.take(server, THEIRS)
+    assert peer.refusal() == 'remote-server-timeout'
+    server.online(server.account(domain=OURS)).sync()
+    assert place.is_quiet()
+
+
+def test_verdicts_that_never_come(make_server, authority, place):
+    """As many questions as may be asked on a stream, none of them answered: when nobody waits for
+    that any more, others are asked there."""
+    server = make_server(hosts={OURS: ''}, top=federation(
+        authority, {THEIRS: f'{place.route}\nsecurity = none'}, 'connect_seconds = 2'))
+    peers = [Peer(server, THEIRS) for _ in range(64)]
+    for peer in peers:
+        peer.open()
+        peer.result('never')
+    authoritative = place.take(server, THEIRS).greet(DIALBACK)
+    for peer in peers:
+        assert peer.refusal() == 'remote-server-timeout'
+    last = Peer(server, THEIRS)
+    last.open()
+    last.result('last')
+    while (asked := authoritative.take('db:verify')).text != 'last':
+        pass
+    authoritative.inbox.append(asked)
+    authoritative.judge()
+    assert last.take('db:result').get('type') == 'valid'
+
+
+def test_question_on_a_stream_that_was_idle(make_server, authority, place):
+    """idle_seconds begins anew with each question of dialback."""
+    server = make_server(hosts={OURS: ''}, top=federation(
+        authority, {THEIRS: f'{place.route}\nsecurity = none'}, 'idle_seconds = 10'))
+    peer, other = Peer(server, THEIRS), Peer(server, THEIRS)
+    peer.open()
+    peer.result('first')
+    authoritative = place.take(server, THEIRS).greet(DIALBACK)
+    assert authoritative.judge().text == 'first'
+    time.sleep(8)
+    other.open()
+    other.result('second')
+    asked = authoritative.take('db:verify')
+    time.sleep(4)
+    authoritative.inbox.append(asked)
+    authoritative.judge()
+    assert other.take('db:result').get('type') == 'valid'
+
+
 # ---- servers that refuse ----
 
 @pytest.mark.parametrize('error, wanted', [
@@ -370,6 +427,31 @@ def test_both_ways_on_our_stream(server, authority, place, juliet):
     assert juliet.message().get('id') == 'back'
     peer.say(juliet.jid, 'forged', from_='x@c.example')
     assert stream_error(peer) == 'invalid-from'
+
+
+def test_keys_on_our_stream(make_server, authority, place):
+    """XEP-0288 section 2.2: a server that we called asks to speak for another domain, and to another
+    of ours; the key is for the id that it gave the stream, and goes over another one."""
+    rules = f'{place.route}\nsecurity = dialback'
+    server = make_server(hosts={OURS: '', 'second.example': ''},
+                         top=federation(authority, {'*.example': rules}))
+    juliet, romeo = (server.online(server.account(domain=domain))
+                     for domain in (OURS, 'second.example'))
+    write(juliet, 'm')
+    peer = place.take(server, THEIRS)
+    peer.secure(authority.issue(THEIRS, self_signed=True), DIALBACK + BIDI, ask=False)
+    assert peer.take().tag == '{urn:xmpp:bidi}bidi'
+    peer.grant()
+    peer.message(id='m')
+    for from_, to, person in (('c.example', OURS, juliet), (THEIRS, 'second.example', romeo)):
+        peer.result(from_=from_, to=to)
+        authoritative = place.take(server, from_)
+        authoritative.secure(authority.issue(from_), DIALBACK, ask=False)
+        asked = authoritative.judge()
+        assert (asked.get('id'), asked.get('from'), asked.get('to')) == ('s2', to, from_)
+        assert peer.take('db:result', to=from_).get('type') == 'valid'
+        peer.say(person.jid, 'back', from_=f'x@{from_}')
+        person.message(id='back')
 
 
 # ---- where they are ----
