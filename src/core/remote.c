@@ -382,6 +382,11 @@ static struct peer *find_shared(struct pair *pair)
 
 void pair_start_attempt(struct pair *p)
 {
+	if (!p->attempt && p->remote->shard->n_attempts >= REMOTE_ATTEMPTS_MAX) {
+		pair_failed(p, (struct failure){ ERR_RESOURCE_CONSTRAINT,
+			STR("too many remote servers are being connected to") });
+		return;
+	}
 	if (p->state != PAIR_OPEN) {
 		p->state = PAIR_CONNECTING;
 		p->via = NULL;

@@ -18,6 +18,10 @@
 /* Questions of dialback that wait for one pair's stream; more fail at once. */
 #define REMOTE_VERIFIES_MAX 64
 
+/* Attempts of a shard to connect to remote domains, of which anybody can name as many as he likes;
+ * more fail at once with resource-constraint. */
+#define REMOTE_ATTEMPTS_MAX 512
+
 /* After a failure nothing is tried for so long, doubled each time, with up to a half of it more or
  * less by chance. */
 #define REMOTE_REST_MS     2000

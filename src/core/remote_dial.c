@@ -97,6 +97,7 @@ void attempt_start(struct pair *pair)
 	const struct peer_rules *rules = settings_peer(s->settings, pair->remote->domain);
 	struct attempt *a = xcalloc(1, sizeof *a);
 
+	s->n_attempts++;
 	pair->attempt = a;
 	a->pair = pair;
 	a->failure = no_answer;
@@ -128,6 +129,7 @@ void attempt_end(struct pair *pair)
 	if (!a)
 		return;
 	pair->attempt = NULL;
+	pair->remote->shard->n_attempts--;
 	if (a->looking)
 		*(struct attempt **)a->looking->ctx = NULL;
 	dial_stop(&a->dial);

@@ -104,6 +104,7 @@ struct shard {
 	struct list peers;               /* struct peer (core/peer.h) */
 	struct map remotes;              /* domains that it owns, by name (core/remote.h) */
 	uint64_t peer_numbers;           /* of their streams */
+	unsigned n_attempts;             /* to connect to them, under way */
 	uint64_t component_numbers;      /* of their connections */
 	struct map watches;              /* of those of them that see presence (core/watch.h) */
 	struct map nested;               /* what components say for hosts (core/nesting.h) */

@@ -498,6 +498,18 @@ def test_full_queue(make_server, authority, place):
     assert [peer.message().get('id') for _ in range(4)] == [str(n) for n in range(4)]
 
 
+def test_too_many_at_once(make_server, authority, place):
+    """Domains that nobody has heard of are connected to up to a bound, and others later."""
+    server = make_server(hosts={OURS: ''}, top=federation(
+        authority, {'*.example': place.route}), shards=2)
+    juliet = server.online(server.account(domain=OURS))
+    for n in range(1100):
+        juliet.send(f"<message to='x@d{n}.example' id='{n}'/>")
+    assert refusals(juliet, 1100 - 1024)[0] == {'resource-constraint'}
+    server.wait_stat('peer_streams', 1024)
+    assert juliet.sync() == []
+
+
 def test_time_in_the_queue(make_server, authority, place):
     """queue_seconds: the error comes in time, and what is younger goes out when the stream is
     there."""
