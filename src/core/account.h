@@ -11,6 +11,7 @@
 
 struct archive_prefs;
 struct blocklist;
+struct bookmarking;
 struct extra;
 struct pep;
 struct push;
@@ -39,6 +40,7 @@ struct account {
 	struct archive_prefs *archive_prefs; /* XEP-0313 */
 	struct push *push;          /* XEP-0357 */
 	struct pep *pep;            /* XEP-0163 */
+	struct bookmarking *bookmarks; /* XEP-0402 */
 	struct extra *extras;       /* what loaded modules keep (server/extend.h), or NULL */
 	struct timer idle;
 	uint64_t last_us;           /* wall clock of the last end of presence, 0: never */
