@@ -164,7 +164,8 @@ class Comparison:
             for server in self.servers_of(run):
                 if run.only and server.family != run.only:
                     continue
-                if server.name not in self.down and self.start(server):
+                options = {'nodes': True} if run.nodes else {}
+                if server.name not in self.down and self.start(server, **options):
                     self.run_on(run, server, number)
                     server.stop()
 

@@ -7,10 +7,10 @@ from collections import namedtuple
 # their archives on, not on those without. only: on this server alone. once: in the first round
 # alone, since it takes long. half_of: at half the rate that a server carried in the run of this
 # key, or half_most where that is less. occupants: of each room, for bench-floor. pairs: on two
-# servers that talk to each other.
+# servers that talk to each other. nodes: publish-subscribe is on.
 Run = namedtuple('Run', 'key scenario tls args floor figures storm archive only once half_of '
-                 'half_most occupants pairs',
-                 defaults=(False, False, None, False, None, math.inf, 0, False))
+                 'half_most occupants pairs nodes',
+                 defaults=(False, False, None, False, None, math.inf, 0, False, False))
 
 # What bench-floor is sent in the place of a scenario.
 ON_FLOOR = {'chat': 'floor', 'room': 'room-floor'}
@@ -264,6 +264,41 @@ def idle_rooms(key, n, only=None):
                        held('empty'), 1, [], nought=True)], only=only, once=True)
 
 
+def publications(size):
+    """A node's next item when one is with all of its subscribers, and then half of the rate."""
+    def run(key, scenario, title, args, **more):
+        return Run(key, scenario, 'none', [*args, '--seconds', size.seconds], False,
+                   [Figure(key, f'{title}: CPU a notification', 'us', cpu('publish'), 2,
+                           [('peer', 1 / 10)]),
+                    Figure(f'{key}-rate', f'{title}: notifications a second', '', rate('publish'),
+                           0, [], True),
+                    Figure(f'{key}-p50', f'{title}: p50 at half of that', 'ms',
+                           latency('p50', 'half'), 2, []),
+                    Figure(f'{key}-p99', f'{title}: p99 at half of that', 'ms',
+                           latency('p99', 'half'), 2, [])], nodes=True, **more)
+
+    def node(key, n, subscribers, words, **more):
+        return run(key, 'pubsub', words, ['--nodes', n, '--subscribers', subscribers, '--window', 1],
+                   **more)
+
+    n, each = size.rooms
+    yield node('pubsub-one', 1, size.crowd, f'one publisher to {size.crowd:,}')
+    yield node('pubsub-many', n, each, f'{n:,} publishers to {each} each', once=True)
+    yield run('pep', 'pep', f'{size.presence} accounts (XEP-0163) to {size.contacts} contacts',
+              ['--users', size.presence, '--contacts', size.contacts])
+    yield idle_nodes(size)
+
+
+def idle_nodes(size):
+    n = size.idle_rooms
+    title = f'{n:,} nodes, 10 items and 10 subscriptions each: memory of'
+    return Run('pubsub-idle', 'pubsub-idle', 'none', ['--nodes', n, '--subscribers', 10], False,
+               [Figure(f'pubsub-idle-{key}', f'{title} {words}', 'KiB', held(key), 2, [],
+                       nought=True) for key, words in (('nodes', 'a node'), ('items', 'an item'),
+                                                       ('subscriptions', 'a subscription'))],
+               once=True, nodes=True)
+
+
 def archive_rooms(size):
     yield room('archive-room', f'room of {size.room:,}, archive on, window 1', 'none', 1, size.room,
                1, size, [('peer', 1 / 7)], archive=True)
@@ -300,6 +335,7 @@ def runs(size):
     yield from resumes(size, False)
     yield from scales(size)
     yield from rooms(size)
+    yield from publications(size)
     yield from federations(size)
     yield from archives(size)
     yield from archive_rooms(size)

@@ -31,7 +31,7 @@ Medians of {rounds} rounds of {seconds} s each; what takes long or varies little
 "To peers": Stentor's figure as a part of the better peer's, or as a multiple where more is better.
 "To floor": as a multiple of `bench-floor`, which relays the same bytes with epoll and nothing else.
 Registration, rosters, presence, offline messages, stream management, carbons and rooms are on
-everywhere; all limits on rates are off.'''
+everywhere, publish-subscribe where it is what is measured; all limits on rates are off.'''
 NOTE_ARCHIVE = '''\
 The same with the archive on, of rooms too, for each server in every store that it offers by itself.
 What Stentor acknowledges is on disk; the peers promise no such thing.'''
@@ -194,6 +194,7 @@ h2{margin-top:2em}svg{display:block}text{font:12px sans-serif}.t{font-size:10px;
 .p{color:#555}'''
 
 
+HISTOGRAMS = ('chat', 'archive', 'room', 'pubsub', 'pep', 'federation')
 SIDE = 120 # px for the names of servers
 
 
@@ -231,7 +232,7 @@ def histograms(run, results):
     from_exp, to_exp, steps = 1, 7, 120
     width, high = 640, 60
     names = names_of(run)
-    phase = 'talk' if run.scenario == 'room' else 0
+    phase = {'room': 'talk', 'pubsub': 'publish'}.get(run.scenario, 0)
     shown = [n for n in names if results.get(n)]
     out = [f'<h3>{html.escape(run.figures[0].title.rsplit(":", 1)[0])}: latency</h3>'
            f'<svg width="800" height="{(high + 8) * len(shown) + 20}">']
@@ -268,7 +269,7 @@ def page(facts, lines, comparison):
     parts.append('<h2>Latencies</h2>')
     for run in comparison.runs:
         results = comparison.results.get(run.key, {})
-        if run.scenario in ('chat', 'archive', 'room', 'federation') and results:
+        if run.scenario in HISTOGRAMS and results:
             parts.append(histograms(run, results))
     for title, said in notes(comparison):
         items = ''.join(f'<li>{html.escape(item)}' for item in said)

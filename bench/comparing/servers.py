@@ -1,8 +1,8 @@
 """The servers that are compared: how each is configured, started and asked for its version.
 
 Features are equal: registration, rosters, presence, offline messages, ping, stream management,
-carbons and rooms, at one address and with a history of 20 messages. Stentor's full-text search,
-which the peers do not have, is off. Every limit on rates and on occupants is off. All have the same
+carbons and rooms, at one address and with a history of 20 messages; publish-subscribe where that is
+what is measured. Stentor's full-text search, which the peers do not have, is off. Every limit on rates and on occupants is off. All have the same
 ECDSA certificate and lie in a temporary folder on the same disk. Servers that talk to each other
 have one each, of an authority that all of them trust, and take no other proof of a domain."""
 import os
@@ -133,6 +133,7 @@ limits {{
 	room_occupants = 100000
 	room_history = 20
 	room_stanzas_per_second = 0
+	node_items_per_second = 0
 }}
 {federation}'''
 
@@ -155,7 +156,7 @@ class Stentor(Server):
     def server(self):
         return self.build / 'src/server/stentord'
 
-    def command(self, shards=None):
+    def command(self, shards=None, nodes=False):
         config = self.folder / 'stentor.conf'
         config.write_text(STENTOR.format(
             shards=shards or os.cpu_count(), certificate=self.certificate, key=self.key,
@@ -205,7 +206,7 @@ Component "rooms.{domain}" "muc"
     muc_log_expires_after = "never"
     muc_log_include_total = false
     modules_enabled = {{ {room_modules} }}
-'''
+{nodes}'''
 
 PROSODY_ALONE = 'modules_disabled = { "s2s" }'
 
@@ -221,18 +222,29 @@ unbound = {{ resolvconf = false, forward = "127.0.0.1@{names_port}",
 '''
 
 
+# /doc/modules/mod_pubsub: only administrators make nodes.
+PROSODY_NODES = '''\
+local publishers = {{}}
+for i = 0, 99999 do publishers[i + 1] = "u" .. i .. "@{domain}" end
+Component "pubsub.{domain}" "pubsub"
+    admins = publishers
+    pubsub_max_items = 1000
+'''
+
+
 class Prosody(Server):
     family, program = 'prosody', 'Prosody'
     stores = {'files': 'internal', 'SQLite': 'sql'}
 
-    def command(self):
+    def command(self, nodes=False):
         (self.folder / 'data').mkdir(exist_ok=True)
         (self.folder / 'certs').mkdir(exist_ok=True)
         config = self.folder / 'prosody.cfg.lua'
         config.write_text(PROSODY.format(
             folder=self.folder, certificate=self.certificate, key=self.key, port=self.port,
             direct_port=self.direct_port, store=self.stores.get(self.archive, 'internal'),
-            domain=self.domain, modules=self.more_modules(),
+            domain=self.domain, modules=self.more_modules() + (', "pep"' if nodes else ''),
+            nodes=PROSODY_NODES.format(domain=self.domain) if nodes else '',
             federation=self.towards_others(PROSODY_FEDERATION) or PROSODY_ALONE,
             trust=f', cafile = "{self.others.authority}"' if self.others else '',
             room_modules='"muc_mam"' if self.archive else ''))
@@ -283,6 +295,15 @@ modules:
     default_room_options: {{ max_users: 1000000{room_options} }}
 '''
 
+EJABBERD_NODES = '''\
+  mod_caps: {{}}
+  mod_pubsub:
+    host: pubsub.{domain}
+    access_createnode: all
+    plugins: [flat, pep]
+    max_items_node: 1000
+'''
+
 EJABBERD_ARCHIVE = '''\
   mod_mam: {{ default: always, db_type: {store} }}
 sql_type: sqlite
@@ -316,13 +337,15 @@ class Ejabberd(Server):
     stores = {'Mnesia': 'mnesia', 'SQLite': 'sql'}
     SCHEMA = Path('/usr/share/ejabberd/sql/lite.sql')
 
-    def command(self):
+    def command(self, nodes=False):
         for name in ('data', 'logs'):
             (self.folder / name).mkdir(exist_ok=True)
         text = EJABBERD.format(pem=self.pem, port=self.port, direct_port=self.direct_port,
                                domain=self.domain,
                                federation=self.towards_others(EJABBERD_FEDERATION),
                                room_options=', mam: true' if self.archive else '')
+        if nodes:
+            text += EJABBERD_NODES.format(domain=self.domain)
         if self.archive:
             database = self.folder / 'data/ejabberd.sqlite'
             text += EJABBERD_ARCHIVE.format(store=self.stores[self.archive], database=database)
