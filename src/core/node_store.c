@@ -196,6 +196,8 @@ uint64_t node_keeps(const struct node *n)
 
 	if (!n->config.persist_items)
 		return 0;
+	if (!n->config.persist_items)
+		return 0;
 	return keep == NODE_ITEMS_UNBOUNDED ? UINT64_MAX : keep;
 }
 

@@ -263,7 +263,7 @@ static void end_all(struct node *n, struct jid jid, struct str subid)
 }
 
 /* False: he may not be. */
-static bool accept(struct node *n, struct jid jid, struct node_subscription *sub)
+static bool let_in(struct node *n, struct jid jid, struct node_subscription *sub)
 {
 	struct stanza_refusal why;
 
@@ -304,7 +304,7 @@ static void take_subscription(struct node_request *q, const struct xml_node *el,
 	else if (sub ? sub->state != state && state != SUBSCRIPTION_SUBSCRIBED
 		     : subid.n || state != SUBSCRIPTION_SUBSCRIBED)
 		write_subscription(refused, jid, sub);
-	else if (!accept(q->node, jid, sub))
+	else if (!let_in(q->node, jid, sub))
 		write_subscription(refused, jid, NULL);
 }
 
@@ -344,7 +344,7 @@ static void judge(struct node *n, const struct verdict *v)
 	if (!sub || sub->state != SUBSCRIPTION_PENDING)
 		return;
 	if (v->allow)
-		accept(n, v->subscriber, sub);
+		let_in(n, v->subscriber, sub);
 	else
 		node_end_subscription(n, sub);
 }
