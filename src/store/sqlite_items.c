@@ -142,12 +142,12 @@ static int read_range(struct db *d, struct store_op *op, struct page *p)
 int db_read_items(struct db *d, struct store_op *op)
 {
 	const struct db_node_request *r = op->node_request;
-	struct page p;
 	int rc = db_read_node_row(d, op);
 
 	if (rc != SQLITE_OK || op->status != STORE_OK)
 		return rc;
-	p = page_new(op, r->n_names ? r->n_names : r->query.max);
+	uint64_t most = r->query.max < op->node->n_items ? r->query.max : op->node->n_items;
+	struct page p = page_new(op, r->n_names ? r->n_names : most);
 	rc = r->n_names ? read_named(d, op, &p) : read_range(d, op, &p);
 	op->items = p.items;
 	op->n_items = p.n;

@@ -139,6 +139,35 @@ static struct store_op **slot_of(struct store *s, const struct store_op *op)
 	return &s->last_of[hash_keyed(named ? op->node_request->name : op->user) % SLOTS];
 }
 
+/* Nodes of any name may be changed: reads of each wait for it. */
+static bool writes_all(const struct store_op *op)
+{
+	return op->kind == STORE_NODES_FORGET || op->kind == STORE_NODES_EXPIRE;
+}
+
+/* The last write, as long as it waits for its commit. */
+static void note_write(struct store *s, struct store_op *op)
+{
+	s->last_write = op;
+	*slot_of(s, op) = op;
+	for (size_t i = 0; writes_all(op) && i < SLOTS; i++)
+		s->last_of[i] = op;
+}
+
+static void clear_slot(struct store_op **slot, const struct store_op *op)
+{
+	if (*slot == op)
+		*slot = NULL;
+}
+
+static void forget_write(struct store *s, const struct store_op *op)
+{
+	clear_slot(&s->last_write, op);
+	clear_slot(slot_of(s, op), op);
+	for (size_t i = 0; writes_all(op) && i < SLOTS; i++)
+		clear_slot(&s->last_of[i], op);
+}
+
 /* --- The writer ----------------------------------------------------------------------- */
 
 /* The oldest writes, or NULL when the store closes and there are no more. */
@@ -177,11 +206,7 @@ static struct queue finish_group(struct store *s, struct store_op *group, bool c
 	pthread_mutex_lock(&s->lock);
 	s->stats.groups += committed;
 	for (struct store_op *op = group; op; op = op->next) {
-		struct store_op **slot = slot_of(s, op);
-		if (*slot == op)
-			*slot = NULL;
-		if (s->last_write == op)
-			s->last_write = NULL;
+		forget_write(s, op);
 		while (op->held) {
 			struct store_op *read = op->held;
 			op->held = read->next;
@@ -429,8 +454,7 @@ static void queue_read(struct store *s, struct store_op *op)
 static void queue_write(struct store *s, struct store_op *op)
 {
 	queue_add(&s->writes, op);
-	s->last_write = op;
-	*slot_of(s, op) = op;
+	note_write(s, op);
 }
 
 void store_submit(struct store *s, struct store_op *op)
