@@ -3,9 +3,8 @@
 #define STORE_ROOMS_TESTING_H
 
 #include "store/rooms.h"
+#include "store/sqlite_conn.h"
 #include "store/store_testing.h"
-
-#include <sqlite3.h>
 
 #define MUC   STR("rooms.example.org")
 #define COVEN STR("coven")
@@ -51,6 +50,23 @@ static inline int64_t ask(struct bench *b, const char *sql)
 	sqlite3_finalize(st);
 	sqlite3_close(db);
 	return n;
+}
+
+/* What SQLite says it does for a statement, line by line. */
+static inline void explain(struct db *d, enum statement id, char *out, size_t size)
+{
+	char *sql = sqlite3_mprintf("EXPLAIN QUERY PLAN %s", sqlite3_sql(db_statement(d, id)));
+	sqlite3_stmt *st;
+	size_t n = 0;
+
+	assert_int_equal(sqlite3_prepare_v2(d->sqlite, sql, -1, &st, NULL), SQLITE_OK);
+	out[0] = '\0';
+	while (sqlite3_step(st) == SQLITE_ROW && n < size)
+		n += (size_t)snprintf(out + n, size - n, "%s\n",
+			(const char *)sqlite3_column_text(st, 3));
+	assert_true(n < size);
+	sqlite3_finalize(st);
+	sqlite3_free(sql);
 }
 
 #endif

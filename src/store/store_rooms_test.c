@@ -1,8 +1,6 @@
 /* Rooms (store/rooms.h), but for searches. */
 #include "store/rooms_testing.h"
 
-#include "store/sqlite_conn.h"
-
 static const struct store_room coven = {
 	.title = { "A Dark Cave", 11 }, .about = { "The place for all good witches!", 31 },
 	.listed = true, .persistent = true, .occupants = UINT32_MAX, .config = { "<x/>", 4 },
@@ -572,23 +570,6 @@ static void reads_see_the_writes_before_them(void **state)
 }
 
 /* --- How it is looked for ------------------------------------------------------------- */
-
-/* What SQLite says it does for a statement, line by line. */
-static void explain(struct db *d, enum statement id, char *out, size_t size)
-{
-	char *sql = sqlite3_mprintf("EXPLAIN QUERY PLAN %s", sqlite3_sql(db_statement(d, id)));
-	sqlite3_stmt *st;
-	size_t n = 0;
-
-	assert_int_equal(sqlite3_prepare_v2(d->sqlite, sql, -1, &st, NULL), SQLITE_OK);
-	out[0] = '\0';
-	while (sqlite3_step(st) == SQLITE_ROW && n < size)
-		n += (size_t)snprintf(out + n, size - n, "%s\n",
-			(const char *)sqlite3_column_text(st, 3));
-	assert_true(n < size);
-	sqlite3_finalize(st);
-	sqlite3_free(sql);
-}
 
 /* A million rooms are no matter to who asks for one, or for those that are listed. */
 static void no_list_looks_at_other_rooms(void **state)
