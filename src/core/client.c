@@ -240,8 +240,7 @@ static void settle(struct client *c, struct shard *s)
 	c2s_limit(&c->stream, &s->settings->guest, &s->settings->user);
 	list_add(&s->clients, &c->link);
 	start_timer(c);
-	if (s->throttled)
-		c2s_throttle(&c->stream, true);
+	c2s_throttle(&c->stream, s->throttled);
 }
 
 static void arrived(struct mail *m, void *receiver)

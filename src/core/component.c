@@ -409,8 +409,7 @@ static void settle(struct component_conn *conn, struct shard *s)
 	comp_settle(&conn->stream, &s->table, &s->loop.turn, &s->log);
 	comp_limit(&conn->stream, &s->settings->guest, &s->settings->user);
 	list_add(&s->component_conns, &conn->link);
-	if (s->throttled)
-		comp_throttle(&conn->stream, true);
+	comp_throttle(&conn->stream, s->throttled);
 }
 
 static void arrived(struct mail *m, void *receiver)

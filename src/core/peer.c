@@ -158,8 +158,7 @@ static void settle(struct peer *p, struct shard *s)
 	s2s_settle(&p->stream, &s->table, &s->loop.turn, &s->log);
 	s2s_limit(&p->stream, &s->settings->guest, &s->settings->user);
 	list_add(&s->peers, &p->link);
-	if (s->throttled)
-		s2s_throttle(&p->stream, true);
+	s2s_throttle(&p->stream, s->throttled);
 }
 
 /* ---- to the owner ---- */
@@ -568,7 +567,8 @@ static bool is_still_right(const struct peer *p)
 	const struct settings *s = p->shard->settings;
 	const struct s2s *stream = &p->stream;
 
-	if (stream->local && stream->remote && !peer_may_talk(s, str_c(stream->remote), str_c(stream->local)))
+	if (stream->local && stream->remote &&
+		!peer_may_talk(s, str_c(stream->remote), str_c(stream->local)))
 		return false;
 	return s2s_all_pairs(stream, may_talk, s);
 }
