@@ -211,6 +211,7 @@ static void on_failed(struct peer *p)
 
 	if (!sm || sm->enabled)
 		return;
+	p->offered &= ~(unsigned)S2S_HAS_SM; /* nobody asks again for another pair */
 	while (!backlog_is_empty(&sm->unacked)) {
 		struct waiting *w = backlog_first(&sm->unacked);
 		message_handled(p->shard, w->stanza);

@@ -370,7 +370,8 @@ static struct peer *find_shared(struct pair *pair)
 	bool dialback = settings_peer(r->shard->settings, r->domain)->security != PEERS_BY_CERTIFICATE;
 
 	list_each(p, &r->peers, struct peer, sibling) {
-		if (!remote_may_use(p) || s2s_is_authorised(&p->stream, r->domain, pair->local))
+		if (!remote_may_use(p) || s2s_is_authorised(&p->stream, r->domain, pair->local) ||
+			!buf_ok(s2s_out(&p->stream))) /* it is lost, see write_to() */
 			continue;
 		if (!p->open && str_eq(str_c(p->stream.local), pair->local))
 			return p;

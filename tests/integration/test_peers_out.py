@@ -177,6 +177,25 @@ def test_what_was_not_acknowledged(server, authority, place, juliet):
     assert not [m for m in juliet.inbox if m.get('type') == 'error']
 
 
+def test_enabling_is_refused(make_server, authority, place):
+    """XEP-0198 section 3: who will not is not asked again for another domain of ours."""
+    server = make_server(hosts={OURS: '', 'second.example': ''}, top=federation(
+        authority, {THEIRS: f'{place.route}\nsecurity = dialback'}))
+    romeo, juliet = (server.online(server.account(domain=domain))
+                     for domain in ('second.example', OURS))
+    write(juliet, 'a')
+    peer = secured(server, place, authority, DIALBACK + SM)
+    peer.grant()
+    peer.take('sm:enable')
+    peer.send("<failed xmlns='urn:xmpp:sm:3'><unexpected-request "
+              "xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>")
+    peer.message(id='a')
+    write(romeo, 'b')
+    assert peer.grant().get('from') == 'second.example'
+    peer.message(id='b')
+    assert peer.inbox == []
+
+
 def test_more_is_acknowledged_than_was_sent(server, authority, place, juliet):
     """XEP-0198 section 4"""
     write(juliet, 'a')
