@@ -1,5 +1,6 @@
 #include "store/sqlite_schema.h"
 
+#include "store/nodes.h"
 #include "store/rooms.h"
 #include "store/store_testing.h"
 
@@ -127,6 +128,14 @@ static void a_step_that_fails_leaves_nothing_behind(void **state)
 	"INSERT INTO roster_groups VALUES (7, 'juliet@x', 'Friends');"              \
 	"INSERT INTO pending VALUES (1, 7, 'nurse@x', '<presence/>');"
 
+#define ROWS_OF_2 "INSERT INTO data VALUES (1, 7, 'push', 'p@x', x'00');"
+
+#define ROWS_OF_3 \
+	"INSERT INTO rooms VALUES (3, 'example.org', 'heath', 'Heath', '', 1, 1, 2, 5, 4, 0, "  \
+	"'heath', '<x/>', '', x'01');"                                                          \
+	"INSERT INTO room_affiliations VALUES (3, 'romeo@example.org', 'owner', '', '', '', 4);" \
+	"INSERT INTO room_data VALUES (1, 3, 'a', 'k', x'01');"
+
 /* What each version had, written as that version wrote it. */
 static const struct {
 	int version; /* of the schema */
@@ -134,7 +143,8 @@ static const struct {
 	size_t n_data;
 } released[] = {
 	{ 1, ROWS_OF_1, 0 },
-	{ 2, ROWS_OF_1 "INSERT INTO data VALUES (1, 7, 'push', 'p@x', x'00')", 1 },
+	{ 2, ROWS_OF_1 ROWS_OF_2, 1 },
+	{ 3, ROWS_OF_1 ROWS_OF_2 ROWS_OF_3, 1 },
 };
 
 static void assert_rooms_are_kept(struct bench *b)
@@ -150,6 +160,29 @@ static void assert_rooms_are_kept(struct bench *b)
 	assert_str(b->last->room.title, row.title);
 	assert_int_equal(b->last->room.n_affiliations, 1);
 	assert_int_equal(b->last->room.n_data, 1);
+}
+
+static void assert_room_was_kept(struct bench *b)
+{
+	store_room_load(b->s, new_op(b), HOST, STR("heath"));
+	assert_int_equal(wait_all(b)->status, STORE_OK);
+	assert_str(b->last->room.title, STR("Heath"));
+	assert_int_equal(b->last->room.n_affiliations, 1);
+	assert_int_equal(b->last->room.n_data, 1);
+}
+
+static void assert_nodes_are_kept(struct bench *b)
+{
+	static const struct store_node_bounds no_bounds;
+	static const struct store_node row = { .name = { "n", 1 } };
+	static const struct store_node_item item = { .id = { "i", 1 } };
+
+	store_node_publish(b->s, new_op(b), HOST, STR("romeo"), row.name, &row, &item, 1, 9,
+		&no_bounds);
+	assert_int_equal(wait_all(b)->status, STORE_OK);
+	store_nodes(b->s, new_op(b), HOST, STR("romeo"), STR(""), 9, false);
+	assert_int_equal(wait_all(b)->n_nodes, 1);
+	assert_int_equal(b->last->nodes[0].n_items, 1);
 }
 
 static void a_database_of_a_released_version_goes_on(void **state)
@@ -181,6 +214,9 @@ static void a_database_of_a_released_version_goes_on(void **state)
 		store_set_data(b->s, new_op(b), HOST, STR("romeo"), &datum, 1);
 		assert_int_equal(load(b, STR("romeo"))->n_data, released[i].n_data + 1);
 		assert_rooms_are_kept(b);
+		assert_nodes_are_kept(b);
+		if (released[i].version >= 3)
+			assert_room_was_kept(b);
 		tear_down((void **)&b);
 	}
 }

@@ -1,5 +1,6 @@
 /* What the store promises when the process is killed or the disk is full. Each case runs a
  * store in a child, so that the parent may kill it and the child may limit itself. */
+#include "store/nodes.h"
 #include "store/rooms.h"
 
 #include "store/testing.h"
@@ -45,7 +46,7 @@ static struct store *open_store(const char *dir)
 	return s;
 }
 
-/* The account or room with this number. */
+/* The account, room or node with this number. */
 static struct str name_of(char *buf, uint32_t number)
 {
 	snprintf(buf, 16, "n%u", number);
@@ -65,9 +66,11 @@ struct reporter {
 
 static void report(struct store_op *op, void *receiver);
 
-static bool is_room(uint32_t number)
+enum kind { ACCOUNTS, ROOMS, NODES, KINDS };
+
+static enum kind kind_of(uint32_t number)
 {
-	return number % 2;
+	return number % KINDS;
 }
 
 static void create_room(struct store *s, struct store_op *op, struct str name)
@@ -80,16 +83,34 @@ static void create_room(struct store *s, struct store_op *op, struct str name)
 	store_room_save(s, op, HOST, name, &row, &owner, 1, &datum, 1);
 }
 
+/* With its first item. */
+static void create_node(struct store *s, struct store_op *op, struct str name)
+{
+	static const struct store_node_bounds no_bounds;
+	static struct store_node_affiliation owner = { { "hamlet@x", 8 }, { "owner", 5 } };
+	static const struct store_node row = { .affiliations = &owner, .n_affiliations = 1 };
+	static const struct store_node_item item = { .id = { "i", 1 }, .payload = { "<e/>", 4 } };
+
+	store_node_publish(s, op, HOST, STR(""), name, &row, &item, 1, 1, &no_bounds);
+}
+
 static void create_next(struct reporter *r)
 {
-	char name[16];
+	char buf[16];
 	struct store_op *op = store_op_new(&r->home, report, sizeof r->next);
+	struct str name = name_of(buf, r->next);
 
 	memcpy(op->ctx, &r->next, sizeof r->next);
-	if (is_room(r->next))
-		create_room(r->s, op, name_of(name, r->next++));
-	else
-		store_account_create(r->s, op, HOST, name_of(name, r->next++), keys, 1);
+	switch (kind_of(r->next++)) {
+	case ROOMS:
+		create_room(r->s, op, name);
+		break;
+	case NODES:
+		create_node(r->s, op, name);
+		break;
+	default:
+		store_account_create(r->s, op, HOST, name, keys, 1);
+	}
 }
 
 static void report(struct store_op *op, void *receiver)
@@ -107,7 +128,7 @@ static bool never(void *receiver)
 	return false;
 }
 
-/* Makes accounts and rooms from number `first` on until it is killed, and tells each that came
+/* Makes accounts, rooms and nodes from number `first` on until it is killed, and tells each that came
  * home. */
 static void make_many(const char *dir, uint32_t first, int fd)
 {
@@ -162,14 +183,15 @@ static int64_t number(sqlite3 *db, const char *sql)
 }
 
 /* Those of the kind whose numbers were told, but who are not in its table. */
-static unsigned count_missing(sqlite3 *db, const char *sql, bool rooms, const bool *told)
+static unsigned count_missing(sqlite3 *db, const char *sql, enum kind kind,
+	const bool *told)
 {
 	sqlite3_stmt *st;
 	unsigned missing = 0;
 
 	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
 	for (uint32_t i = 0; i < NUMBERS_MAX; i++) {
-		if (!told[i] || is_room(i) != rooms)
+		if (!told[i] || kind_of(i) != kind)
 			continue;
 		sqlite3_bind_int64(st, 1, i);
 		assert_int_equal(sqlite3_step(st), SQLITE_ROW);
@@ -190,15 +212,21 @@ static void assert_all_there(const char *dir, const bool *told)
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(number(db, "SELECT integrity_check = 'ok' "
 		"FROM pragma_integrity_check"), 1);
-	/* What came of an account or a room came whole. */
+	/* What came of an account, a room or a node came whole. */
 	assert_int_equal(number(db, "SELECT count(*) FROM accounts WHERE id NOT IN "
 		"(SELECT account FROM keys)"), 0);
 	assert_int_equal(number(db, "SELECT count(*) FROM rooms WHERE id NOT IN "
 		"(SELECT room FROM room_affiliations) OR id NOT IN (SELECT room FROM room_data)"), 0);
+	assert_int_equal(number(db, "SELECT count(*) FROM nodes WHERE items <> 1 OR id NOT IN "
+		"(SELECT node FROM node_affiliations) OR id NOT IN (SELECT node FROM node_items)"), 0);
+	assert_int_equal(number(db, "SELECT nodes = (SELECT count(*) FROM nodes) AND "
+		"bytes = (SELECT sum(size) FROM node_items) FROM node_owners"), 1);
 	assert_int_equal(count_missing(db, "SELECT count(*) FROM accounts "
-		"WHERE user = 'n' || ?1 AND host = 'example.org'", false, told), 0);
+		"WHERE user = 'n' || ?1 AND host = 'example.org'", ACCOUNTS, told), 0);
 	assert_int_equal(count_missing(db, "SELECT count(*) FROM rooms "
-		"WHERE name = 'n' || ?1 AND host = 'example.org'", true, told), 0);
+		"WHERE name = 'n' || ?1 AND host = 'example.org'", ROOMS, told), 0);
+	assert_int_equal(count_missing(db, "SELECT count(*) FROM nodes WHERE name = 'n' || ?1",
+		NODES, told), 0);
 	sqlite3_close(db);
 }
 
