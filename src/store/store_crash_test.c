@@ -128,8 +128,8 @@ static bool never(void *receiver)
 	return false;
 }
 
-/* Makes accounts, rooms and nodes from number `first` on until it is killed, and tells each that came
- * home. */
+/* Makes accounts, rooms and nodes from number `first` on until it is killed, and tells each that
+ * came home. */
 static void make_many(const char *dir, uint32_t first, int fd)
 {
 	struct reporter r = { .s = open_store(dir), .fd = fd, .next = first };
