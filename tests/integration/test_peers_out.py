@@ -313,16 +313,19 @@ def test_question_while_external_is_under_way(make_server, authority, place):
 
 
 def test_question_to_one_that_stands_still(make_server, authority, place):
-    """connect_seconds, where nothing but a question of dialback waits: it is not tried at once
-    again."""
+    """connect_seconds, where a question of dialback waits, too: it is not tried at once again."""
     server = make_server(hosts={OURS: ''}, top=federation(
         authority, {THEIRS: f'{place.route}\nsecurity = none'}, 'connect_seconds = 2'))
+    juliet = server.online(server.account(domain=OURS))
+    write(juliet, 'm')
+    place.take(server, THEIRS)
+    time.sleep(1)
     peer = Peer(server, THEIRS)
     peer.open()
     peer.result()
-    place.take(server, THEIRS)
     assert peer.refusal() == 'remote-server-timeout'
-    server.online(server.account(domain=OURS)).sync()
+    assert refusals(juliet, 1) == ({'remote-server-timeout'}, ['m'])
+    assert juliet.sync() == []
     assert place.is_quiet()
 
 
