@@ -106,8 +106,8 @@ void store_node_publish(struct store *s, struct store_op *op, struct str host, s
 void store_node_retract(struct store *s, struct store_op *op, struct str host, struct str user,
 	struct str name, const struct str *ids, size_t n);
 
-/* Deletes all items, in one transaction as deleting the node does: others wait meanwhile, some
- * microseconds for each item. */
+/* Deletes all items, in one transaction as deleting the node does: other writes wait meanwhile, about
+ * 10 us for each item (10 s for a million). STORE_NOT_FOUND: there is no such node. */
 void store_node_purge(struct store *s, struct store_op *op, struct str host, struct str user,
 	struct str name);
 
