@@ -1,13 +1,13 @@
-/* Nodes of publish-subscribe (XEP-0060) in the store: configuration, affiliations, subscriptions and
- * items. A node belongs to an account (XEP-0163) or to a service, which is a host without a
+/* Nodes of publish-subscribe (XEP-0060) in the store: configuration, affiliations, subscriptions
+ * and items. A node belongs to an account (XEP-0163) or to a service, which is a host without a
  * localpart. The rules of store/store.h hold: what is given is copied, writes are carried out in
  * order, and each call's changes all or none.
  *
- * The items of a node stand in the order of their publication, and each has a number by it, which
- * grows over all nodes. An item that is published again under its id gets a new number. What has
- * expired is not found any more, and is deleted by store_nodes_expire(). A node knows how many items
- * it has, and how many bytes of them; so does an owner over all nodes: nothing is counted when it is
- * asked for. */
+ * The items of a node stand in the order of their publication, and each has a number by it,
+ * which grows over all nodes. An item that is published again under its id gets a new number.
+ * What has expired is not found any more, and is deleted by store_nodes_expire(). A node knows
+ * how many items it has, and how many bytes of them; so does an owner over all nodes: nothing is
+ * counted when it is asked for. */
 #ifndef STORE_NODES_H
 #define STORE_NODES_H
 
@@ -72,9 +72,9 @@ struct store_node_bounds {
 void store_nodes_load(struct store *s, struct store_op *op, struct str host, struct str user,
 	const struct str *names, size_t n);
 
-/* Subscriptions of a node in the order of JID and subid, those behind `after` (its jid and subid;
- * NULL: from the first), at most max. Result: node->subscriptions. STORE_NOT_FOUND: there is no such
- * node. */
+/* Subscriptions of a node in the order of JID and subid, those behind `after` (its jid and
+ * subid; NULL: from the first), at most max. Result: node->subscriptions. STORE_NOT_FOUND: there
+ * is no such node. */
 void store_node_subscriptions(struct store *s, struct store_op *op, struct str host,
 	struct str user, struct str name, const struct store_subscription *after, unsigned max);
 
@@ -106,8 +106,8 @@ void store_node_publish(struct store *s, struct store_op *op, struct str host, s
 void store_node_retract(struct store *s, struct store_op *op, struct str host, struct str user,
 	struct str name, const struct str *ids, size_t n);
 
-/* Deletes all items, in one transaction as deleting the node does: other writes wait meanwhile, about
- * 10 us for each item (10 s for a million). STORE_NOT_FOUND: there is no such node. */
+/* Deletes all items, in one transaction as deleting the node does: other writes wait meanwhile,
+ * about 10 us for each item (10 s for a million). STORE_NOT_FOUND: there is no such node. */
 void store_node_purge(struct store *s, struct store_op *op, struct str host, struct str user,
 	struct str name);
 
@@ -128,14 +128,15 @@ struct store_items_query {
 void store_node_items(struct store *s, struct store_op *op, struct str host, struct str user,
 	struct str name, const struct store_items_query *query);
 
-/* Nodes of an owner in byte order of their names, at most max, those behind `after`; listed: only
- * those that everybody may find. Result: nodes without lists; node_count and node_bytes of the owner. */
+/* Nodes of an owner in byte order of their names, at most max, those behind `after`; listed:
+ * only those that everybody may find. Result: nodes without lists; node_count and node_bytes of
+ * the owner. */
 void store_nodes(struct store *s, struct store_op *op, struct str host, struct str user,
 	struct str after, unsigned max, bool listed);
 
 /* What somebody (a bare JID) has at nodes of an owner, in the order of the nodes, those behind
- * `after`. Result: nodes with their row and his entries: of affiliations; or of subscriptions, those
- * of his resources too. */
+ * `after`. Result: nodes with their row and his entries: of affiliations; or of subscriptions,
+ * those of his resources too. */
 void store_nodes_affiliated(struct store *s, struct store_op *op, struct str host, struct str user,
 	struct str jid, struct str after, unsigned max);
 void store_nodes_subscribed(struct store *s, struct store_op *op, struct str host, struct str user,

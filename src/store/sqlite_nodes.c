@@ -400,7 +400,8 @@ static int delete_node(struct db *d, struct store_op *op)
 
 static void take_forgotten(struct db *d, struct store_op *op, sqlite3_stmt *st)
 {
-	const struct store_node node = { .name = db_take_str(op, st, 0), .title = db_take_str(op, st, 1) };
+	const struct store_node node = { .name = db_take_str(op, st, 0),
+		.title = db_take_str(op, st, 1) };
 
 	buf_add(&d->rows, str_from((const char *)&node, sizeof node));
 }
