@@ -176,7 +176,7 @@ static const struct node_config service_defaults = {
 	.access = ACCESS_OPEN,
 	.publish = PUBLISH_PUBLISHERS,
 	.send_last = LAST_ON_SUB,
-	.notification = NOTIFY_NORMAL,
+	.notification = NOTIFY_HEADLINE,
 	.max_items = NODE_ITEMS_UNBOUNDED,
 };
 

@@ -57,8 +57,9 @@ struct node_config {
 	uint32_t max_payload;     /* bytes; 0: the service's bound */
 };
 
-/* What kind of owner: an account (XEP-0163: presence access, one item, last one sent on presence,
- * headlines) or a service (open, as many items as it takes, last one on subscription). */
+/* What kind of owner: an account (XEP-0163: presence access, one item, last one sent on presence)
+ * or a service (open, as many items as it takes, last one on subscription). Both tell by
+ * headlines, which nobody keeps for who is not there. */
 enum node_kind { NODE_OF_ACCOUNT, NODE_OF_SERVICE };
 
 /* What a new node is like: persistent; publishers publish; payloads are delivered, and that a node

@@ -147,7 +147,7 @@ static void test_defaults(void **state)
 		{ P "item_expire", "max,", "max," },
 		{ P "max_payload_size", "0,", "0," },
 		{ P "send_last_published_item", "on_sub_and_presence,", "on_sub," },
-		{ P "notification_type", "headline,", "normal," },
+		{ P "notification_type", "headline,", "headline," },
 		{ P "deliver_notifications", "1,", "1," },
 		{ P "deliver_payloads", "1,", "1," },
 		{ P "subscribe", "1,", "1," },

@@ -99,6 +99,8 @@ static void write_subscription(struct writer *w, const struct node *n,
 	w_attr(w, "jid", jid_str(sub->jid));
 	w_attr(w, "subid", id_of(sub));
 	w_attr(w, "subscription", subscription_state_name(sub->state));
+	w_open(w, "subscribe-options"); /* there are some, and they are not needed (example 45) */
+	w_close(w);
 	w_close(w);
 }
 
