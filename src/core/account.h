@@ -47,6 +47,8 @@ struct account {
 	char *last_status;          /* with it, or NULL */
 	bool last_is_news;          /* not stored yet: that is done when the account leaves */
 	char avatar[41];            /* XEP-0153: hash of the photo, or empty; its module's */
+	bool avatar_restricted;     /* only who sees the presence may see the photo (XEP-0398) */
+	uint32_t vcard_sets;        /* how often the vCard was set */
 };
 
 /* Something that waits for an account to be loaded. run() is called once, on the owner, with

@@ -197,6 +197,10 @@ struct module {
 	 * waits now that another one is gone. */
 	void (*available)(struct session *s);
 
+	/* The owner has set the vCard (XEP-0054; empty: it says nothing), which is stored. photo: the hash
+	 * of its photo, or empty. */
+	void (*vcard_changed)(struct account *a, struct str vcard, struct str photo, struct jid by);
+
 	/* The account is being deleted, on its owner. */
 	void (*deleted)(struct account *a);
 

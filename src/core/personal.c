@@ -15,22 +15,27 @@ static struct str without_space(struct str text, struct arena *a)
 	return str_from(out, n);
 }
 
+bool image_decode(struct str text, struct arena *a, struct str *image)
+{
+	return base64_decode(a, without_space(text, a), image) && image->n;
+}
+
+struct str image_hash(struct str image, struct arena *a)
+{
+	char *hex = arena_alloc(a, PHOTO_HASH_LEN);
+	uint8_t hash[DIGEST_MAX];
+
+	digest_of(DIGEST_SHA1, image, hash);
+	digest_hex(hash, PHOTO_HASH_LEN / 2, hex);
+	return str_from(hex, PHOTO_HASH_LEN);
+}
+
 struct str photo_hash(const struct xml_doc *d, const struct xml_node *photo, struct arena *a)
 {
-	static const char digits[] = "0123456789abcdef";
 	const struct xml_node *el = xml_child(d, photo, NS_VCARD, TAG_BINVAL);
-	uint8_t hash[DIGEST_MAX];
 	struct str image;
 
-	if (!el || !base64_decode(a, without_space(xml_text(d, el, a), a), &image) || !image.n)
-		return STR("");
-	digest_of(DIGEST_SHA1, image, hash);
-	char *hex = arena_alloc(a, PHOTO_HASH_LEN);
-	for (size_t i = 0; i < PHOTO_HASH_LEN; i += 2) {
-		hex[i] = digits[hash[i / 2] >> 4];
-		hex[i + 1] = digits[hash[i / 2] & 15];
-	}
-	return str_from(hex, PHOTO_HASH_LEN);
+	return el && image_decode(xml_text(d, el, a), a, &image) ? image_hash(image, a) : STR("");
 }
 
 struct str vcard_photo(const struct xml_doc *d, const struct xml_node *vcard, struct arena *a)

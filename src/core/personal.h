@@ -10,8 +10,10 @@
 /* XEP-0054. Key: empty. Bytes: the <vCard/> element, standing alone. */
 #define SPACE_VCARD   STR("Vcard")
 
-/* Resident, made from the vCard and stored with it. Key: empty. Bytes: vcard_photo(). */
+/* Resident, made from the vCard and stored with it. Key: empty. Bytes: vcard_photo(). Or key: of the
+ * mark that only who sees the account's presence may see the photo. */
 #define SPACE_AVATAR  STR("avatar")
+#define AVATAR_ACCESS STR("access")
 
 /* XEP-0049. Key: private_key(). Bytes: the elements of this name and namespace, each standing
  * alone. */
@@ -22,6 +24,11 @@
 #define BLOCKED       STR("1")
 
 #define PHOTO_HASH_LEN 40
+
+/* An image in base 64, with white space maybe (XEP-0153 section 4.6, XEP-0084 section 4.1). False: it is
+ * none, or empty. And its hash, as below. */
+bool image_decode(struct str text, struct arena *a, struct str *image);
+struct str image_hash(struct str image, struct arena *a);
 
 /* The hash of a <PHOTO/> as XEP-0153 section 3.1 has it: SHA-1 of the image in lower-case
  * hexadecimal; empty when there is no image in base 64. */

@@ -13,6 +13,19 @@ void vcard_answer(struct later **later, const struct store_op *op, enum stanza_e
  * settings.vcard_max, and was refused. The caller clears the buffer either way. */
 bool vcard_take(struct ctx *c, const struct stanza *iq, struct buf *out);
 
+/* What was looked for in the store, without its photos. */
+void vcard_hide_photo(struct store_op *op, struct shard *s);
+
+/* What a presence says of the photo (XEP-0153), or NULL. And the presence with this hash (empty: with
+ * the word that there is no photo) in place of that; NULL where that makes it too large. */
+const struct xml_node *vcard_update(const struct stanza *presence);
+struct stanza *vcard_with_photo(struct shard *s, const struct stanza *presence, const char *hash);
+
+/* The hash of the photo of an account's vCard is this from now on. The second one gives out presence
+ * with the old hash again, with the new one. */
+void vcard_set_avatar(struct account *a, struct str hash);
+void vcard_photo_changed(struct account *a, struct str hash);
+
 /* The answer to a set, when it is stored or could not be. Frees *later. */
 void vcard_stored(struct later **later, const struct store_op *op);
 

@@ -5,7 +5,8 @@
  * is told the same as where there is no account (section 3.3), and the owner gets an empty one,
  * the other way that section 3.1 gives: there are clients that fetch it before they change it,
  * and take an error for the end. A vCard that says nothing takes the old one out. The host has
- * none of its own.
+ * none of its own. A photo that came from a node which is not for everybody (XEP-0398) is left out of
+ * what strangers get.
  *
  * The hash of the photo stands in available presence of which the client has not said itself
  * which photo it shows, or that it shows none; so clients need not fetch the vCard to learn it.
@@ -23,7 +24,10 @@ static void read_done(struct store_op *op, void *receiver)
 	struct later *later = *(struct later **)op->ctx;
 	const struct stanza *iq = later->iq;
 	bool own = !jid_is_set(iq->to) || jid_eq_bare(iq->from, iq->to);
+	const struct account *a = own ? NULL : account_get(receiver, iq->to);
 
+	if (a && a->avatar_restricted && !account_may_see(a, iq->from))
+		vcard_hide_photo(op, receiver);
 	vcard_answer(&later, op, own ? ERR_COUNT : ERR_SERVICE_UNAVAILABLE);
 	store_op_free(op);
 }
@@ -42,111 +46,59 @@ static enum outcome on_get(struct ctx *c, const struct stanza *iq)
 
 /* ---- the photo in presence (XEP-0153) ---- */
 
-static const struct xml_node *find_update(const struct stanza *presence)
-{
-	return xml_child(&presence->doc, stanza_root(presence), NS_VCARD_UPDATE, TAG_X);
-}
-
-/* The presence with this hash (empty: with the word that there is no photo) in place of what it
- * has of the kind. NULL where that makes it too large. */
-static struct stanza *with_photo(struct shard *s, const struct stanza *presence, const char *hash)
-{
-	const struct xml_node *x = find_update(presence);
-	uint32_t end = stanza_root(presence)->end;
-	struct arena *turn = &s->loop.turn;
-	struct str text, update = str_printf(turn,
-		"<x xmlns='vcard-temp:x:update'><photo>%s</photo></x>", hash);
-
-	buf_reset(&s->scratch);
-	if (x) { /* what is written ends with the bytes as they came */
-		stanza_write(&s->scratch, presence, presence->from, presence->to, NS_NONE);
-		text = buf_str(&s->scratch);
-		text = str_printf(turn, "%.*s%.*s%.*s",
-			STR_FMT(str_head(text, text.n - (end - x->start))), STR_FMT(update),
-			STR_FMT(str_skip(text, text.n - (end - x->end))));
-	} else {
-		stanza_write_with(&s->scratch, presence, presence->from, presence->to, NS_NONE,
-			update);
-		text = buf_str(&s->scratch);
-	}
-	return stanza_scan(&s->scratch_table, text, turn);
-}
-
 /* Section 4.1: an empty element says that the client does not know yet. */
 static void presence_sent(struct session *s, struct stanza **presence)
 {
-	const struct xml_node *x = find_update(*presence);
+	const struct xml_node *x = vcard_update(*presence);
 
 	if (!s->account->avatar[0] || (x && xml_first(&(*presence)->doc, x)))
 		return;
-	struct stanza *out = with_photo(s->account->shard, *presence, s->account->avatar);
+	struct stanza *out = vcard_with_photo(s->account->shard, *presence, s->account->avatar);
 	if (out) {
 		stanza_unref(presence);
 		*presence = out;
 	}
 }
 
-/* Whether the session shows this photo, or leaves it to the server what it shows. */
-static bool shows(const struct session *s, const char *hash, struct arena *a)
-{
-	const struct xml_doc *d = &s->presence->doc;
-	const struct xml_node *x = find_update(s->presence), *photo = x ? xml_first(d, x) : NULL;
-
-	return !photo || (hash[0] && str_eq_nocase(str_trim(xml_text(d, photo, a)), str_c(hash)));
-}
-
-static void set_avatar(struct account *a, struct str hash)
-{
-	memcpy(a->avatar, hash.p, hash.n);
-	a->avatar[hash.n] = '\0';
-}
-
-static void photo_changed(struct account *a, struct str hash)
-{
-	struct shard *s = a->shard;
-	char old[sizeof a->avatar];
-
-	if (str_eq(str_c(a->avatar), hash))
-		return;
-	memcpy(old, a->avatar, sizeof old);
-	set_avatar(a, hash);
-	list_each(to, &a->sessions, struct session, link) {
-		if (!session_is_available(to) || !shows(to, old, &s->loop.turn))
-			continue;
-		struct stanza *out = with_photo(s, to->presence, a->avatar);
-		if (out) {
-			presence_out(to, out);
-			stanza_unref(&out);
-		}
-	}
-}
-
 static void load(struct account *a, struct str key, struct str bytes)
 {
-	if (bytes.n < sizeof a->avatar)
-		set_avatar(a, bytes);
+	if (str_eq(key, AVATAR_ACCESS))
+		a->avatar_restricted = true;
+	else if (bytes.n < sizeof a->avatar)
+		vcard_set_avatar(a, bytes);
 }
 
 static void unload(struct account *a)
 {
-	set_avatar(a, STR(""));
+	vcard_set_avatar(a, STR(""));
+	a->avatar_restricted = false;
 }
 
 /* ---- set ---- */
 
 struct write_ctx {
 	struct later *later;
-	struct str photo; /* in the operation */
+	struct str vcard, photo; /* in the operation */
 };
+
+static void tell(struct account *a, const struct write_ctx *k, struct jid by)
+{
+	a->avatar_restricted = false;
+	vcard_photo_changed(a, k->photo);
+	module_each(m, a->shard->core, vcard_changed)
+		m->vcard_changed(a, k->vcard, k->photo, by);
+}
 
 static void write_done(struct store_op *op, void *receiver)
 {
 	struct write_ctx *k = op->ctx;
 	struct account *a = account_get(receiver, k->later->iq->from);
 
+	struct jid by = jid_dup(&op->mem, k->later->iq->from);
+
 	vcard_stored(&k->later, op);
 	if (op->status == STORE_OK && a)
-		photo_changed(a, k->photo);
+		tell(a, k, by);
 	store_op_free(op);
 }
 
@@ -155,12 +107,14 @@ static void store_vcard(struct ctx *c, const struct stanza *iq, struct str vcard
 	struct shard *s = c->shard;
 	struct jid j = c->account->jid;
 	const struct store_datum changes[] = { { SPACE_VCARD, STR(""), vcard },
-		{ SPACE_AVATAR, STR(""), photo } };
+		{ SPACE_AVATAR, STR(""), photo }, { SPACE_AVATAR, AVATAR_ACCESS, STR("") } };
 	struct store_op *op = store_op_new(&s->loop.inbox, write_done, sizeof(struct write_ctx));
 	struct write_ctx *k = op->ctx;
 
-	*k = (struct write_ctx){ later_new(c, iq), str_dup(&op->mem, photo) };
-	store_set_data(s->core->store, op, jid_domain(j), jid_local(j), changes, 2);
+	*k = (struct write_ctx){ later_new(c, iq), str_dup(&op->mem, vcard),
+		str_dup(&op->mem, photo) };
+	c->account->vcard_sets++;
+	store_set_data(s->core->store, op, jid_domain(j), jid_local(j), changes, 3);
 }
 
 static enum outcome on_set(struct ctx *c, const struct stanza *iq)
