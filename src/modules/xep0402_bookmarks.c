@@ -556,7 +556,10 @@ static void decide(struct errand *e)
 	if (e->task != WRITE)
 		bring_in_old_ones(e);
 	e->rest = e->items.rest = writes ? e->written.rest : e->kept.rest;
-	if (e->items.full || e->kept.full || e->changed.full)
+	bool full = e->items.full || e->kept.full || e->changed.full;
+	if (full && e->task == SHOW)
+		pass_on(e);
+	else if (full)
 		fail(e, STORE_FULL);
 	else
 		publish(e);
