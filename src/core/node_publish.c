@@ -286,13 +286,19 @@ static void removing_ended(struct removing *r, enum store_status status)
 	free(r);
 }
 
+static void purge_step(struct removing *r, uint64_t upto);
+
 static void removed(struct store_op *op, void *receiver)
 {
 	struct removing *r = *(struct removing **)op->ctx;
 	enum store_status status = op->status;
+	uint64_t upto = op->more ? op->number : 0;
 
 	store_op_free(op);
-	removing_ended(r, status);
+	if (status == STORE_OK && upto)
+		purge_step(r, upto);
+	else
+		removing_ended(r, status);
 }
 
 static struct store_op *removal_op(struct removing *r)
@@ -301,6 +307,15 @@ static struct store_op *removal_op(struct removing *r)
 
 	*(struct removing **)op->ctx = r;
 	return op;
+}
+
+/* A large node is emptied in steps, between which others have their turn. */
+static void purge_step(struct removing *r, uint64_t upto)
+{
+	const struct node *n = r->node;
+
+	store_node_purge(n->shard->core->store, removal_op(r), jid_domain(n->owner),
+		jid_local(n->owner), n->name, upto);
 }
 
 /* Of a node that keeps items in memory alone: whether the newest is one of these. */
@@ -340,8 +355,7 @@ void node_purge(struct node *n, node_done *done, void *ctx)
 	struct removing *r = removing_new(n, NULL, 0, true, done, ctx);
 
 	if (n->config.persist_items) {
-		store_node_purge(n->shard->core->store, removal_op(r), jid_domain(n->owner),
-			jid_local(n->owner), n->name);
+		purge_step(r, 0);
 		return;
 	}
 	node_forget_newest(n);
@@ -375,15 +389,40 @@ static void deleted(struct store_op *op, void *receiver)
 	node_release(n);
 }
 
+static struct store_op *deletion_op(const struct deleting *d,
+	void (*done)(struct store_op *op, void *receiver))
+{
+	struct store_op *op = store_op_new(&d->node->shard->loop.inbox, done, sizeof *d);
+
+	*(struct deleting *)op->ctx = *d;
+	return op;
+}
+
+/* Its items, as of a purge, and then the node. */
+static void emptied(struct store_op *op, void *receiver)
+{
+	const struct deleting d = *(struct deleting *)op->ctx;
+	struct node *n = d.node;
+	struct store *store = n->shard->core->store;
+	uint64_t upto = op->status == STORE_OK && op->more ? op->number : 0;
+
+	store_op_free(op);
+	if (upto)
+		store_node_purge(store, deletion_op(&d, emptied), jid_domain(n->owner),
+			jid_local(n->owner), n->name, upto);
+	else
+		store_node_delete(store, deletion_op(&d, deleted), jid_domain(n->owner),
+			jid_local(n->owner), n->name);
+}
+
 void node_delete(struct node *n, struct str redirect, node_done *done, void *ctx)
 {
-	struct store_op *op = store_op_new(&n->shard->loop.inbox, deleted, sizeof(struct deleting));
-
-	*(struct deleting *)op->ctx = (struct deleting){ .node = n, .done = done, .ctx = ctx,
+	const struct deleting d = { .node = n, .done = done, .ctx = ctx,
 		.redirect = redirect.n ? strndup(redirect.p, redirect.n) : NULL };
+
 	node_hold(n);
-	store_node_delete(n->shard->core->store, op, jid_domain(n->owner), jid_local(n->owner),
-		n->name);
+	store_node_purge(n->shard->core->store, deletion_op(&d, emptied), jid_domain(n->owner),
+		jid_local(n->owner), n->name, 0);
 }
 
 /* ---- reading ---- */

@@ -209,13 +209,20 @@ struct writing {
 	void *ctx;
 };
 
+static void trim(const struct writing *w);
+
 static void written(struct store_op *op, void *receiver)
 {
 	struct shard *s = receiver;
 	struct writing w = *(struct writing *)op->ctx;
 	enum store_status status = op->status;
+	bool more = op->more;
 
 	store_op_free(op);
+	if (status == STORE_OK && more) {
+		trim(&w);
+		return;
+	}
 	if (status != STORE_OK && w.makes)
 		node_end(w.node);
 	else if (status != STORE_OK)
@@ -225,6 +232,18 @@ static void written(struct store_op *op, void *receiver)
 	if (status == STORE_OK && w.configures && !w.node->ended)
 		node_tell_configured(w.node);
 	node_release(w.node);
+}
+
+/* A further step of what keeps fewer items now. */
+static void trim(const struct writing *w)
+{
+	struct node *n = w->node;
+	struct shard *s = n->shard;
+	struct store_op *op = store_op_new(&s->loop.inbox, written, sizeof *w);
+
+	*(struct writing *)op->ctx = *w;
+	store_node_save(s->core->store, op, jid_domain(n->owner), jid_local(n->owner), n->name,
+		NULL, NULL, 0, NULL, 0, node_keeps(n));
 }
 
 static struct store_subscription row_of(const struct node_change *change, struct shard *s)

@@ -21,6 +21,7 @@
 #define STORE_NODE_ITEM_MAX    (1 << 24)    /* an item, its id and publisher counted */
 #define STORE_NODE_ITEMS_MAX   1000         /* published or retracted by one call */
 #define STORE_NODE_NAMES_MAX   1000
+#define STORE_NODE_STEP        2000         /* deleted by one call, where nobody names them */
 #define STORE_NODE_CHANGES_MAX 20000
 
 struct store_node_affiliation {
@@ -84,14 +85,16 @@ void store_node_create(struct store *s, struct store_op *op, struct str host, st
 
 /* Changes a node. row: NULL leaves title, type, listed and configuration as they are; its lists are
  * not looked at. Each affiliation and subscription puts, replaces or deletes the entry of its name.
- * keep: the newest so many items stay (as a lower max_items needs); UINT64_MAX: all.
+ * keep: the newest so many items stay (as a lower max_items needs); UINT64_MAX: all. At most
+ * STORE_NODE_STEP are deleted; more: there are others, for a further call.
  * STORE_NOT_FOUND: there is no such node. */
 void store_node_save(struct store *s, struct store_op *op, struct str host, struct str user,
 	struct str name, const struct store_node *row,
 	const struct store_node_affiliation *affiliations, size_t n_affiliations,
 	const struct store_subscription *subscriptions, size_t n_subscriptions, uint64_t keep);
 
-/* With all that it has. One that is not there is no error. */
+/* With all that it has, in one transaction: what has many items is purged before. One that is not
+ * there is no error. */
 void store_node_delete(struct store *s, struct store_op *op, struct str host, struct str user,
 	struct str name);
 
@@ -106,10 +109,11 @@ void store_node_publish(struct store *s, struct store_op *op, struct str host, s
 void store_node_retract(struct store *s, struct store_op *op, struct str host, struct str user,
 	struct str name, const struct str *ids, size_t n);
 
-/* Deletes all items, in one transaction as deleting the node does: other writes wait meanwhile,
- * about 10 us for each item (10 s for a million). STORE_NOT_FOUND: there is no such node. */
+/* Deletes the oldest items with numbers up to `upto` (0: that of the newest one), STORE_NODE_STEP of
+ * them at most, so that other writes need not wait long. Result: more: there are others, for a further
+ * call with the `upto` that is in `number`. STORE_NOT_FOUND: there is no such node. */
 void store_node_purge(struct store *s, struct store_op *op, struct str host, struct str user,
-	struct str name);
+	struct str name, uint64_t upto);
 
 /* Which items. */
 struct store_items_query {

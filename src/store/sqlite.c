@@ -224,7 +224,11 @@ static const struct {
 	[ST_COUNT_ITEMS] = { WRITER, "SELECT items FROM nodes WHERE id = ?1" },
 	[ST_TRIM_ITEMS] = { WRITER, "DELETE FROM node_items WHERE number IN "
 		"(SELECT number FROM node_items WHERE node = ?1 ORDER BY number LIMIT ?2)" },
-	[ST_PURGE_ITEMS] = { WRITER, "DELETE FROM node_items WHERE node = ?1" },
+	[ST_LAST_ITEM] = { WRITER, "SELECT number FROM node_items WHERE node = ?1 "
+		"ORDER BY number DESC LIMIT 1" },
+	[ST_PURGE_ITEMS] = { WRITER, "DELETE FROM node_items WHERE number IN "
+		"(SELECT number FROM node_items WHERE node = ?1 AND number <= ?2 "
+		"ORDER BY number LIMIT ?3)" },
 	[ST_EXPIRE_ITEMS] = { WRITER, "DELETE FROM node_items WHERE number IN "
 		"(SELECT number FROM node_items WHERE until_us > 0 AND until_us <= ?1 LIMIT ?2)" },
 	[ST_EXPIRE_SUBSCRIPTIONS] = { WRITER, "DELETE FROM node_subscriptions "

@@ -29,7 +29,7 @@ enum statement {
 	ST_PUT_AFFILIATION, ST_DEL_AFFILIATION, ST_PUT_ROOM_DATA, ST_DEL_ROOM_DATA,
 	ST_PUT_OWNER, ST_DEL_OWNER, ST_ADD_NODE, ST_PUT_NODE, ST_DEL_NODE, ST_PUT_NODE_AFFILIATION,
 	ST_DEL_NODE_AFFILIATION, ST_PUT_SUBSCRIPTION, ST_DEL_SUBSCRIPTION, ST_ADD_NODE_ITEM,
-	ST_DEL_NODE_ITEM, ST_COUNT_ITEMS, ST_TRIM_ITEMS, ST_PURGE_ITEMS, ST_EXPIRE_ITEMS,
+	ST_DEL_NODE_ITEM, ST_COUNT_ITEMS, ST_TRIM_ITEMS, ST_LAST_ITEM, ST_PURGE_ITEMS, ST_EXPIRE_ITEMS,
 	ST_EXPIRE_SUBSCRIPTIONS, ST_FORGOTTEN, ST_FORGET_AFFILIATIONS, ST_FORGET_SUBSCRIPTIONS,
 	ST_COUNT
 };
@@ -107,11 +107,12 @@ int db_check_node_bounds(struct db *d, struct store_op *op);
 int db_read_items(struct db *d, struct store_op *op);
 int db_publish_items(struct db *d, struct store_op *op);
 int db_retract_items(struct db *d, struct store_op *op, uint64_t node);
-int db_purge_items(struct db *d, struct store_op *op, uint64_t node);
 int db_expire_items(struct db *d, struct store_op *op);
 
-/* Deletes the oldest items of a node until it has `keep`. */
-int db_trim_items(struct db *d, uint64_t node, uint64_t keep);
+int db_purge_items(struct db *d, struct store_op *op, uint64_t node);
+
+/* Deletes the oldest items of a node until it has `keep`, or STORE_NODE_STEP of them. */
+int db_trim_items(struct db *d, struct store_op *op, uint64_t node, uint64_t keep);
 
 /* The status of an operation that met error rc just now, and a line in the log. `what` is
  * what the connection was doing; op may be NULL. */

@@ -180,10 +180,10 @@ static int put_item(struct db *d, uint64_t node, const struct store_node_item *i
 	return db_run(d, ST_ADD_NODE_ITEM);
 }
 
-int db_trim_items(struct db *d, uint64_t node, uint64_t keep)
+int db_trim_items(struct db *d, struct store_op *op, uint64_t node, uint64_t keep)
 {
 	sqlite3_stmt *st = db_statement(d, ST_COUNT_ITEMS);
-	uint64_t n = 0;
+	uint64_t n = 0, left;
 
 	if (keep == UINT64_MAX)
 		return SQLITE_OK;
@@ -194,8 +194,10 @@ int db_trim_items(struct db *d, uint64_t node, uint64_t keep)
 	sqlite3_reset(st);
 	if (rc != SQLITE_ROW || n <= keep)
 		return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
+	left = n - keep;
+	op->more = left > STORE_NODE_STEP;
 	db_bind_int(d, ST_TRIM_ITEMS, 1, node);
-	db_bind_int(d, ST_TRIM_ITEMS, 2, n - keep);
+	db_bind_int(d, ST_TRIM_ITEMS, 2, op->more ? STORE_NODE_STEP : left);
 	return db_run(d, ST_TRIM_ITEMS);
 }
 
@@ -212,7 +214,7 @@ int db_publish_items(struct db *d, struct store_op *op)
 	for (size_t i = 0; i < r->n_items && rc == SQLITE_OK; i++)
 		rc = put_item(d, node, &r->items[i]);
 	if (rc == SQLITE_OK)
-		rc = db_trim_items(d, node, r->keep);
+		rc = db_trim_items(d, op, node, r->keep);
 	return rc == SQLITE_OK ? db_check_node_bounds(d, op) : rc;
 }
 
@@ -230,10 +232,26 @@ int db_retract_items(struct db *d, struct store_op *op, uint64_t node)
 	return rc;
 }
 
+/* What is published meanwhile, between two steps, stays. */
 int db_purge_items(struct db *d, struct store_op *op, uint64_t node)
 {
+	sqlite3_stmt *st = db_statement(d, ST_LAST_ITEM);
+	int rc = SQLITE_ROW;
+
+	if (!op->number) {
+		db_bind_int(d, ST_LAST_ITEM, 1, node);
+		rc = sqlite3_step(st);
+		op->number = rc == SQLITE_ROW ? db_take_int(st, 0) : 0;
+		sqlite3_reset(st);
+	}
+	if (rc != SQLITE_ROW)
+		return rc == SQLITE_DONE ? SQLITE_OK : rc;
 	db_bind_int(d, ST_PURGE_ITEMS, 1, node);
-	return db_run(d, ST_PURGE_ITEMS);
+	db_bind_int(d, ST_PURGE_ITEMS, 2, op->number);
+	db_bind_int(d, ST_PURGE_ITEMS, 3, STORE_NODE_STEP);
+	rc = db_run(d, ST_PURGE_ITEMS);
+	op->more = rc == SQLITE_OK && sqlite3_changes(d->sqlite) == STORE_NODE_STEP;
+	return rc;
 }
 
 int db_expire_items(struct db *d, struct store_op *op)

@@ -381,7 +381,7 @@ static int save_node(struct db *d, struct store_op *op, uint64_t id)
 		rc = put_affiliations(d, r, id);
 	if (rc == SQLITE_OK)
 		rc = put_subscriptions(d, r, id);
-	return rc == SQLITE_OK ? db_trim_items(d, id, r->keep) : rc;
+	return rc == SQLITE_OK ? db_trim_items(d, op, id, r->keep) : rc;
 }
 
 /* One that is not there is as good as deleted. */

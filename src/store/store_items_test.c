@@ -104,7 +104,7 @@ static void numbers_are_not_used_again(void **state)
 
 	add_all(b, "i1");
 	uint64_t last = number_of(b, "i1");
-	store_node_purge(b->s, new_op(b), SERVICE, STR(""), NODE);
+	store_node_purge(b->s, new_op(b), SERVICE, STR(""), NODE, 0);
 	assert_int_equal(wait_all(b)->status, STORE_OK);
 	add_all(b, "i1");
 	assert_true(number_of(b, "i1") > last);
@@ -200,7 +200,7 @@ static void a_purged_node_is_empty_and_there(void **state)
 	struct bench *b = *state;
 
 	add_all(b, "i1i2i3");
-	store_node_purge(b->s, new_op(b), SERVICE, STR(""), NODE);
+	store_node_purge(b->s, new_op(b), SERVICE, STR(""), NODE, 0);
 	assert_all(b, "");
 	assert_totals(b, SERVICE, STR(""), 1, 0);
 }

@@ -299,9 +299,10 @@ void store_node_retract(struct store *s, struct store_op *op, struct str host, s
 }
 
 void store_node_purge(struct store *s, struct store_op *op, struct str host, struct str user,
-	struct str name)
+	struct str name, uint64_t upto)
 {
 	request(op, STORE_NODE_PURGE, host, user, name);
+	op->number = upto;
 	store_submit(s, op);
 }
 

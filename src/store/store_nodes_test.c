@@ -204,7 +204,7 @@ static void unknown_nodes_are_not_found_and_not_made(void **state)
 	assert_int_equal(save(b, &musings, NULL, 0, NULL, 0), STORE_NOT_FOUND);
 	store_node_subscriptions(b->s, new_op(b), SERVICE, STR(""), NODE, NULL, 1);
 	assert_int_equal(wait_all(b)->status, STORE_NOT_FOUND);
-	store_node_purge(b->s, new_op(b), SERVICE, STR(""), NODE);
+	store_node_purge(b->s, new_op(b), SERVICE, STR(""), NODE, 0);
 	assert_int_equal(wait_all(b)->status, STORE_NOT_FOUND);
 	store_node_delete(b->s, new_op(b), SERVICE, STR(""), NODE);
 	assert_int_equal(wait_all(b)->status, STORE_OK);
