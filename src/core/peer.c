@@ -584,9 +584,15 @@ void peers_reload(struct shard *s)
 	}
 }
 
-void peers_stop(struct shard *s)
+void peers_stop_waiting(struct shard *s)
 {
 	remotes_stop(s);
+	list_each(p, &s->peers, struct peer, link)
+		peer_sm_stop(p);
+}
+
+void peers_stop(struct shard *s)
+{
 	list_each_safe(p, &s->peers, struct peer, link)
 		if (!s2s_is_closed(&p->stream))
 			s2s_close(&p->stream, STREAM_SYSTEM_SHUTDOWN, STR("the server stops"));

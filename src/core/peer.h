@@ -132,7 +132,9 @@ bool peer_may_talk(const struct settings *s, struct str remote, struct str local
 /* Other settings hold from now on; ends streams with domains that we do not talk to any more. */
 void peers_reload(struct shard *s);
 
-/* Ends all streams of the shard. */
+/* The server stops: refuses what waits for other servers, or was not acknowledged; ends all streams of
+ * the shard (enum stop_step). */
+void peers_stop_waiting(struct shard *s);
 void peers_stop(struct shard *s);
 
 /* Back-pressure, as of clients. */

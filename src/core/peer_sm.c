@@ -85,6 +85,8 @@ void peer_sm_sent(struct peer *p, struct stanza *st, struct jid to)
 		message_handled(p->shard, st);
 		return;
 	}
+	if (sm->stopped)
+		return;
 	sm->sent++;
 	backlog_add(&sm->unacked, st, to);
 	if (sm->requested)
@@ -107,6 +109,8 @@ static void on_acknowledged(struct peer_sm *sm, uint32_t h)
 	bool full = peer_sm_is_full(p);
 	uint32_t n;
 
+	if (sm->stopped)
+		return;
 	if (!ack_out_count(sm->sent, sm->acked, h, &n)) {
 		too_high(sm);
 		return;
@@ -262,6 +266,17 @@ bool peer_sm_nonza(struct peer *p, const struct xml_doc *d)
 	}
 }
 
+void peer_sm_stop(struct peer *p)
+{
+	struct peer_sm *sm = p->sm;
+
+	if (!sm)
+		return;
+	sm->stopped = true;
+	stop(sm, &sm->ask);
+	backlog_stop(&sm->unacked);
+}
+
 void peer_sm_end(struct peer *p)
 {
 	struct peer_sm *sm = p->sm;
@@ -272,10 +287,8 @@ void peer_sm_end(struct peer *p)
 	stop(sm, &sm->ask);
 	stop(sm, &sm->answer);
 	ack_in_clear(&sm->in);
-	if (p->shard->dead)
-		backlog_clear(&sm->unacked);
-	else if (p->shard->stopping)
-		backlog_stop(&sm->unacked);
+	if (p->shard->stopping || p->shard->dead)
+		backlog_clear(&sm->unacked); /* who could be told was, by peer_sm_stop() */
 	else
 		backlog_refuse(&sm->unacked, UINT64_MAX, ERR_REMOTE_SERVER_TIMEOUT,
 			STR("the remote server went away, and may not have it"));

@@ -31,6 +31,7 @@ struct peer_sm {
 	uint32_t acked;            /* of the newest that the peer has taken over */
 	uint32_t since_request;
 	bool requested;            /* we asked, and it did not answer */
+	bool stopped;              /* peer_sm_stop() */
 	bool enabled;              /* <enabled/> was said: what the peer sends behind it is counted. What
 				    * we send counts from <enable/> on, outgoing */
 	bool asked;                /* it asked, and what it had sent by then is not handled */
@@ -62,6 +63,10 @@ bool peer_sm_counts(const struct peer *p);
  * number. */
 uint32_t peer_sm_take(struct peer *p, bool later);
 void peer_sm_handled(struct peer *p, uint32_t number);
+
+/* The server stops: what was not acknowledged is refused (backlog_stop()), and what goes out now is
+ * nobody's who could be told. */
+void peer_sm_stop(struct peer *p);
 
 /* The stream is over. */
 void peer_sm_end(struct peer *p);

@@ -317,7 +317,7 @@ void remote_deliver(struct shard *s, struct stanza *st, struct jid to)
 		bounce_at(s, st, to, ERR_NOT_ALLOWED, STR("this server does not talk to that domain"));
 		return;
 	}
-	if (s->stopping) {
+	if (s->stopping && st->kind != STANZA_PRESENCE) {
 		backlog_stop_one(s, st, to);
 		return;
 	}

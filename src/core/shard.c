@@ -140,6 +140,11 @@ static void log_throttled(struct shard *s, const char *why)
 	log_warn(&s->log, "throttled", F_C("why", why));
 }
 
+static bool has_nobody(const struct shard *s)
+{
+	return list_empty(&s->clients) && list_empty(&s->component_conns) && list_empty(&s->peers);
+}
+
 static void turn_end(struct loop *l)
 {
 	struct shard *s = l->owner;
@@ -160,8 +165,7 @@ static void turn_end(struct loop *l)
 		throttle(s, true);
 		timer_set(&s->loop.wheel, &s->room, s->loop.now, THROTTLE_MS);
 	}
-	if (s->stopping && list_empty(&s->clients) && list_empty(&s->component_conns) &&
-		list_empty(&s->peers))
+	if (s->n_steps[STOP_PEERS] && has_nobody(s))
 		loop_stop(l);
 }
 
@@ -340,12 +344,8 @@ static void send_orders(struct core *c, struct settings *settings,
 	}
 }
 
-/* Streams with other servers end first, on all shards: what they did not get comes back to clients
- * who are still there to be told. */
-static void one_has_parted(struct shard *s)
+static void end_clients(struct shard *s)
 {
-	if (++s->n_parted < s->core->n_shards)
-		return;
 	list_each(c, &s->clients, struct client, link) {
 		struct sm *sm = c->session ? c->session->sm : NULL;
 		if (sm && sm->resumable) /* it goes on after the restart */
@@ -355,10 +355,44 @@ static void one_has_parted(struct shard *s)
 	components_stop(s);
 }
 
-static void parted(struct mail *m, void *receiver)
+/* That a shard is through with a step, for each shard. */
+struct word {
+	struct mail mail;
+	enum stop_step step;
+};
+
+static void do_step(struct shard *s, enum stop_step step);
+
+static void one_is_through(struct shard *s, enum stop_step step)
 {
-	free(m);
-	one_has_parted(receiver);
+	if (++s->n_steps[step] == s->core->n_shards && step < STOP_PEERS)
+		do_step(s, step + 1);
+}
+
+static void word_came(struct mail *m, void *receiver)
+{
+	struct word *w = container_of(m, struct word, mail);
+	enum stop_step step = w->step;
+
+	free(w);
+	one_is_through(receiver, step);
+}
+
+static void do_step(struct shard *s, enum stop_step step)
+{
+	static void (*const steps[])(struct shard *s) = { [STOP_WAITING] = peers_stop_waiting,
+		[STOP_CLIENTS] = end_clients, [STOP_PEERS] = peers_stop };
+
+	steps[step](s);
+	for (unsigned i = 0; i < s->core->n_shards; i++) {
+		if (i == s->index)
+			continue;
+		struct word *w = xcalloc(1, sizeof *w);
+		w->step = step;
+		w->mail = (struct mail){ .run = word_came, .bytes = sizeof *w };
+		shard_post(s, s->core->shards[i], &w->mail);
+	}
+	one_is_through(s, step);
 }
 
 static void run_stop(struct mail *m, void *receiver)
@@ -373,15 +407,7 @@ static void run_stop(struct mail *m, void *receiver)
 	for (unsigned i = 0; i < s->n_listeners; i++)
 		listener_clear(&s->listeners[i]);
 	s->n_listeners = 0;
-	peers_stop(s);
-	for (unsigned i = 0; i < s->core->n_shards; i++) {
-		if (i == s->index)
-			continue;
-		struct mail *word = xcalloc(1, sizeof *word);
-		*word = (struct mail){ .run = parted, .bytes = sizeof *word };
-		shard_post(s, s->core->shards[i], word);
-	}
-	one_has_parted(s);
+	do_step(s, STOP_WAITING);
 }
 
 void core_stop(struct core *c)

@@ -30,6 +30,11 @@
 #define SHARDS_MAX     256
 #define MAILBOX_MAX    (8 * 1024 * 1024)
 
+/* How shards stop, each step when all are through with the one before: what waits for other servers
+ * is refused, while those who sent it are there; clients and components go, which other servers are
+ * told; streams with these end. */
+enum stop_step { STOP_WAITING, STOP_CLIENTS, STOP_PEERS, STOP_STEPS };
+
 enum counter_id {
 	COUNT_CONNECTIONS,   /* accepted */
 	COUNT_REFUSED,       /* closed at once: too many half-open ones of the address */
@@ -118,8 +123,7 @@ struct shard {
 	uint64_t throttle_logged;        /* monotonic ms, or 0 */
 	struct timer stop;               /* while stopping: the end of patience */
 	bool stopping;
-	unsigned n_parted;               /* while stopping: shards that have ended what goes to other
-					  * servers */
+	unsigned n_steps[STOP_STEPS];    /* while stopping: shards that are through with each */
 	bool dead;                       /* its thread has ended: nothing is routed any more */
 	struct list commands;            /* sessions of XEP-0050 (core/command.h) */
 	struct map asked;                /* questions that wait for answers (core/ask.h) */

@@ -178,7 +178,8 @@ static void test_stop(void **state)
 	struct test_client *t = test_client_new(x.core.shards[1]);
 	core_stop(&x.core);
 	core_stop(&x.core);
-	turn_all(&x);
+	for (unsigned i = 0; i < STOP_STEPS; i++)
+		turn_all(&x);
 	assert_true(x.core.shards[0]->loop.stopping);
 	assert_false(x.core.shards[1]->loop.stopping);
 	assert_true(t->loop.finished);

@@ -904,6 +904,20 @@ def test_stop(make_server, authority, place):
 
 
 
+def test_presence_at_a_stop(make_server, authority, place):
+    """RFC 6121 section 4.5.2: who was shown as available over there is not any more when we stop."""
+    server = make_server(hosts=HOSTS, top=top(authority, place))
+    peer = known(server, authority)
+    people = [server.online(server.account(domain='a.example')) for _ in range(8)]
+    for person in people:
+        person.send(f"<presence to='x@{peer.own}'/>")
+        peer.presence(from_=person.jid)
+    server.process.terminate()
+    peer.wait_last_word()
+    gone = [p.get('from') for p in peer.inbox if p.get('type') == 'unavailable']
+    assert sorted(gone) == sorted(person.jid for person in people)
+
+
 def test_on_its_way_at_a_stop(make_server, authority, place):
     """RFC 6120 section 4.4, item 2: what a server had sent before it read our end is not lost; nobody
     else gets in by that."""
