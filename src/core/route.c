@@ -273,7 +273,8 @@ static struct waiting_stanza *waiting_new(struct stanza *st, struct jid to)
 }
 
 /* What an account without sessions would throw away anyway needs no account, but where a component
- * is told of it (XEP-0356 section 7.4), and where it may have news for who comes (XEP-0163). */
+ * is told of it (XEP-0356 section 7.4), and where it may have news for who comes (XEP-0163). Headlines
+ * are among it: a node may have very many subscribers who are not there. */
 static bool needs_account(const struct host *h, const struct stanza *st, struct jid to)
 {
 	if (st->type == PRESENCE_AVAILABLE && !st->update && jid_is_bare(to) &&
@@ -282,7 +283,7 @@ static bool needs_account(const struct host *h, const struct stanza *st, struct 
 	if (st->type == PRESENCE_AVAILABLE || st->type == PRESENCE_UNAVAILABLE)
 		return h && grant_watches_rosters(h);
 	return st->type != PRESENCE_ERROR && st->type != MESSAGE_ERROR && st->type != IQ_RESULT &&
-	       st->type != IQ_ERROR;
+	       st->type != IQ_ERROR && st->type != MESSAGE_HEADLINE;
 }
 
 void route_home(struct shard *s, struct stanza *st, struct jid to)
