@@ -474,6 +474,8 @@ def test_questions_of_streams_that_are_gone(make_server, authority, place):
     for peer in streams:
         peer.open()
         peer.result('theirs')
+    for peer in streams:
+        peer.verify('x', 'y')  # the result was taken
     authoritative = place.take(server, own)
     last = Peer(server, own)
     last.open()
