@@ -51,8 +51,9 @@ static const struct form_choice notification_types[] = {
 	END_OF_CHOICES
 };
 
-/* Neither is what an empty value stands for. */
+/* Section 12.17. */
 static const struct form_choice replies[] = {
+	{ "none", "Replies go to neither", REPLY_NONE, 0 },
 	{ "owner", "Replies go to the owners", REPLY_OWNER, 0 },
 	{ "publisher", "Replies go to who published the item", REPLY_PUBLISHER, 0 },
 	END_OF_CHOICES
@@ -133,7 +134,7 @@ static const struct form_field fields[] = {
 	YES_NO("presence_based_delivery", "Whether to notify available users only",
 		presence_based),
 	{ FIELD("itemreply", "Whether owners or publisher should receive replies to items",
-		ONE_OF), AT(reply), .fault = "itemreply is owner or publisher",
+		ONE_OF), AT(reply), .fault = "itemreply is none, owner or publisher",
 		.choices = replies },
 	YES_NO("notify_config", "Whether to notify subscribers when the configuration changes",
 		notify_config),
