@@ -216,8 +216,8 @@ static void answer_add(struct answer *a, const struct node_listing *l, const str
 	a->n++;
 }
 
-/* more: there are nodes behind these. How many there are is known of all that an owner has, and where
- * these are all; then nothing is said of pages, if none was asked for. */
+/* more: there are nodes behind these. How many there are is known of all that an owner has, and
+ * where these are all; then nothing is said of pages, if none was asked for. */
 static void answer_send(struct answer *a, struct node_listing *l, bool more)
 {
 	const struct stanza *iq = l->later->iq;
