@@ -178,6 +178,7 @@ void run_room_join(struct bench *b);
 void run_room_idle(struct bench *b);
 void run_pubsub(struct bench *b);
 void run_pubsub_idle(struct bench *b);
+void run_pubsub_wide(struct bench *b);
 void run_pep(struct bench *b);
 
 /* ---- report (report.c, plot.c) ---- */

@@ -58,6 +58,7 @@ static const struct scenario scenarios[] = {
 	{ "room-idle", "memory of rooms with one occupant, and with none", run_room_idle },
 	{ "pubsub", "items to nodes with subscribers, each notification checked", run_pubsub },
 	{ "pubsub-idle", "memory of nodes, their items and subscriptions", run_pubsub_idle },
+	{ "pubsub-wide", "pings while a node tells very many who are not there", run_pubsub_wide },
 	{ "pep", "items to contacts that show interest in them", run_pep },
 	{ "room-floor", "room over bench-floor instead of a server", run_room_floor },
 	{ "floor", "chat over bench-floor instead of a server", run_floor },
