@@ -363,6 +363,10 @@ void node_tell_request(struct node *n, const struct node_subscription *sub);
 void node_tell_owners(struct node *n, struct jid subscriber, enum subscription_state state,
 	const char *subid);
 
+/* Whether a message with this id was one of a node of this name, since the server started (section
+ * 12.4). Whoever got it knows such an id: it proves nothing. */
+bool node_sent(struct str name, struct str id);
+
 /* A subscription has come to this place of node.subs, or has gone from it, or has another state or
  * other options; and: none of them is there any more. */
 void node_audience_changed(struct node *n, uint32_t place);

@@ -12,6 +12,7 @@
 
 #include "base/bug.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "core/message.h"
 #include "core/route.h"
 #include "xmpp/datetime.h"
@@ -26,12 +27,33 @@ bool node_is_headline(const struct node *n)
 	return n->config.notification == NOTIFY_HEADLINE || n->config.presence_based;
 }
 
+/* An id of the message, and what tells its node from others. */
+#define NODE_TAG_LEN 8
+
+static void write_tag(char out[NODE_TAG_LEN], struct str name)
+{
+	char digits[ARCHIVE_ID_LEN];
+
+	archive_id_format(hash_keyed(name), digits);
+	memcpy(out, digits, NODE_TAG_LEN);
+}
+
+bool node_sent(struct str name, struct str id)
+{
+	char tag[NODE_TAG_LEN];
+
+	write_tag(tag, name);
+	return id.n == ARCHIVE_ID_LEN + NODE_TAG_LEN &&
+	       memcmp(id.p + ARCHIVE_ID_LEN, tag, sizeof tag) == 0;
+}
+
 static struct writer open_message(struct node *n, bool headline)
 {
 	struct shard *s = n->shard;
-	char id[ARCHIVE_ID_LEN];
+	char id[ARCHIVE_ID_LEN + NODE_TAG_LEN];
 
 	archive_id_format(message_new_id(s), id);
+	write_tag(id + ARCHIVE_ID_LEN, n->name);
 	buf_reset(&s->scratch);
 	struct writer w = w_on(&s->scratch);
 	stanza_open(&w, STANZA_MESSAGE, headline ? "headline" : NULL, n->owner, (struct jid){ 0 },
