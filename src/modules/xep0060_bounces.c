@@ -1,9 +1,10 @@
 /* XEP-0060 Publish-Subscribe, version 1.30.0, section 12.4: notifications that come back.
  *
- * An error of type "cancel", or <gone/>, ends the subscriptions of the address that it comes from, at
- * the node that the notification was of: the id of that says which. <service-unavailable/> does not
- * count, as servers answer with it for who is not there just now (RFC 6121 section 8.5.2.2). Of the
- * nodes of an account what comes back while the account is not in memory is passed over.
+ * An error of type "cancel", or <gone/>, ends the subscriptions of the address that it comes from,
+ * at the node that the notification was of: the id of that says which. Two conditions do not count,
+ * as they may pass: <service-unavailable/>, with which servers answer for who is not there just now
+ * (RFC 6121 section 8.5.2.2), and <remote-server-not-found/>. Of the nodes of an account what comes
+ * back while the account is not in memory is passed over.
  * Left out: counting errors of other types; they are taken to pass. Options: none. Stores: nothing. */
 #include "base/bug.h"
 #include "core/message.h"
@@ -38,7 +39,8 @@ static bool is_for_good(const struct stanza *m, struct arena *a)
 	const struct xml_node *root = stanza_root(m);
 	const struct xml_node *error = xml_child(d, root, root->ns, TAG_ERROR);
 
-	if (!error || xml_child(d, error, NS_STANZAS, TAG_SERVICE_UNAVAILABLE))
+	if (!error || xml_child(d, error, NS_STANZAS, TAG_SERVICE_UNAVAILABLE) ||
+		xml_child(d, error, NS_STANZAS, TAG_REMOTE_SERVER_NOT_FOUND))
 		return false;
 	return xml_child(d, error, NS_STANZAS, TAG_GONE) ||
 	       str_eq(xml_attr_str(d, error, TAG_TYPE, a), STR("cancel"));
