@@ -293,7 +293,8 @@ static bool grow_nodes(struct bench *b)
 
 static bool grow_subscriptions(struct bench *b)
 {
-	return grow(b, "subscriptions", "subscription", nodes.n_nodes * nodes.n_subscribers, subscribe);
+	return grow(b, "subscriptions", "subscription", nodes.n_nodes * nodes.n_subscribers,
+		subscribe);
 }
 
 static void end(struct bench *b)
