@@ -3,6 +3,7 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "core/personal.h"
+#include "store/nodes.h"
 #include "xml/writer.h"
 #include "xmpp/datetime.h"
 #include "xmpp/stanza.h"
@@ -12,6 +13,7 @@
 
 #define USERS_PAGE    1000
 #define MESSAGES_PAGE 500
+#define NODES_PAGE    200
 #define FLUSH_AT      (256 * 1024)
 #define OUT_MAX       (FLUSH_AT + 64 * 1024 * 1024) /* a whole element fits behind */
 
@@ -61,6 +63,13 @@ static bool flush_if_full(struct out *o)
 }
 
 /* ---- the account ---- */
+
+static void open_with(struct out *o, const char *tag, const char *name, struct str value)
+{
+	buf_printf(&o->buf, "<%s %s='", tag, name);
+	xml_escape_value(&o->buf, value);
+	buf_lit(&o->buf, "'>\n");
+}
 
 static void write_key(struct out *o, const char *mechanism, const struct store_key *k)
 {
@@ -357,6 +366,165 @@ static bool write_private(struct out *o, struct str host, struct str user)
 	return ok;
 }
 
+/* ---- nodes (section 4.10) ---- */
+
+static bool read_went_well(struct out *o, struct store_op *op)
+{
+	data_wait_store(o->data, op);
+	return op->status == STORE_OK || fail(o, data_status_text(op->status));
+}
+
+static void open_of_node(struct writer *w, const char *word, struct str node)
+{
+	w_open(w, word);
+	w_attr(w, "node", node);
+}
+
+static void write_affiliations(struct out *o, const struct store_node *n)
+{
+	struct writer w = w_on(&o->buf);
+
+	open_of_node(&w, "affiliations", n->name);
+	for (size_t i = 0; i < n->n_affiliations; i++) {
+		w_open(&w, "affiliation");
+		w_attr(&w, "jid", n->affiliations[i].jid);
+		w_attr(&w, "affiliation", n->affiliations[i].affiliation);
+		w_close(&w);
+	}
+	w_close(&w);
+	buf_lit(&o->buf, "\n");
+}
+
+static void write_subscriptions(struct out *o, const struct store_node *n)
+{
+	struct writer w = w_on(&o->buf);
+
+	open_of_node(&w, "subscriptions", n->name);
+	for (size_t i = 0; i < n->n_subscriptions_read; i++) {
+		const struct store_subscription *s = &n->subscriptions[i];
+		w_open(&w, "subscription");
+		w_attr(&w, "jid", s->jid);
+		w_attr(&w, "subscription", s->state);
+		w_attr(&w, "subid", s->subid);
+		w_close(&w);
+	}
+	w_close(&w);
+	buf_lit(&o->buf, "\n");
+}
+
+/* All who are subscribed, page after page; each page is an element of its own. */
+static bool write_subscribers(struct out *o, struct str host, struct str user, struct str node)
+{
+	struct store_op *op = NULL, *before;
+	bool ok, more;
+
+	do {
+		before = op;
+		op = data_store_read(o->data);
+		const struct store_node *last = before ? before->node : NULL;
+		store_node_subscriptions(o->data->store, op, host, user, node,
+			last ? &last->subscriptions[last->n_subscriptions_read - 1] : NULL,
+			USERS_PAGE);
+		ok = read_went_well(o, op);
+		if (before)
+			store_op_free(before);
+		more = ok && op->node->n_subscriptions_read == USERS_PAGE;
+		if (ok && op->node->n_subscriptions_read)
+			write_subscriptions(o, op->node);
+	} while (more && flush_if_full(o));
+	store_op_free(op);
+	return ok;
+}
+
+static bool write_settings(struct out *o, struct str host, struct str user, struct str node)
+{
+	struct store_op *op = data_store_read(o->data);
+	bool ok;
+
+	store_nodes_load(o->data->store, op, host, user, &node, 1);
+	ok = read_went_well(o, op);
+	for (size_t i = 0; ok && i < op->n_nodes; i++) {
+		struct writer w = w_on(&o->buf);
+		open_of_node(&w, "configure", node);
+		w_raw(&w, op->nodes[i].config);
+		w_close(&w);
+		buf_lit(&o->buf, "\n");
+		write_affiliations(o, &op->nodes[i]);
+		o->counts->nodes++;
+	}
+	store_op_free(op);
+	return ok && write_subscribers(o, host, user, node) && flush_if_full(o);
+}
+
+static void write_item(struct out *o, const struct store_node_item *item)
+{
+	struct writer w = w_on(&o->buf);
+
+	w_open(&w, "item");
+	w_attr(&w, "id", item->id);
+	if (item->publisher.n)
+		w_attr(&w, "publisher", item->publisher);
+	w_raw(&w, item->payload);
+	w_close(&w);
+	buf_lit(&o->buf, "\n");
+	o->counts->items++;
+}
+
+static bool write_items(struct out *o, struct str host, struct str user, struct str node)
+{
+	struct store_items_query query = { .max = MESSAGES_PAGE, .max_bytes = FLUSH_AT };
+	bool ok, more;
+
+	open_with(o, "items", "node", node);
+	do {
+		struct store_op *op = data_store_read(o->data);
+		store_node_items(o->data->store, op, host, user, node, &query);
+		ok = read_went_well(o, op);
+		for (size_t i = 0; ok && i < op->n_items; i++) {
+			write_item(o, &op->items[i]);
+			query.after = op->items[i].number;
+		}
+		more = ok && op->more;
+		store_op_free(op);
+	} while (more && flush_if_full(o));
+	buf_lit(&o->buf, "</items>\n");
+	return ok;
+}
+
+/* Something of each node, in an element around all of them. */
+static bool write_each_node(struct out *o, struct str host, struct str user, const char *ns,
+	bool (*write)(struct out *o, struct str host, struct str user, struct str node))
+{
+	struct store_op *op = NULL, *before;
+	bool ok, any = false;
+
+	do {
+		before = op;
+		op = data_store_read(o->data);
+		store_nodes(o->data->store, op, host, user,
+			before ? before->nodes[before->n_nodes - 1].name : STR(""), NODES_PAGE, false);
+		ok = read_went_well(o, op);
+		if (before)
+			store_op_free(before);
+		if (ok && op->n_nodes && !any)
+			open_with(o, "pubsub", "xmlns", str_c(ns));
+		any = any || (ok && op->n_nodes);
+		for (size_t i = 0; ok && i < op->n_nodes; i++)
+			ok = write(o, host, user, op->nodes[i].name) && flush_if_full(o);
+	} while (ok && op->n_nodes == NODES_PAGE);
+	store_op_free(op);
+	if (any)
+		buf_lit(&o->buf, "</pubsub>\n");
+	return ok;
+}
+
+static bool write_nodes(struct out *o, struct str host, struct str user)
+{
+	return write_each_node(o, host, user, "http://jabber.org/protocol/pubsub#owner",
+		       write_settings) &&
+	       write_each_node(o, host, user, "http://jabber.org/protocol/pubsub", write_items);
+}
+
 /* ---- lists ---- */
 
 /* As the privacy list that does the same: XEP-0227 knows no other (section 4.8). */
@@ -414,13 +582,6 @@ static void write_preferences(struct out *o, const struct store_account *acc)
 
 /* ---- the file ---- */
 
-static void open_with(struct out *o, const char *tag, const char *name, struct str value)
-{
-	buf_printf(&o->buf, "<%s %s='", tag, name);
-	xml_escape_value(&o->buf, value);
-	buf_lit(&o->buf, "'>\n");
-}
-
 static bool write_account(struct out *o, const struct store_op *op)
 {
 	struct arena mem;
@@ -434,6 +595,7 @@ static bool write_account(struct out *o, const struct store_op *op)
 	write_preferences(o, &op->account);
 	bool ok = write_roster(o, &op->account) && write_requests(o, &op->account) &&
 		write_vcard(o, op->host, op->user) && write_private(o, op->host, op->user) &&
+		write_nodes(o, op->host, op->user) &&
 		write_offline(o, op->host, jid) && write_history(o, jid);
 	buf_lit(&o->buf, "</user>\n");
 	arena_clear(&mem);

@@ -20,7 +20,7 @@ struct export_options {
 
 struct export_counts {
 	uint64_t accounts, contacts, requests, vcards, private_xml, blocked, offline, archived,
-		broken; /* messages that could not be read */
+		nodes, items, broken; /* messages that could not be read */
 };
 
 /* Writes to the descriptor. False with a message for people in *error (in the arena). */

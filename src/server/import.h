@@ -24,6 +24,7 @@
 
 #define IMPORT_XML_MAX   (2 * 1024 * 1024) /* bytes of one element handed in */
 #define IMPORT_ENTRIES   1000 /* of lists, that are stored together */
+#define IMPORT_NODES_MAX 10000 /* of one account */
 #define IMPORT_NOTES_MAX 200               /* kinds of notes; the rest is counted as one */
 
 struct import_options {
@@ -40,7 +41,7 @@ struct import_note {
 
 struct import_counts {
 	uint64_t accounts, contacts, requests, vcards, private_xml, blocked, preferences, offline,
-		archived, existing, elsewhere, rooms, existing_rooms;
+		archived, nodes, items, existing, elsewhere, rooms, existing_rooms;
 	uint64_t single[DIGEST_COUNT]; /* accounts with keys of this hash and no other */
 };
 
@@ -67,6 +68,8 @@ struct import {
 	struct import_private *private_xml; /* in user_mem, as those below */
 	struct str vcard4, avatar_metadata, avatar_data; /* payloads of PEP nodes */
 	bool has_vcard;
+	struct import_pep *nodes;       /* import_nodes.c: those that were made */
+	unsigned n_nodes;
 	struct store_datum *entries;    /* of its lists, that are not handed over */
 	size_t n_entries;
 	struct import_held *held, *held_last; /* what waits, until its place is known */
@@ -130,9 +133,21 @@ void import_offline(struct import *im, uint64_t stamp_us, struct str xml);
 void import_vcard(struct import *im, struct str xml);
 void import_private(struct import *im, struct str xml);
 
-/* An item of a PEP node: its payload. That of a profile or an avatar becomes a vCard, where the
- * account has no other; the rest is left out. The last one of a node counts. */
+/* The payload of an item of a PEP node. That of a profile or an avatar becomes a vCard, where the
+ * account has no other. The last one of a node counts. False: it is neither. */
+bool import_profile(struct import *im, struct str node, struct str xml);
+
+/* The same; what is neither is noted. */
 void import_node(struct import *im, struct str node, struct str xml);
+
+/* PEP nodes (XEP-0227 section 4.10): <configure/> with its form, before the node's items; its
+ * <affiliations/> or <subscriptions/>, behind that; and items, the oldest first. */
+struct import_item {
+	struct str id, publisher, payload; /* publisher: maybe empty; payload: standing alone, or empty */
+};
+void import_node_config(struct import *im, const struct xml_doc *d, const struct xml_node *configure);
+void import_node_people(struct import *im, const struct xml_doc *d, const struct xml_node *list);
+void import_node_item(struct import *im, struct str node, const struct import_item *item);
 
 /* An address that is blocked (XEP-0191). */
 void import_blocked(struct import *im, struct str jid);

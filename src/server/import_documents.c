@@ -185,6 +185,8 @@ void import_documents_begin(struct import *im)
 	im->private_xml = NULL;
 	im->vcard4 = im->avatar_metadata = im->avatar_data = STR("");
 	im->has_vcard = false;
+	im->nodes = NULL;
+	im->n_nodes = 0;
 	im->entries = NULL;
 	im->n_entries = 0;
 }

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #define INCLUDES_MAX 4 /* files inside each other; section 5.1 has three */
-#define PLACES_MAX   8 /* of server-data, host, user, pubsub, items, item */
+#define PLACES_MAX   8 /* of server-data, host, user, pubsub, items */
 
 #define PIE     "urn:xmpp:pie:0"
 #define SCRAM   "urn:xmpp:pie:0#scram"
@@ -22,12 +22,12 @@
 /* An element that is walked into. */
 enum place {
 	AT_TOP, AT_SERVER, AT_HOST, AT_USER, AT_OFFLINE, AT_ROSTER, AT_PRIVATE, AT_ARCHIVE,
-	AT_PUBSUB, AT_ITEMS, AT_ITEM
+	AT_NODES, AT_PUBSUB, AT_ITEMS
 };
 
 enum kind {
 	K_SCRAM, K_CONTACT, K_REQUEST, K_OFFLINE, K_VCARD, K_PRIVATE, K_PRIVACY, K_ARCHIVED,
-	K_PREFERENCES, K_NODE
+	K_PREFERENCES, K_NODE, K_PEOPLE, K_ITEM
 };
 
 struct pie {
@@ -72,10 +72,12 @@ static const struct rule rules[] = {
 	{ AT_USER, ARCHIVE, "archive", XML_WALK, AT_ARCHIVE },
 	{ AT_USER, MAM, "prefs", XML_WHOLE, .kind = K_PREFERENCES },
 	{ AT_USER, EVENTS, "pubsub", XML_WALK, AT_PUBSUB },
-	{ AT_USER, OWNER, "pubsub", XML_PASS },
+	{ AT_USER, OWNER, "pubsub", XML_WALK, AT_NODES },
+	{ AT_NODES, OWNER, "configure", XML_WHOLE, .kind = K_NODE },
+	{ AT_NODES, OWNER, "affiliations", XML_WHOLE, .kind = K_PEOPLE },
+	{ AT_NODES, OWNER, "subscriptions", XML_WHOLE, .kind = K_PEOPLE },
 	{ AT_PUBSUB, EVENTS, "items", XML_WALK, AT_ITEMS, .start = start_items },
-	{ AT_ITEMS, EVENTS, "item", XML_WALK, AT_ITEM },
-	{ AT_ITEM, NULL, NULL, XML_WHOLE, .kind = K_NODE },
+	{ AT_ITEMS, EVENTS, "item", XML_WHOLE, .kind = K_ITEM },
 	{ AT_ROSTER, "jabber:iq:roster", "item", XML_WHOLE, .kind = K_CONTACT },
 	{ AT_OFFLINE, "jabber:client", "message", XML_WHOLE, .kind = K_OFFLINE },
 	{ AT_PRIVATE, NULL, NULL, XML_WHOLE, .kind = K_PRIVATE },
@@ -439,10 +441,34 @@ static void take_preferences(const struct element *e)
 	import_preferences(e->im, attr(e, TAG_DEFAULT));
 }
 
-/* Sections 4.10.2: a PEP node. */
+/* Section 4.10: PEP nodes. */
 static void take_node(const struct element *e)
 {
-	import_node(e->im, e->node, e->xml);
+	import_node_config(e->im, &e->d, xml_root(&e->d));
+}
+
+static void take_people(const struct element *e)
+{
+	import_node_people(e->im, &e->d, xml_root(&e->d));
+}
+
+static void take_item(const struct element *e)
+{
+	const struct xml_node *payload = xml_first(&e->d, xml_root(&e->d));
+	struct import_item item = { .id = attr(e, TAG_ID), .publisher = attr(e, TAG_PUBLISHER) };
+	struct buf xml;
+
+	buf_init(&xml, IMPORT_XML_MAX);
+	if (payload)
+		xml_extract(&xml, &e->d, payload);
+	item.payload = buf_str(&xml);
+	if (buf_ok(&xml)) {
+		import_profile(e->im, e->node, item.payload);
+		import_node_item(e->im, e->node, &item);
+	} else {
+		import_note(e->im, "item of a PEP node that is too large");
+	}
+	buf_clear(&xml);
 }
 
 static void on_whole(void *user, struct str xml)
@@ -458,6 +484,8 @@ static void on_whole(void *user, struct str xml)
 		[K_ARCHIVED] = take_archived,
 		[K_PREFERENCES] = take_preferences,
 		[K_NODE] = take_node,
+		[K_PEOPLE] = take_people,
+		[K_ITEM] = take_item,
 	};
 	struct pie *p = user;
 	struct element e = { .im = p->im, .node = p->node, .mem = &p->mem, .xml = xml };

@@ -89,9 +89,27 @@ static const struct {
 	{ "section 4.9: requests", USER "<presence xmlns='jabber:client' type='subscribe' "
 	  "from='a@b.example'/><presence xmlns='jabber:client' from='c@b.example'/>" TAIL, NULL,
 	  "request to subscribe that is none", 1, 0, 1 },
-	{ "section 4.10: PEP is left out, by node", USER
-	  "<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='urn:n'><item>"
-	  "<x xmlns='urn:x'/></item></items></pubsub>" TAIL, NULL, "PEP node urn:n", 1 },
+	{ "section 4.10: PEP nodes", USER "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'>"
+	  "<configure node='urn:n'><x xmlns='jabber:x:data' type='form'><field var='FORM_TYPE'>"
+	  "<value>http://jabber.org/protocol/pubsub#node_config</value></field>"
+	  "<field var='pubsub#access_model'><value>open</value></field></x></configure>"
+	  "<affiliations node='urn:n'><affiliation jid='a@b.example' affiliation='member'/>"
+	  "</affiliations><subscriptions node='urn:n'><subscription jid='a@b.example' "
+	  "subscription='subscribed' subid='1'/></subscriptions></pubsub>"
+	  "<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='urn:n'><item id='i'>"
+	  "<x xmlns='urn:x'/></item><item/></items><items node='urn:m'/></pubsub>" TAIL,
+	  NULL, NULL, 1 },
+	{ "section 4.10.1: a configuration that is none", USER
+	  "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><configure node='urn:n'/></pubsub>"
+	  TAIL, NULL, "configuration of a PEP node that cannot be read: it is for its owner alone", 1 },
+	{ "section 4.10.1: a node without a name", USER
+	  "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><configure/></pubsub>" TAIL, NULL,
+	  "PEP node without a name, or one too many", 1 },
+	{ "section 4.10.1: somebody without an address", USER
+	  "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><configure node='n'>"
+	  "<x xmlns='jabber:x:data' type='form'/></configure><affiliations node='n'><affiliation "
+	  "affiliation='member'/></affiliations></pubsub>" TAIL, NULL,
+	  "address at a PEP node, which is none", 1 },
 	{ "a profile among the nodes becomes a vCard", USER
 	  "<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='urn:xmpp:vcard4'><item>"
 	  "<vcard xmlns='urn:ietf:params:xml:ns:vcard-4.0'><fn><text>J</text></fn></vcard></item>"

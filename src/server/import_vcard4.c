@@ -8,17 +8,20 @@
 #define NODE_METADATA "urn:xmpp:avatar:metadata"
 #define NODE_DATA     "urn:xmpp:avatar:data"
 
-void import_node(struct import *im, struct str node, struct str xml)
+bool import_profile(struct import *im, struct str node, struct str xml)
 {
 	struct str *kept = str_eq(node, STR(NODE_VCARD)) ? &im->vcard4
 		: str_eq(node, STR(NODE_METADATA)) ? &im->avatar_metadata
 		: str_eq(node, STR(NODE_DATA)) ? &im->avatar_data : NULL;
 
-	if (!im->taken)
-		return;
-	if (kept)
+	if (im->taken && kept)
 		*kept = str_dup(&im->user_mem, xml);
-	else
+	return kept;
+}
+
+void import_node(struct import *im, struct str node, struct str xml)
+{
+	if (!import_profile(im, node, xml) && im->taken)
 		import_note(im, "PEP node %.*s", STR_FMT(str_head(node, 200)));
 }
 

@@ -149,11 +149,12 @@ static void say_exported(const struct export_counts *n)
 	fprintf(stderr,
 		"%llu accounts, %llu contacts, %llu requests to subscribe, %llu vCards,\n"
 		"%llu private elements, %llu blocked addresses, %llu offline messages,\n"
-		"%llu archived messages\n",
+		"%llu archived messages, %llu PEP nodes with %llu items\n",
 		(unsigned long long)n->accounts, (unsigned long long)n->contacts,
 		(unsigned long long)n->requests, (unsigned long long)n->vcards,
 		(unsigned long long)n->private_xml, (unsigned long long)n->blocked,
-		(unsigned long long)n->offline, (unsigned long long)n->archived);
+		(unsigned long long)n->offline, (unsigned long long)n->archived,
+		(unsigned long long)n->nodes, (unsigned long long)n->items);
 	if (n->broken)
 		fprintf(stderr, "left out: %llu messages that could not be read\n",
 			(unsigned long long)n->broken);
@@ -248,12 +249,13 @@ static void say_imported(const struct import *im, const char *verb)
 
 	printf("%s: %llu accounts, %llu contacts, %llu requests to subscribe, %llu vCards,\n"
 		"%llu private elements, %llu blocked addresses, %llu archive preferences,\n"
-		"%llu offline messages, %llu archived messages\n", verb,
+		"%llu offline messages, %llu archived messages, %llu PEP nodes with %llu items\n", verb,
 		(unsigned long long)n->accounts, (unsigned long long)n->contacts,
 		(unsigned long long)n->requests, (unsigned long long)n->vcards,
 		(unsigned long long)n->private_xml, (unsigned long long)n->blocked,
 		(unsigned long long)n->preferences, (unsigned long long)n->offline,
-		(unsigned long long)n->archived);
+		(unsigned long long)n->archived, (unsigned long long)n->nodes,
+		(unsigned long long)n->items);
 	if (n->rooms)
 		printf("%llu rooms\n", (unsigned long long)n->rooms);
 	if (n->existing_rooms)

@@ -178,6 +178,42 @@ def test_round_trip_of_a_life(make_server, tmp_path):
         'a0', 'b0', 'a1', 'b1', 'a2', 'b2', 'c0', 'c1', 'c2']
 
 
+def test_round_trip_of_nodes(make_server, tmp_path):
+    """XEP-0227 section 4.10: configuration, people and items of PEP nodes come over, and do what
+    they did."""
+    first, second = make_server(), make_server(start=False)
+    juliet, romeo = first.account('juliet'), first.account('romeo')
+    pubsub = 'http://jabber.org/protocol/pubsub'
+    form = ("<x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE' type='hidden'>"
+            f"<value>{pubsub}#node_config</value></field><field var='pubsub#access_model'>"
+            "<value>whitelist</value></field><field var='pubsub#max_items'><value>2</value>"
+            '</field></x>')
+    hers = first.online(juliet)
+    hers.set(f"<pubsub xmlns='{pubsub}'><create node='urn:n'/><configure>{form}</configure></pubsub>")
+    hers.set(f"<pubsub xmlns='{pubsub}#owner'><affiliations node='urn:n'><affiliation "
+             "jid='romeo@example.org' affiliation='member'/></affiliations></pubsub>")
+    for n in range(3):
+        hers.set(f"<pubsub xmlns='{pubsub}'><publish node='urn:n'><item id='i{n}'>"
+                 f"<x xmlns='urn:x'>{n}</x></item></publish></pubsub>")
+    his = first.online(romeo)
+    his.set(f"<pubsub xmlns='{pubsub}'><subscribe node='urn:n' jid='romeo@example.org'/></pubsub>",
+            to='juliet@example.org')
+    one = export(first, tmp_path / 'one.xml')
+    said = import_into(second, str(tmp_path / 'one.xml')).stdout
+    assert '1 PEP nodes with 2 items' in said
+    assert 'left out' not in said
+    assert export(second, tmp_path / 'two.xml') == one
+    second.start()
+    his = second.online(romeo)
+    got = his.get(f"<pubsub xmlns='{pubsub}'><items node='urn:n'/></pubsub>", to='juliet@example.org')
+    assert [i.get('id') for i in got.iter(f'{{{pubsub}}}item')] == ['i1', 'i2']
+    hers = second.online(juliet)
+    hers.set(f"<pubsub xmlns='{pubsub}'><publish node='urn:n'><item id='new'>"
+             "<x xmlns='urn:x'/></item></publish></pubsub>")
+    event = his.message(from_='juliet@example.org')
+    assert [i.get('id') for i in event.iter(f'{{{pubsub}#event}}item')] == ['new']
+
+
 def test_export_of_some(make_server, write, tmp_path):
     server = make_server(start=False)
     import_into(server, write(document(account('a') + account('b'))))
