@@ -3,8 +3,12 @@ after a crash, and the hashes of what clients and the server can do are those of
 import base64
 import hashlib
 
+import pytest
+
 from harness import find, findall
+from harness.authority import Authority
 from harness.person import Person, both
+from harness.s2s import Peer, federation
 
 PUBSUB = 'http://jabber.org/protocol/pubsub'
 EVENT = f'{{{PUBSUB}#event}}'
@@ -149,3 +153,108 @@ def test_bookmarks_after_crashes(server):
         assert {(room, c.get('name')) for room, c in items(client, 'urn:xmpp:bookmarks:1')} == {
             ('a@b', str(i)), (f'new{i}@b', None)}
         client.close()
+
+
+# ---- contacts of other servers ----
+
+@pytest.fixture
+def remote(make_server, tmp_path):
+    """A server, and what makes a peer that is montague.example."""
+    authority = Authority(tmp_path)
+    identity = authority.issue('montague.example')
+    server = make_server(hosts={'a.example': ''}, top=federation(authority, {
+        'montague.example': 'route = "127.0.0.1:1"'}))
+    return server, lambda: Peer(server, 'montague.example').join(identity, bidi=True)
+
+
+ROMEO = 'romeo@montague.example'
+ORCHARD = f'{ROMEO}/orchard'
+
+
+def befriend(client, juliet, peer):
+    """Subscriptions both ways."""
+    client.get("<query xmlns='jabber:iq:roster'/>")
+    client.send(f"<presence/><presence type='subscribe' to='{ROMEO}'/>")
+    peer.presence(type='subscribe')
+    for type in ('subscribed', 'subscribe'):
+        peer.send(f"<presence type='{type}' from='{ROMEO}' to='{juliet.jid}'/>")
+    client.presence(type='subscribe')
+    client.send(f"<presence type='subscribed' to='{ROMEO}'/>")
+    peer.presence(type='subscribed')
+
+
+def say_presence(peer, juliet, show=''):
+    peer.send(f"<presence from='{ORCHARD}' to='{juliet.jid}'>{show}{SHOWS}</presence>")
+
+
+def probe(peer, juliet):
+    peer.send(f"<presence type='probe' from='{ORCHARD}' to='{juliet.jid}'/>")
+    assert peer.presence(from_=juliet.jid).get('type') == 'unavailable'
+
+
+def answer_as_romeo(peer):
+    question = peer.iq(type='get', to=ORCHARD)
+    said = ''.join(f"<identity category='{i[0]}' type='{i[1]}'/>" for i in WANTS[0])
+    said += ''.join(f"<feature var='{f}'/>" for f in WANTS[1])
+    peer.send(f"<iq type='result' id='{question.get('id')}' from='{ORCHARD}' "
+              f"to='{question.get('from')}'><query xmlns='{INFO}'>{said}</query></iq>")
+
+
+def heard_since(peer):
+    """What has come before the answer to a ping through the same queues."""
+    peer.send(f"<iq type='get' id='heard' from='{ORCHARD}' to='a.example'>"
+              "<ping xmlns='urn:xmpp:ping'/></iq>")
+    peer.iq(id='heard')
+    before, peer.inbox = peer.inbox, []
+    return [e.tag.rpartition('}')[2] for e in before]
+
+
+@pytest.mark.parametrize('order', ['presence first', 'probe first'])
+def test_contact_elsewhere(remote, order):
+    """XEP-0163 sections 4.3.3 and 4.3.4: the owner is offline. Who comes, with a probe of his server,
+    gets the last item; who only changes his presence gets nothing, whether it is known that he is
+    there or not."""
+    server, connect = remote
+    juliet = server.account('juliet', 'a.example')
+    client, peer = server.login(juliet), connect()
+    befriend(client, juliet, peer)
+    client.set(publish(MOOD, 'm', mood('sad')))
+    server.stop()
+    server.start()
+    peer = connect()
+    if order == 'probe first':
+        probe(peer, juliet)
+    say_presence(peer, juliet)
+    if order == 'presence first':
+        probe(peer, juliet)
+    answer_as_romeo(peer)
+    event = peer.message(from_=juliet.jid, to=ORCHARD)
+    assert event.find(f'{EVENT}event/{EVENT}items/{EVENT}item').get('id') == 'm'
+    say_presence(peer, juliet, '<show>away</show>')
+    assert heard_since(peer) == []
+    server.stop()
+    server.start()
+    peer = connect()
+    say_presence(peer, juliet, '<show>dnd</show>')
+    answer_as_romeo(peer)
+    assert heard_since(peer) == []
+
+
+def test_event_for_a_contact_elsewhere(remote):
+    """XEP-0163 section 4.3.1: to the resource, from the account, with the resource that published."""
+    server, connect = remote
+    juliet = server.account('juliet', 'a.example')
+    client, peer = server.login(juliet), connect()
+    befriend(client, juliet, peer)
+    say_presence(peer, juliet)
+    answer_as_romeo(peer)
+    heard_since(peer)
+    client.set(publish(MOOD, 'm', mood('happy')))
+    event = peer.message(from_=juliet.jid, to=ORCHARD)
+    assert event.get('type') == 'headline'
+    address = event.find('{http://jabber.org/protocol/address}addresses/*')
+    assert (address.get('type'), address.get('jid')) == ('replyto', client.jid)
+    peer.send(f"<presence type='unavailable' from='{ORCHARD}' to='{juliet.jid}'/>")
+    client.presence(type='unavailable', from_=ORCHARD)
+    client.set(publish(MOOD, 'm', mood('sad')))
+    assert heard_since(peer) == []
