@@ -34,6 +34,7 @@
                                         * publish that comes meanwhile is refused: resource-constraint,
                                         * type wait */
 #define NODE_LAST_MAX     (64 * 1024)  /* bytes of an item that is kept ready to be sent again */
+#define NODE_SINCE_MAX    100          /* items that one who was away is told (XEP-0312) */
 #define NODE_SUBID_LEN    16           /* hexadecimal */
 #define NODE_SUBS_OF_ONE  16           /* subscriptions of one JID to one node */
 #define NODE_AFFILIATIONS_MAX 10000    /* entries of one node */
@@ -347,6 +348,10 @@ void node_tell_deleted(struct node *n, struct str redirect);
  * where the JID has several subscriptions, else NULL. Whether send_last wants that is the caller's to
  * see; one who may not be notified is not. */
 void node_tell_last(struct node *n, struct jid to, const char *subid);
+
+/* The items since then (wall clock) that are still there, the newest NODE_SINCE_MAX of them, likewise
+ * (XEP-0312). */
+void node_tell_since(struct node *n, struct jid to, uint64_t from_us);
 
 /* The items are not what they were, or the configuration is not: what is kept of the newest one is
  * forgotten. */

@@ -506,6 +506,40 @@ void node_tell_last(struct node *n, struct jid to, const char *subid)
 		tell_newest(n, to, subid);
 }
 
+/* ---- what somebody has missed (XEP-0312) ---- */
+
+struct missed {
+	struct jid to;              /* text behind the struct */
+};
+
+static void missed_read(struct shard *s, struct node *n, const struct store_op *found, void *ctx)
+{
+	struct missed *m = ctx;
+
+	for (size_t i = 0; found->status == STORE_OK && !n->ended && i < found->n_items; i++) {
+		struct node_item item = item_of(&found->items[i]);
+		struct stanza *st = make_last(n, &item);
+		if (st)
+			send_last(n, st, m->to, NULL);
+		stanza_unref(&st);
+	}
+	free(m);
+}
+
+void node_tell_since(struct node *n, struct jid to, uint64_t from_us)
+{
+	const struct store_items_query query = { .from_us = from_us, .newest = true,
+		.max = NODE_SINCE_MAX, .max_bytes = NODE_NEWS_MAX };
+	struct str text = jid_str(to);
+
+	if (n->is_empty || n->ended || !n->config.deliver_notifications)
+		return;
+	struct missed *m = xcalloc(1, sizeof *m + text.n);
+	m->to = to;
+	m->to.p = memcpy(m + 1, text.p, text.n);
+	node_items(n, &query, missed_read, m);
+}
+
 /* ---- to one, and to owners ---- */
 
 static void tell_some(struct node *n, struct stanza *st, const struct jid *to, size_t n_to)

@@ -14,6 +14,9 @@
  * one sends a probe with its first presence. Answers to our own probes are addressed to a resource;
  * who sends them has been told when it came.
  *
+ * Who says when it was here last (XEP-0312 0.3: <ago/> in its first presence) gets all items since then
+ * in place of the last one.
+ *
  * Who sends presence without any subscription is heard too, at nodes that are open (XEP-0060 section
  * 9.1.3), if it is for the account and not for a resource, which occupants of rooms do not know; and
  * if the shard knows its capabilities, as a question would tell a stranger that there is the account.
@@ -21,6 +24,7 @@
  * Left out: last items by what the resource saw last (section 4.3.4, optional). Options: none.
  * Stores: nothing. Bounds: PEP_KNOWN_MAX resources of an account, of them PEP_STRANGERS_MAX without a
  * subscription; more are sent nothing that they are not subscribed to. */
+#include "base/clock.h"
 #include "base/hash.h"
 #include "core/block.h"
 #include "core/caps.h"
@@ -31,6 +35,7 @@
 
 #define PEP_KNOWN_MAX     5000
 #define PEP_STRANGERS_MAX 100
+#define SECOND_US         UINT64_C(1000000)
 
 /* As bits. */
 enum known_flags {
@@ -46,6 +51,7 @@ enum known_flags {
 struct known {
 	struct caps *caps;   /* what it wants; NULL: nothing, or it is not known */
 	uint32_t claim;      /* hash of what its presence shows */
+	uint32_t since;      /* when it was here last, in seconds of the wall clock; 0: not known */
 	uint16_t n_local, n_domain, n_resource;
 	uint8_t flags;
 	char text[];         /* its address */
@@ -190,11 +196,20 @@ struct telling {
 	struct nodes_waiter waiter;
 	struct jid account, to;      /* texts behind the struct */
 	struct caps *caps, *old;     /* it wants these nodes, but those: counted, or NULL */
+	uint64_t since_us;           /* all since then; 0: the last one */
 };
 
 static bool is_owed(const struct node *n, struct jid to)
 {
-	return n && n->config.send_last == LAST_ON_SUB_AND_PRESENCE && node_may_notify(n, to);
+	return n->config.send_last == LAST_ON_SUB_AND_PRESENCE && node_may_notify(n, to);
+}
+
+static void tell_one(struct node *n, const struct telling *t)
+{
+	if (t->since_us && n->config.persist_items && node_may_notify(n, t->to))
+		node_tell_since(n, t->to, t->since_us);
+	else if (is_owed(n, t->to))
+		node_tell_last(n, t->to, NULL);
 }
 
 /* The nodes are loaded, as far as they could be. Who has gone meanwhile is told nothing. */
@@ -207,8 +222,8 @@ static void tell(struct nodes_waiter *w, struct shard *s, enum store_status stat
 		struct node *n = node_get(s, t->account, t->caps->nodes[i]);
 		if (!a || !find(a, t->to))
 			break;
-		if (!caps_wants(t->old, t->caps->nodes[i]) && is_owed(n, t->to))
-			node_tell_last(n, t->to, NULL);
+		if (n && !caps_wants(t->old, t->caps->nodes[i]))
+			tell_one(n, t);
 	}
 	caps_unref(&t->caps);
 	caps_unref(&t->old);
@@ -228,6 +243,7 @@ static struct telling *telling_new(const struct account *a, const struct known *
 	t->to.p = memcpy(text + own.n, to.p, to.n);
 	t->caps = caps_ref(k->caps);
 	t->old = caps_ref(old);
+	t->since_us = k->since * SECOND_US;
 	return t;
 }
 
@@ -338,6 +354,18 @@ static bool comes_anew(const struct account *a, const struct stanza *presence, s
 	return is_of_ours(a, presence->from) ? !presence->update : k && (k->flags & PROBED);
 }
 
+/* XEP-0312 section 2. */
+static uint32_t read_since(struct account *a, const struct stanza *presence)
+{
+	struct arena *turn = &a->shard->loop.turn;
+	const struct xml_node *ago = xml_child(&presence->doc, stanza_root(presence), NS_AGO, TAG_AGO);
+	int64_t now = (int64_t)(clock_wall_us() / SECOND_US), secs;
+
+	if (!ago || !str_to_i64(xml_attr_str(&presence->doc, ago, TAG_SECS, turn), 0, now - 1, &secs))
+		return 0;
+	return (uint32_t)(now - secs);
+}
+
 /* Presence that shows nothing leaves all as it was (XEP-0115 section 8.4). */
 static void comes(struct account *a, const struct stanza *presence, bool anew)
 {
@@ -356,6 +384,7 @@ static void comes(struct account *a, const struct stanza *presence, bool anew)
 	set_flag(k, CLAIMED, true);
 	if (anew || claimed)
 		set_flag(k, OWED, true);
+	k->since = anew ? read_since(a, presence) : 0;
 	ask(a, k, &claim, node);
 }
 
@@ -497,6 +526,7 @@ const struct module xep0163_pep = {
 	.name = "pep",
 	.spec = "XEP-0163 1.2.2",
 	.unload = unload,
+	.account_features = (const char *const[]){ "http://jabber.org/protocol/pubsub#since", NULL },
 	.disco = disco,
 	.contact_changed = contact_changed,
 	.blocked = blocked,
