@@ -132,8 +132,15 @@ static void nodes_are_looked_up(void **state)
 		.claim = &c, .node = STR("n"), .done = note, .memo = STR("") };
 	struct caps *caps;
 
+	assert_false(caps_are_known(x->s, &c, &caps));
+	assert_null(caps);
+	assert_int_equal(x->s->asked.n, 0);
 	assert_false(caps_of(x->s, &q, &caps));
+	assert_false(caps_are_known(x->s, &c, &caps)); /* while it is being asked for */
 	answer(x, x->s->last_id, q.client, "result", RIGHT);
+	assert_true(caps_are_known(x->s, &c, &caps));
+	assert_int_equal(caps->n, 2);
+	caps_unref(&caps);
 	assert_true(caps_of(x->s, &q, &caps));
 	assert_int_equal(caps->n, 2);
 	assert_true(caps_wants(caps, STR("urn:b")) && caps_wants(caps, STR("urn:x")));
