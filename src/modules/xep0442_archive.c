@@ -97,9 +97,9 @@ static bool read_page(struct store_items_query *q, const struct xml_doc *d,
 /* As the subscribers were told (section 3). */
 static void write_message(struct writer *w, const struct node *n, const struct store_node_item *item)
 {
-	w_raw(w, STR("<message xmlns='jabber:client'"));
+	w_open_ns(w, "message", NS_CLIENT);
 	w_attr(w, "from", jid_str(n->owner));
-	w_raw(w, STR("><event xmlns='http://jabber.org/protocol/pubsub#event'>"));
+	w_open_ns(w, "event", NS_PUBSUB_EVENT);
 	w_open(w, "items");
 	w_attr(w, "node", n->name);
 	w_open(w, "item");
@@ -109,7 +109,8 @@ static void write_message(struct writer *w, const struct node *n, const struct s
 	w_raw(w, item->payload);
 	w_close(w);
 	w_close(w);
-	w_raw(w, STR("</event></message>"));
+	w_close(w);
+	w_close(w);
 }
 
 static void send_message(struct node *n, const struct query *q, const struct store_node_item *item)
