@@ -211,8 +211,8 @@ static void publish_anew(struct node_request *q, const struct xml_node *el,
 {
 	struct node_config config;
 	struct items items;
-
 	struct stanza_refusal why = node_not_found();
+
 	if (node_may_create(q->shard, q->kind, q->owner, q->who).error != ERR_COUNT) {
 		node_refuse_unknown(q, &why);
 		return;
