@@ -292,8 +292,11 @@ static void node_retracted(struct node *n, const struct str *ids, size_t n_ids)
 
 struct giving {
 	struct nodes_waiter nodes;
+	struct node_waiter waiter;
+	publish_done *done;
 	struct shard *shard;
 	struct arena mem;
+	struct str node, payload;  /* of what is being published */
 	struct jid account, by;    /* in mem, as those below */
 	struct str id;             /* of the photo; empty: there is none */
 	struct str type, image;    /* base 64 */
@@ -313,32 +316,44 @@ static void given(struct shard *s, struct node *n, const struct node_item *items
 }
 
 /* The vCard is for everybody. */
-static struct node *find_or_make(struct giving *g, struct str name)
+static struct node *make_node(struct giving *g)
 {
-	struct node *n = node_get(g->shard, g->account, name);
 	struct node_config config;
 
-	if (n)
-		return n;
 	node_config_default(&config, NODE_OF_ACCOUNT);
 	config.access = ACCESS_OPEN;
-	return node_new(g->shard, NODE_OF_ACCOUNT, g->account, name, g->account, &config);
+	return node_new(g->shard, NODE_OF_ACCOUNT, g->account, g->node, g->account, &config);
 }
 
-static void give(struct giving *g, struct str name, struct str id, const struct buf *payload,
-	publish_done *done)
+static void give_into(struct node_waiter *w, struct shard *s, struct node *n, enum store_status status)
 {
-	struct node *n = find_or_make(g, name);
-	struct node_item item = { .id = id, .payload = buf_str(payload) };
-	const struct node_publication p = { .node = n, .by = g->by, .items = &item, .n = 1 };
-	bool is_new = n->unwritten;
+	struct giving *g = container_of(w, struct giving, waiter);
+	struct node_item item = { .id = g->id, .payload = g->payload };
 	struct stanza_refusal why;
 
-	if (node_publish(&p, done, g, &why))
+	if (!n && status != STORE_NOT_FOUND) {
+		giving_free(g);
+		return;
+	}
+	if (!n)
+		n = make_node(g);
+	const struct node_publication p = { .node = n, .by = g->by, .items = &item, .n = 1 };
+	bool is_new = n->unwritten;
+	if (node_publish(&p, g->done, g, &why))
 		return;
 	if (is_new)
 		node_end(n);
 	giving_free(g);
+}
+
+/* The node may have left memory since it was looked at. */
+static void give(struct giving *g, struct str node, const struct buf *payload, publish_done *done)
+{
+	g->node = node;
+	g->payload = str_dup(&g->mem, buf_str(payload));
+	g->done = done;
+	g->waiter.run = give_into;
+	node_wait(g->shard, NODE_OF_ACCOUNT, g->account, node, &g->waiter);
 }
 
 static void write_info(struct writer *w, const struct giving *g)
@@ -360,7 +375,7 @@ static void give_metadata(struct giving *g)
 	if (g->id.n)
 		write_info(&w, g);
 	w_close(&w);
-	give(g, METADATA_NODE, g->id, &b, given);
+	give(g, METADATA_NODE, &b, given);
 	buf_clear(&b);
 }
 
@@ -382,7 +397,7 @@ static void give_data(struct giving *g)
 	w_open_ns(&w, "data", NS_AVATAR_DATA);
 	w_text(&w, g->image);
 	w_close(&w);
-	give(g, DATA_NODE, g->id, &b, data_given);
+	give(g, DATA_NODE, &b, data_given);
 	buf_clear(&b);
 }
 

@@ -55,6 +55,7 @@ struct errand {
 	enum task task;
 	struct later *later;       /* the request; NULL: COPY */
 	struct nodes_waiter nodes;
+	struct node_waiter node;
 	struct arena mem;
 	struct bookmarks written;  /* WRITE, PUBLISH */
 	struct bookmarks items;    /* as they are, and in the end as they have become */
@@ -185,6 +186,20 @@ static void pass_on(struct errand *e)
 	end(e);
 }
 
+/* With a node, or none, as it is at this moment: what was loaded before may have left memory, and
+ * may be coming back. */
+static void with_node(struct errand *e, struct str name, void (*run)(struct node_waiter *w,
+	struct shard *s, struct node *n, enum store_status status))
+{
+	e->node.run = run;
+	node_wait(e->shard, NODE_OF_ACCOUNT, e->account, name, &e->node);
+}
+
+static bool is_known(const struct node *n, enum store_status status)
+{
+	return n || status == STORE_NOT_FOUND;
+}
+
 /* ---- what nodes are to be like ---- */
 
 /* The form of the publish-options, if the request has one. */
@@ -248,18 +263,27 @@ static bool publishes_items(const struct stanza *iq, struct arena *a)
 }
 
 /* A node for items that is about to be made is for its owner, unless he wants something else. */
-static void show(struct errand *e)
+static void make_items_node(struct node_waiter *w, struct shard *s, struct node *n,
+	enum store_status status)
 {
+	struct errand *e = container_of(w, struct errand, node);
 	struct node_config config;
 
 	items_config(&config);
-	if (!node_get(e->shard, e->account, ITEMS_NODE) &&
-		publishes_items(e->later->iq, &e->shard->loop.turn) && read_options(e, &config))
+	if (n || status != STORE_NOT_FOUND || !read_options(e, &config))
+		pass_on(e);
+	else
 		node_commit(make_node(e, ITEMS_NODE, &config),
 			&(struct node_change){ .config = true }, made, e);
+	node_config_clear(&config);
+}
+
+static void show(struct errand *e)
+{
+	if (publishes_items(e->later->iq, &e->shard->loop.turn))
+		with_node(e, ITEMS_NODE, make_items_node);
 	else
 		pass_on(e);
-	node_config_clear(&config);
 }
 
 /* ---- the copy ---- */
@@ -377,15 +401,18 @@ static void copy_read(struct shard *s, struct node *n, const struct store_op *fo
 }
 
 /* It is made where somebody asks for it. */
-static void copy(struct errand *e)
+static void copy_loaded(struct node_waiter *w, struct shard *s, struct node *n,
+	enum store_status status)
 {
-	struct node *n = node_get(e->shard, e->account, COPY_NODE);
+	static const struct str id = STR_INIT("current");
+	struct errand *e = container_of(w, struct errand, node);
 	bool is_asked_for = e->task == PUBLISH ||
 		(e->task == SHOW && (e->items.n || e->items.rest.n));
 	struct node_config config;
 
-	if (n && n->config.access == ACCESS_WHITELIST) {
-		static const struct str id = STR_INIT("current");
+	if (!is_known(n, status)) {
+		fail(e, status);
+	} else if (n && n->config.access == ACCESS_WHITELIST) {
 		node_items(n, &(struct store_items_query){ .ids = &id, .n_ids = 1, .max = 1,
 			.max_bytes = ITEMS_BYTES_MAX }, copy_read, e);
 	} else if (n || !is_asked_for) {
@@ -397,6 +424,11 @@ static void copy(struct errand *e)
 		copy_into(e, make_node(e, COPY_NODE, &config));
 		node_config_clear(&config);
 	}
+}
+
+static void copy(struct errand *e)
+{
+	with_node(e, COPY_NODE, copy_loaded);
 }
 
 /* ---- what has no place in items ---- */
@@ -449,12 +481,21 @@ static void taken_out(struct shard *s, struct node *n, enum store_status status,
 		fail(e, status);
 }
 
+static void take_out_of(struct node_waiter *w, struct shard *s, struct node *n,
+	enum store_status status)
+{
+	struct errand *e = container_of(w, struct errand, node);
+
+	if (n)
+		node_retract(n, e->gone, e->n_gone, true, taken_out, e);
+	else
+		taken_out(s, NULL, status, e);
+}
+
 static void take_out(struct errand *e)
 {
-	struct node *n = node_get(e->shard, e->account, ITEMS_NODE);
-
-	if (n && e->n_gone)
-		node_retract(n, e->gone, e->n_gone, true, taken_out, e);
+	if (e->n_gone)
+		with_node(e, ITEMS_NODE, take_out_of);
 	else
 		store_rest(e);
 }
@@ -482,14 +523,15 @@ static struct str item_text(struct errand *e, const struct bookmark *m)
 	return text;
 }
 
-static void publish(struct errand *e)
+static void publish_into(struct node_waiter *w, struct shard *s, struct node *n,
+	enum store_status status)
 {
-	struct node *n = node_get(e->shard, e->account, ITEMS_NODE);
+	struct errand *e = container_of(w, struct errand, node);
 	size_t n_items = e->changed.n;
 	struct stanza_refusal why;
 
-	if (!n_items) {
-		take_out(e);
+	if (!is_known(n, status)) {
+		fail(e, status);
 		return;
 	}
 	struct node_item *items = arena_alloc(&e->mem, n_items * sizeof *items);
@@ -508,6 +550,14 @@ static void publish(struct errand *e)
 	if (is_new)
 		node_end(n);
 	refuse_errand(e, &why);
+}
+
+static void publish(struct errand *e)
+{
+	if (e->changed.n)
+		with_node(e, ITEMS_NODE, publish_into);
+	else
+		take_out(e);
 }
 
 /* ---- what is to be done ---- */
@@ -608,22 +658,32 @@ static void items_read(struct shard *s, struct node *n, const struct store_op *f
 	decide(e);
 }
 
-static void private_read(struct store_op *op, void *receiver)
+static void items_loaded(struct node_waiter *w, struct shard *s, struct node *n,
+	enum store_status status)
 {
-	struct errand *e = *(struct errand **)op->ctx;
-	enum store_status status = op->status;
-	struct node *n = node_get(e->shard, e->account, ITEMS_NODE);
+	struct errand *e = container_of(w, struct errand, node);
 
-	for (size_t i = 0; status == STORE_OK && i < op->account.n_data; i++)
-		each_element(e, op->account.data[i].bytes, STR(""), give_kept);
-	store_op_free(op);
-	if (status != STORE_OK)
+	if (!is_known(n, status))
 		fail(e, status);
 	else if (n)
 		node_items(n, &(struct store_items_query){ .max = BOOKMARKS_MAX,
 			.max_bytes = ITEMS_BYTES_MAX }, items_read, e);
 	else
 		decide(e);
+}
+
+static void private_read(struct store_op *op, void *receiver)
+{
+	struct errand *e = *(struct errand **)op->ctx;
+	enum store_status status = op->status;
+
+	for (size_t i = 0; status == STORE_OK && i < op->account.n_data; i++)
+		each_element(e, op->account.data[i].bytes, STR(""), give_kept);
+	store_op_free(op);
+	if (status == STORE_OK)
+		with_node(e, ITEMS_NODE, items_loaded);
+	else
+		fail(e, status);
 }
 
 static bool meets_options(const struct errand *e, const struct node *copy)
