@@ -1,0 +1,272 @@
+"""slixmpp and nodes: a service of publish-subscribe, personal eventing between contacts, and what
+stands on it: moods and tunes, avatars, bookmarks."""
+import asyncio
+from xml.etree import ElementTree
+
+import pytest
+from slixmpp.exceptions import IqError
+
+from test_slixmpp import SECONDS
+from test_slixmpp_reliable import Reliable
+
+PUBSUB = 'http://jabber.org/protocol/pubsub'
+ATOM = '{http://www.w3.org/2005/Atom}'
+PNG = bytes.fromhex('89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c4944'
+                    '415408d763f8cfc0000003010100c9fe92ef0000000049454e44ae426082')
+
+
+def entry(title):
+    el = ElementTree.Element(f'{ATOM}entry')
+    ElementTree.SubElement(el, f'{ATOM}title').text = title
+    return el
+
+
+def titles(items):
+    return [item['payload'].findtext(f'{ATOM}title') for item in items['pubsub']['items']]
+
+
+class Reader(Reliable):
+    """A client with nodes, which keeps what it is notified of. feeds: nodes that it wants."""
+
+    def __init__(self, account, resource, *feeds):
+        super().__init__(account, resource)
+        for plugin in ('xep_0004', 'xep_0048', 'xep_0049', 'xep_0054', 'xep_0060', 'xep_0084',
+                       'xep_0115', 'xep_0118', 'xep_0153', 'xep_0163', 'xep_0172', 'xep_0223',
+                       'xep_0402'):
+            self.register_plugin(plugin)
+        self.pubsub = self.plugin['xep_0060']
+        self.published, self.retracted, self.tunes, self.avatars, self.nicks, self.deleted = (
+            asyncio.Queue() for _ in range(6))
+        for feed in feeds:
+            self.plugin['xep_0163'].add_interest(feed)
+        self.add_event_handler('pubsub_publish', self.published.put_nowait)
+        self.add_event_handler('pubsub_retract', self.retracted.put_nowait)
+        self.add_event_handler('pubsub_delete', self.deleted.put_nowait)
+        self.add_event_handler('user_tune_publish', self.tunes.put_nowait)
+        self.add_event_handler('avatar_metadata_publish', self.avatars.put_nowait)
+        self.add_event_handler('user_nick_publish', self.nicks.put_nowait)
+
+    async def next(self, queue, holds=lambda _: True):
+        """The next one that this holds for."""
+        while True:
+            message = await asyncio.wait_for(queue.get(), SECONDS)
+            if holds(message):
+                return message
+
+    async def next_item(self, node):
+        """The next item of a node: whose, its id, and its payload."""
+        message = await self.next(self.published,
+                                  lambda m: m['pubsub_event']['items']['node'] == node)
+        item = next(iter(message['pubsub_event']['items']))
+        return message['from'].bare, item['id'], item['payload']
+
+
+async def befriend(one, two):
+    """Each sees the other's presence."""
+    one.send_presence_subscription(pto=two.boundjid.bare)
+    two.send_presence_subscription(pto=one.boundjid.bare)
+    await one.presence_of(two.boundjid.bare)
+    await two.presence_of(one.boundjid.bare)
+
+
+def play(server, run, *feeds):
+    """Two friends who are online."""
+    accounts = server.two_accounts()
+
+    async def play_it():
+        people = [await Reader(account, 'desktop', *feeds).online(server) for account in accounts]
+        await befriend(*people)
+        await run(*people)
+        for person in people:
+            person.leave()
+
+    asyncio.run(play_it())
+
+
+def test_a_node_of_a_service(server):
+    """XEP-0060 sections 5, 6, 7 and 8: finding, making, configuring, publishing, reading, paging,
+    subscribing, retracting, deleting."""
+    async def run(bard, reader):
+        service, node = f'pubsub.{bard.boundjid.domain}', f'princely_musings/{bard.boundjid.user}'
+        pubsub = bard.pubsub
+        services = await bard.plugin['xep_0030'].get_items(jid=bard.boundjid.domain)
+        assert service in [jid for jid, _, _ in services['disco_items']['items']]
+        info = await bard.plugin['xep_0030'].get_info(jid=service)
+        assert ('pubsub', 'service') in {i[:2] for i in info['disco_info']['identities']}
+        assert {'http://jabber.org/protocol/pubsub', 'http://jabber.org/protocol/pubsub#publish',
+                'http://jabber.org/protocol/pubsub#retrieve-items'} <= set(
+                    info['disco_info']['features'])
+
+        form = (await pubsub.get_node_config(service))['pubsub_owner']['default']['form']
+        form.reply()
+        form['values'] = {**form.get_values(), 'pubsub#title': 'Princely Musings',
+                          'pubsub#notify_retract': True, 'pubsub#max_items': '3'}
+        form['type'] = 'submit'
+        await pubsub.create_node(service, node, config=form)
+        with pytest.raises(IqError) as refused:
+            await pubsub.create_node(service, node)
+        assert refused.value.condition == 'conflict'
+        listed = await reader.plugin['xep_0030'].get_items(jid=service)
+        assert (service, node, 'Princely Musings') in listed['disco_items']['items']
+
+        state = await reader.pubsub.subscribe(service, node)
+        assert state['pubsub']['subscription']['subscription'] == 'subscribed'
+        for number in range(5):
+            done = await pubsub.publish(service, node, id=f'item{number}',
+                                        payload=entry(f'Act {number}'))
+            assert done['pubsub']['publish']['item']['id'] == f'item{number}'
+            whose, item, payload = await reader.next_item(node)
+            assert (whose, item) == (service, f'item{number}')
+            assert payload.findtext(f'{ATOM}title') == f'Act {number}'
+
+        assert titles(await reader.pubsub.get_items(service, node)) == ['Act 2', 'Act 3', 'Act 4']
+        assert titles(await reader.pubsub.get_items(service, node, max_items=1)) == ['Act 4']
+        assert titles(await reader.pubsub.get_item(service, node, 'item3')) == ['Act 3']
+        ids = await reader.pubsub.get_item_ids(service, node)
+        assert {name for _, _, name in ids['disco_items']['items']} == {'item2', 'item3', 'item4'}
+        with pytest.raises(IqError) as refused:
+            await reader.pubsub.publish(service, node, payload=entry('Forged'))
+        assert refused.value.condition == 'forbidden'
+
+        await pubsub.retract(service, node, 'item3', notify=True)
+        gone = await reader.next(reader.retracted)
+        assert gone['pubsub_event']['items']['retract']['id'] == 'item3'
+        mine = await reader.pubsub.get_subscriptions(service)
+        assert node in [s['node'] for s in mine['pubsub']['subscriptions']]
+        await pubsub.delete_node(service, node)
+        assert (await reader.next(reader.deleted))['pubsub_event']['delete']['node'] == node
+
+    play(server, run)
+
+
+def test_what_contacts_hear(server):
+    """XEP-0163 sections 3 and 4, XEP-0118, XEP-0172: contacts who want a node are notified, those
+    who do not are not; who comes later gets the last item; own devices hear of it too."""
+    async def run(juliet, romeo):
+        await juliet.plugin['xep_0118'].publish_tune(artist='Yes', title='Heart of the Sunrise')
+        tune = await romeo.next(romeo.tunes)
+        assert tune['from'] == juliet.boundjid.bare
+        item = next(iter(tune['pubsub_event']['items']))
+        assert item['tune']['title'] == 'Heart of the Sunrise'
+        await juliet.next(juliet.tunes)
+        await juliet.plugin['xep_0172'].publish_nick('Jule')
+        nick = await romeo.next(romeo.nicks)
+        assert next(iter(nick['pubsub_event']['items']))['nick']['nick'] == 'Jule'
+
+        # Not wanted by anybody: only who asks gets it.
+        await juliet.pubsub.publish(juliet.boundjid.bare, 'urn:example:quiet',
+                                    payload=entry('Hush'))
+        found = await romeo.pubsub.get_items(juliet.boundjid.bare, 'urn:example:quiet')
+        assert titles(found) == ['Hush']
+        await romeo.plugin['xep_0199'].ping(romeo.boundjid.domain, timeout=SECONDS)
+        while not romeo.published.empty():
+            message = romeo.published.get_nowait()
+            assert message['pubsub_event']['items']['node'] != 'urn:example:quiet'
+
+        romeo.tunes = asyncio.Queue()
+        romeo.del_event_handler('user_tune_publish', romeo.tunes.put_nowait)
+        romeo.add_event_handler('user_tune_publish', romeo.tunes.put_nowait)
+        romeo.send_presence(ptype='unavailable')
+        await juliet.presence_of(romeo.boundjid.bare)
+        romeo.send_presence()
+        last = await romeo.next(romeo.tunes, lambda m: m['from'] == juliet.boundjid.bare)
+        assert next(iter(last['pubsub_event']['items']))['tune']['artist'] == 'Yes'
+        assert last['delay']['stamp']
+
+    play(server, run)
+
+
+def test_a_stranger_hears_nothing(server):
+    """XEP-0163 section 3.1: the access model of an account's nodes is presence."""
+    one, two = server.two_accounts()
+
+    async def run():
+        juliet = await Reader(one, 'desktop').online(server)
+        stranger = await Reader(two, 'desktop').online(server)
+        await juliet.plugin['xep_0118'].publish_tune(title='Heart of the Sunrise')
+        with pytest.raises(IqError) as refused:
+            await stranger.pubsub.get_items(juliet.boundjid.bare, 'http://jabber.org/protocol/tune')
+        assert refused.value.condition == 'not-authorized'
+        await juliet.pubsub.publish(
+            juliet.boundjid.bare, 'urn:example:open', payload=entry('For all'),
+            options=open_to_all(juliet))
+        found = await stranger.pubsub.get_items(juliet.boundjid.bare, 'urn:example:open')
+        assert titles(found) == ['For all']
+        juliet.leave()
+        stranger.leave()
+
+    asyncio.run(run())
+
+
+def open_to_all(person, **more):
+    """publish-options (XEP-0060 section 7.1.5)."""
+    form = person.plugin['xep_0004'].make_form(ftype='submit')
+    form.add_field(var='FORM_TYPE', ftype='hidden',
+                   value='http://jabber.org/protocol/pubsub#publish-options')
+    form.add_field(var='pubsub#access_model', value='open')
+    for name, value in more.items():
+        form.add_field(var=f'pubsub#{name}', value=value)
+    return form
+
+
+def test_publish_options_are_preconditions(server):
+    """XEP-0060 section 7.1.5: a node that is otherwise refuses, and says what is the matter; the
+    request is repeated in the error."""
+    async def run(juliet, _):
+        me, node = juliet.boundjid.bare, 'urn:xmpp:omemo:2:bundles'
+        for number in range(3):
+            await juliet.pubsub.publish(me, node, id=str(number), payload=entry(str(number)),
+                                        options=open_to_all(juliet, max_items='max'))
+        assert titles(await juliet.pubsub.get_items(me, node)) == ['0', '1', '2']
+        with pytest.raises(IqError) as refused:
+            await juliet.pubsub.publish(me, node, id='3', payload=entry('3'),
+                                        options=open_to_all(juliet, max_items='1'))
+        assert refused.value.condition == 'conflict'
+        error = refused.value.iq.xml
+        assert error.find(f'.//{{{PUBSUB}#errors}}precondition-not-met') is not None
+        assert error.find(f'{{{PUBSUB}}}pubsub') is not None
+
+    play(server, run)
+
+
+def test_an_avatar(server):
+    """XEP-0084: data and metadata; a contact is told, and fetches it."""
+    async def run(juliet, romeo):
+        avatar = juliet.plugin['xep_0084']
+        name = avatar.generate_id(PNG)
+        await avatar.publish_avatar(PNG)
+        await avatar.publish_avatar_metadata([{'id': name, 'type': 'image/png',
+                                               'bytes': str(len(PNG))}])
+        told = await romeo.next(romeo.avatars, lambda m: m['from'].bare == juliet.boundjid.bare)
+        item = next(iter(told['pubsub_event']['items']))
+        assert item['avatar_metadata']['items'][0]['id'] == name
+        found = await romeo.plugin['xep_0084'].retrieve_avatar(juliet.boundjid.bare, name)
+        assert next(iter(found['pubsub']['items']))['avatar_data']['value'] == PNG
+
+    play(server, run)
+
+
+def test_bookmarks_are_for_oneself(server):
+    """XEP-0402 sections 3 and 4, with the options of XEP-0223: own devices are told, a
+    contact is not."""
+    async def run(juliet, romeo):
+        me, node = juliet.boundjid.bare, 'urn:xmpp:bookmarks:1'
+        form = juliet.plugin['xep_0004'].make_form(ftype='submit')
+        for var, value in (('FORM_TYPE', 'http://jabber.org/protocol/pubsub#publish-options'),
+                           ('pubsub#persist_items', 'true'), ('pubsub#max_items', 'max'),
+                           ('pubsub#send_last_published_item', 'never'),
+                           ('pubsub#access_model', 'whitelist')):
+            form.add_field(var=var, value=value)
+        conference = ElementTree.Element('{urn:xmpp:bookmarks:1}conference',
+                                         name="The Play's the Thing", autojoin='true')
+        await juliet.pubsub.publish(me, node, id='theplay@conference.shakespeare.lit',
+                                    payload=conference, options=form)
+        whose, room, payload = await juliet.next_item(node)
+        assert (whose, room) == (me, 'theplay@conference.shakespeare.lit')
+        assert payload.get('autojoin') == 'true'
+        with pytest.raises(IqError) as refused:
+            await romeo.pubsub.get_items(me, node)
+        assert refused.value.condition == 'not-allowed'
+        assert romeo.published.empty()
+
+    play(server, run, 'urn:xmpp:bookmarks:1')
