@@ -14,7 +14,8 @@
 
 /* ---- what is said ---- */
 
-static void write_identity(struct writer *w, const char *category, const char *type, struct str name)
+static void write_identity(struct writer *w, const char *category, const char *type,
+	struct str name)
 {
 	w_open(w, "identity");
 	w_attr(w, "category", str_c(category));

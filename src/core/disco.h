@@ -9,8 +9,8 @@
 #define DISCO_ROOMS_NAME "Chatrooms"
 #define DISCO_NODES_NAME "Publish-subscribe"
 
-/* Writes the children of a <query/> of disco#info: of the room or the account (c->room, c->account), or
- * else of the host. It is the same for everybody who may ask. */
+/* Writes the children of a <query/> of disco#info: of the room or the account (c->room,
+ * c->account), or else of the host. It is the same for everybody who may ask. */
 void disco_write(struct ctx *c, struct writer *w);
 
 /* What a host shows, in base 64. */

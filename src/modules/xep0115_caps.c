@@ -1,12 +1,14 @@
-/* XEP-0115 Entity Capabilities 1.6.0, with XEP-0390 Entity Capabilities 2.0, 0.3.2: those of the host.
+/* XEP-0115 Entity Capabilities 1.6.0, with XEP-0390 Entity Capabilities 2.0, 0.3.2: those of the
+ * host.
  *
- * Hashes of what the host says of itself stand among the stream features behind the login (sections
- * 6.3 and 5.2), so that clients need not ask for what they know; who asks for the node of such a
- * hash gets what it stands for. What clients show, and what it means, is in core/caps.h.
+ * Hashes of what the host says of itself stand among the stream features behind the login
+ * (sections 6.3 and 5.2), so that clients need not ask for what they know; who asks for the node
+ * of such a hash gets what it stands for. What clients show, and what it means, is in
+ * core/caps.h.
  *
- * Left out: caps optimization (XEP-0115 section 8.4, XEP-0390 section 8.3): presence goes on as it
- * came. Hashes of services, rooms and accounts, which no stream or presence shows. Options: none.
- * Stores: nothing. */
+ * Left out: caps optimization (XEP-0115 section 8.4, XEP-0390 section 8.3): presence goes on as
+ * it came. Hashes of services, rooms and accounts, which no stream or presence shows. Options:
+ * none. Stores: nothing. */
 #include "core/disco.h"
 
 #define NODE "urn:stentor:server"

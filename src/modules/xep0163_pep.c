@@ -1,29 +1,30 @@
-/* XEP-0163 Personal Eventing Protocol, version 1.2.2: what presence and capabilities have to do with
- * the nodes of an account.
+/* XEP-0163 Personal Eventing Protocol, version 1.2.2: what presence and capabilities have to do
+ * with the nodes of an account.
  *
  * Of each resource whose presence has reached an account, it is remembered which nodes it wants
  * ("+notify" in its entity capabilities, core/caps.h). Those are told of what happens at a node
- * (module.node_recipients), where they may be: node_may_notify() asks for the subscription to the
- * presence, the access model and the block list. Who comes anew is told the last items of the nodes
- * that it wants, and who changes its capabilities those of the nodes that it wants besides. Presence
- * of contacts comes to accounts without sessions too; what they know is lost when they leave memory,
- * and asked for again when the next event is to go out.
+ * (module.node_recipients), where they may be: node_may_notify() asks for the subscription to
+ * the presence, the access model and the block list. Who comes anew is told the last items of
+ * the nodes that it wants, and who changes its capabilities those of the nodes that it wants
+ * besides. Presence of contacts comes to accounts without sessions too; what they know is lost
+ * when they leave memory, and asked for again when the next event is to go out.
  *
- * What comes anew: with an account that has asked its contacts for their presence, who was not there.
- * With another one, a resource of ours says whether it was there before, and the server of another
- * one sends a probe with its first presence. Answers to our own probes are addressed to a resource;
- * who sends them has been told when it came.
+ * What comes anew: with an account that has asked its contacts for their presence, who was not
+ * there. With another one, a resource of ours says whether it was there before, and the server
+ * of another one sends a probe with its first presence. Answers to our own probes are addressed
+ * to a resource; who sends them has been told when it came.
  *
- * Who says when it was here last (XEP-0312 0.3: <ago/> in its first presence) gets all items since then
- * in place of the last one.
+ * Who says when it was here last (XEP-0312 0.3: <ago/> in its first presence) gets all items
+ * since then in place of the last one.
  *
- * Who sends presence without any subscription is heard too, at nodes that are open (XEP-0060 section
- * 9.1.3), if it is for the account and not for a resource, which occupants of rooms do not know; and
- * if the shard knows its capabilities, as a question would tell a stranger that there is the account.
+ * Who sends presence without any subscription is heard too, at nodes that are open (XEP-0060
+ * section 9.1.3), if it is for the account and not for a resource, which occupants of rooms do
+ * not know; and if the shard knows its capabilities, as a question would tell a stranger that
+ * there is the account.
  *
- * Left out: last items by what the resource saw last (section 4.3.4, optional). Options: none.
- * Stores: nothing. Bounds: PEP_KNOWN_MAX resources of an account, of them PEP_STRANGERS_MAX without a
- * subscription; more are sent nothing that they are not subscribed to. */
+ * Left out: XEP-0256 as another way to learn that (section 4.3.4, optional). Options: none.
+ * Stores: nothing. Bounds: PEP_KNOWN_MAX resources of an account, of them PEP_STRANGERS_MAX
+ * without a subscription; more are sent nothing that they are not subscribed to. */
 #include "base/clock.h"
 #include "base/hash.h"
 #include "core/block.h"
@@ -298,8 +299,8 @@ static struct str write_memo(const struct account *a, const struct known *k)
 	return str_from(p, sizeof head + own.n + who.n);
 }
 
-/* One that has gone, or shows something else by now, waits for this no more. One that wants nothing is
- * kept, so that it is not asked again each time that its presence changes. */
+/* One that has gone, or shows something else by now, waits for this no more. One that wants
+ * nothing is kept, so that it is not asked again each time that its presence changes. */
 static void caps_came(struct shard *s, struct str memo, struct caps *caps)
 {
 	struct arena *turn = &s->loop.turn;
@@ -487,8 +488,9 @@ static void unload(struct account *a)
 
 /* ---- events ---- */
 
-/* An account without sessions, or whose sessions were there before it was loaded, does not know who is
- * there. Who answers comes anew, and so gets this event as the last item: after those who are known. */
+/* An account without sessions, or whose sessions were there before it was loaded, does not
+ * know who is there. Who answers comes anew, and so gets this event as the last item: after
+ * those who are known. */
 static void learn(struct account *a)
 {
 	list_each(s, &a->sessions, struct session, link)

@@ -1,18 +1,18 @@
-/* XEP-0398 User Avatar to vCard-Based Avatars Conversion, version 1.0.0: one picture of a user, in the
- * account's nodes (XEP-0084 1.1.4) and in its vCard (XEP-0054, XEP-0153).
+/* XEP-0398 User Avatar to vCard-Based Avatars Conversion, version 1.0.0: one picture of a user,
+ * in the account's nodes (XEP-0084 1.1.4) and in its vCard (XEP-0054, XEP-0153).
  *
- * Metadata that is published takes the picture with its id from the node of data into the vCard, if its
- * hash is right; metadata without a picture of ours takes the vCard's photo out. Whom the node of data
- * is for may see the photo too: everybody, or those who see the account's presence (section 7); from a
- * node with another access model nothing is taken. A photo that is set in the vCard is published to
- * both nodes, which are made for everybody where there are none, as the vCard is; a vCard without photo
- * says so in the metadata. What is there already is not published, nor stored, again. The hash in
- * presence is modules/xep0054_vcard.c's.
+ * Metadata that is published takes the picture with its id from the node of data into the vCard,
+ * if its hash is right; metadata without a picture of ours takes the vCard's photo out. Whom the
+ * node of data is for may see the photo too: everybody, or those who see the account's presence
+ * (section 7); from a node with another access model nothing is taken. A photo that is set in
+ * the vCard is published to both nodes, which are made for everybody where there are none, as
+ * the vCard is; a vCard without photo says so in the metadata. What is there already is not
+ * published, nor stored, again. The hash in presence is modules/xep0054_vcard.c's.
  *
- * Left out: what another access model of a node makes of a photo that was taken from it before; photos
- * of a vCard that nobody sets, as that of an account which was moved here. Options: vcard_bytes and
- * account_nodes of the limits; a vCard that were too large with the picture gets none. Stores: as those
- * do. */
+ * Left out: what another access model of a node makes of a photo that was taken from it before;
+ * photos of a vCard that nobody sets, as that of an account which was moved here. Options:
+ * vcard_bytes and account_nodes of the limits; a vCard that were too large with the picture gets
+ * none. Stores: as those do. */
 #include "base/base64.h"
 #include "core/account.h"
 #include "core/node.h"
@@ -27,7 +27,8 @@
 #define TYPE_MAX      255
 #define XML_MAX       (2 * STORE_NODE_ITEM_MAX)
 
-/* The element in stored XML, as the payload of a stanza of its own: the caller's reference, or NULL. */
+/* The element in stored XML, as the payload of a stanza of its own: the caller's reference, or
+ * NULL. */
 static struct stanza *scan_element(struct shard *s, struct str xml)
 {
 	struct stanza *st = stanza_scan(&s->scratch_table,
@@ -258,9 +259,10 @@ static struct account *account_of(const struct node *n)
 	return n->kind == NODE_OF_ACCOUNT && str_eq(n->name, METADATA_NODE) ? node_account(n) : NULL;
 }
 
-/* Metadata of pictures elsewhere alone says nothing of ours (XEP-0084 section 3.1); what is empty says
- * that there is none (section 3.5). */
-static void node_published(struct node *n, const struct node_item *items, size_t n_items, struct jid by)
+/* Metadata of pictures elsewhere alone says nothing of ours (XEP-0084 section 3.1); what is
+ * empty says that there is none (section 3.5). */
+static void node_published(struct node *n, const struct node_item *items, size_t n_items,
+	struct jid by)
 {
 	struct account *a = account_of(n);
 	struct stanza *st = a && n_items ? scan_element(a->shard, items[n_items - 1].payload) : NULL;
@@ -325,7 +327,8 @@ static struct node *make_node(struct giving *g)
 	return node_new(g->shard, NODE_OF_ACCOUNT, g->account, g->node, g->account, &config);
 }
 
-static void give_into(struct node_waiter *w, struct shard *s, struct node *n, enum store_status status)
+static void give_into(struct node_waiter *w, struct shard *s, struct node *n,
+	enum store_status status)
 {
 	struct giving *g = container_of(w, struct giving, waiter);
 	struct node_item item = { .id = g->id, .payload = g->payload };
@@ -379,8 +382,8 @@ static void give_metadata(struct giving *g)
 	buf_clear(&b);
 }
 
-static void data_given(struct shard *s, struct node *n, const struct node_item *items, size_t n_items,
-	enum store_status status, void *ctx)
+static void data_given(struct shard *s, struct node *n, const struct node_item *items,
+	size_t n_items, enum store_status status, void *ctx)
 {
 	if (status == STORE_OK)
 		give_metadata(ctx);

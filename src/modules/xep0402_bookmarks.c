@@ -1,25 +1,26 @@
-/* XEP-0402 PEP Native Bookmarks, version 1.2.0, with XEP-0048 Bookmarks 1.2 in both of its places: the
- * server keeps one list of rooms (section 5.3).
+/* XEP-0402 PEP Native Bookmarks, version 1.2.0, with XEP-0048 Bookmarks 1.2 in both of its
+ * places: the server keeps one list of rooms (section 5.3).
  *
  * The items of the account's node urn:xmpp:bookmarks:1 are that list. <storage/> in private XML
- * (XEP-0049) is made of them when it is read. The item of the node storage:bookmarks is a copy, which
- * is made where somebody asks for that node, and again with each change from then on; so its
- * subscribers are told. What is written in the old shape becomes items that are published and taken
- * out, as far as there is a difference, and those who want the items are told of that. The last one
- * who writes wins, room by room. Elements of clients' own, which the old shape has beside the nickname,
- * are in <extensions/>; those that an old client does not write stay. What has no place in items (pages
- * of the web, rooms without an address) stays in private XML.
+ * (XEP-0049) is made of them when it is read. The item of the node storage:bookmarks is a copy,
+ * which is made where somebody asks for that node, and again with each change from then on; so
+ * its subscribers are told. What is written in the old shape becomes items that are published
+ * and taken out, as far as there is a difference, and those who want the items are told of that.
+ * The last one who writes wins, room by room. Elements of clients' own, which the old shape has
+ * beside the nickname, are in <extensions/>; those that an old client does not write stay. What
+ * has no place in items (pages of the web, rooms without an address) stays in private XML.
  *
- * Rooms in private XML of before, or of an account that was moved here, become items when its owner
- * first has to do with bookmarks; a room that has an item already stays as that says. A new node for
- * items is for its owner alone, and keeps all of them, whatever the request says of it. Where the owner
- * has opened a node to others nothing is brought into it, and the kinds are kept apart (XEP-0411 section
- * 5).
+ * Rooms in private XML of before, or of an account that was moved here, become items when its
+ * owner first has to do with bookmarks; a room that has an item already stays as that says. A
+ * new node for items is for its owner alone, and keeps all of them, whatever the request says of
+ * it. Where the owner has opened a node to others nothing is brought into it, and the kinds are
+ * kept apart (XEP-0411 section 5).
  *
- * One thing after the other is done for an account; what comes meanwhile waits. Left out: a request
- * about private XML with several elements, which is kept as it is and becomes items later; to delete or
- * purge the old node, which touches the copy alone. Options: private_bytes and account_nodes of the
- * limits. Stores: items of nodes; in the space "Private" what has no place in them.
+ * One thing after the other is done for an account; what comes meanwhile waits. Left out: a
+ * request about private XML with several elements, which is kept as it is and becomes items
+ * later; to delete or purge the old node, which touches the copy alone. Options: private_bytes
+ * and account_nodes of the limits. Stores: items of nodes; in the space "Private" what has no
+ * place in them.
  *
  * Bounds: BOOKMARKS_WAIT_MAX requests wait for each other in an account: more are refused with
  * resource-constraint. Lists: xmpp/bookmarks.h. */
@@ -500,8 +501,8 @@ static void take_out(struct errand *e)
 		store_rest(e);
 }
 
-static void published(struct shard *s, struct node *n, const struct node_item *items, size_t n_items,
-	enum store_status status, void *ctx)
+static void published(struct shard *s, struct node *n, const struct node_item *items,
+	size_t n_items, enum store_status status, void *ctx)
 {
 	struct errand *e = ctx;
 
@@ -595,8 +596,8 @@ static void take_over_written(struct errand *e)
 	}
 }
 
-/* Who writes private XML has the last word on what it had; who writes the old node need not have seen
- * it. */
+/* Who writes private XML has the last word on what it had; who writes the old node need not
+ * have seen it. */
 static void decide(struct errand *e)
 {
 	bool writes = e->task == WRITE || e->task == PUBLISH;

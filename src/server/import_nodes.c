@@ -1,5 +1,6 @@
-/* Nodes of an account for personal eventing (XEP-0227 section 4.10), as core/node_store.c would have
- * stored them. A node whose configuration cannot be read, or has not come, is for its owner alone. */
+/* Nodes of an account for personal eventing (XEP-0227 section 4.10), as core/node_store.c would
+ * have stored them. A node whose configuration cannot be read, or has not come, is for its owner
+ * alone. */
 #include "server/import.h"
 
 #include "base/clock.h"
@@ -81,7 +82,8 @@ static void read_config(struct import *im, struct node_config *c, const struct x
 	c->access = ACCESS_WHITELIST;
 }
 
-void import_node_config(struct import *im, const struct xml_doc *d, const struct xml_node *configure)
+void import_node_config(struct import *im, const struct xml_doc *d,
+	const struct xml_node *configure)
 {
 	struct str name = xml_attr_str(d, configure, TAG_NODE, &im->turn);
 	struct node_config c;
@@ -105,7 +107,8 @@ static struct str new_id(struct import *im)
 	return str_from(text, NODE_SUBID_LEN);
 }
 
-static void save(struct import *im, struct str name, const struct store_node_affiliation *affiliation,
+static void save(struct import *im, struct str name,
+	const struct store_node_affiliation *affiliation,
 	const struct store_subscription *subscription)
 {
 	if (im->data)

@@ -1,10 +1,10 @@
 /* Bookmarks of rooms in two shapes: items of a node, one for each room (XEP-0402 1.2.0), and one
  * <storage/> with all of them (XEP-0048 1.2), in private XML storage or in an item.
  *
- * Both say the same of a room: its address, a name, whether to join, a nickname and a password, and
- * elements of clients' own, which are in <extensions/> in the one and beside the others in the other.
- * What else a <storage/> has (pages of the web, rooms whose address is none) is its rest, and has no
- * place in items. */
+ * Both say the same of a room: its address, a name, whether to join, a nickname and a password,
+ * and elements of clients' own, which are in <extensions/> in the one and beside the others in
+ * the other. What else a <storage/> has (pages of the web, rooms whose address is none) is its
+ * rest, and has no place in items. */
 #ifndef XMPP_BOOKMARKS_H
 #define XMPP_BOOKMARKS_H
 
@@ -12,8 +12,8 @@
 #include "xml/writer.h"
 #include "xmpp/jid.h"
 
-/* Bounds: rooms of a list, elements of clients' own of one room, bytes of what has no place in items.
- * What is over one of them is left out, and said to be (struct bookmarks.full). */
+/* Bounds: rooms of a list, elements of clients' own of one room, bytes of what has no place in
+ * items. What is over one of them is left out, and said to be (struct bookmarks.full). */
 #define BOOKMARKS_MAX        1000
 #define BOOKMARK_EXTRAS_MAX  32
 #define BOOKMARKS_REST_MAX   (256 * 1024)
@@ -44,8 +44,8 @@ struct bookmarks {
 bool bookmarks_add_item(struct bookmarks *b, struct str id, const struct xml_doc *d,
 	const struct xml_node *conference, struct arena *a);
 
-/* Adds a <conference/> of XEP-0048. Of two for one room the later one counts. False: it is something
- * else, or its room has no address. */
+/* Adds a <conference/> of XEP-0048. Of two for one room the later one counts. False: it is
+ * something else, or its room has no address. */
 bool bookmarks_add_old(struct bookmarks *b, const struct xml_doc *d, const struct xml_node *el,
 	struct arena *a);
 
@@ -60,8 +60,8 @@ const struct bookmark *bookmarks_find(const struct bookmarks *b, struct str jid)
 void bookmarks_put(struct bookmarks *b, const struct bookmark *m, struct arena *a);
 void bookmarks_remove(struct bookmarks *b, struct str jid);
 
-/* What a room's bookmark becomes when a client writes it that knows the old shape alone: the client's
- * own elements that it did not write stay. */
+/* What a room's bookmark becomes when a client writes it that knows the old shape alone: the
+ * client's own elements that it did not write stay. */
 struct bookmark bookmark_merge(const struct bookmark *written, const struct bookmark *kept,
 	struct arena *a);
 
