@@ -1,11 +1,12 @@
 /* XEP-0060 Publish-Subscribe, version 1.30.0: who is subscribed to a node, and what they are to it
  * (sections 8.6, 8.8 and 8.9)
  *
- * Owners see and change all of it. What a request asks for that cannot be is told, each with how it is
- * now; the rest is done (sections 8.8.2.4 and 8.9.2.4). Whoever waits to be let in is decided on with
- * the form that the owners are sent, or by his subscription.
+ * Owners see and change all of it. What a request asks for that cannot be is told, each with how it
+ * is now; the rest is done (sections 8.8.2.4 and 8.9.2.4). Whoever waits to be let in is decided on
+ * with the form that the owners are sent, or by his subscription or affiliation.
  *
- * Left out: the command that lists who waits (section 8.7): they stand in the list of subscriptions.
+ * Left out: the command that lists who waits (section 8.7), which is optional: they stand in the
+ * list of subscriptions.
  * Options: none. Stores: affiliations and subscriptions, with the node. */
 #include "core/node_request.h"
 
@@ -117,6 +118,56 @@ static void change_each(struct node_request *q, enum xml_tag list, const char *n
 	buf_clear(&refused);
 }
 
+/* ---- letting somebody in ---- */
+
+static const char *told_id(const struct node *n, const struct node_subscription *sub)
+{
+	return node_subscription_first(n, sub->jid)->more ? sub->subid : NULL;
+}
+
+/* It is in force now: he is told, and gets what new subscribers get. */
+static void tell_accepted(struct node *n, const struct node_subscription *sub)
+{
+	const char *subid = told_id(n, sub);
+
+	node_commit(n, &(struct node_change){ .subscription = sub }, NULL, NULL);
+	node_tell_subscription(n, sub->jid, SUBSCRIPTION_SUBSCRIBED, subid);
+	node_tell_owners(n, sub->jid, SUBSCRIPTION_SUBSCRIBED, subid);
+	if (n->config.send_last != LAST_NEVER)
+		node_tell_last(n, sub->jid, subid);
+}
+
+/* False: he may not be. */
+static bool let_in(struct node *n, struct jid jid, struct node_subscription *sub)
+{
+	struct stanza_refusal why;
+
+	if (sub && sub->state == SUBSCRIPTION_SUBSCRIBED)
+		return true;
+	if (sub) {
+		node_subscription_allow(n, sub, SUBSCRIPTION_SUBSCRIBED);
+	} else {
+		sub = node_subscribe(n, jid, SUBSCRIPTION_SUBSCRIBED, NULL, &why);
+		if (sub && !node_may_notify(n, jid)) {
+			node_unsubscribe(n, sub);
+			sub = NULL;
+		}
+	}
+	if (sub)
+		tell_accepted(n, sub);
+	return sub != NULL;
+}
+
+/* Whom an owner makes more than anybody waits no longer (section 8.7.4). */
+static void let_in_waiting(struct node *n, struct jid bare)
+{
+	for (uint32_t i = 0; i < n->n_subs; i++) {
+		struct node_subscription *sub = n->subs[i];
+		if (sub && sub->state == SUBSCRIPTION_PENDING && jid_eq_bare(sub->jid, bare))
+			let_in(n, sub->jid, sub);
+	}
+}
+
 /* ---- affiliations (section 8.9) ---- */
 
 static void write_affiliation(struct writer *w, struct jid jid, enum node_affiliation a)
@@ -178,6 +229,8 @@ static void affiliate(struct node *n, struct jid bare, enum node_affiliation a)
 
 	node_commit(n, &(struct node_change){ .person = &person }, NULL, NULL);
 	node_tell_affiliation(n, bare, a);
+	if (a == NODE_MEMBER || a == NODE_PUBLISHER || a == NODE_OWNER)
+		let_in_waiting(n, bare);
 }
 
 static void take_affiliation(struct node_request *q, const struct xml_node *el, struct jid jid,
@@ -204,7 +257,8 @@ static void on_set_affiliations(struct node_request *q)
 
 /* ---- subscriptions (section 8.8) ---- */
 
-static void write_subscription(struct writer *w, struct jid jid, const struct node_subscription *sub)
+static void write_subscription(struct writer *w, struct jid jid,
+	const struct node_subscription *sub)
 {
 	w_open(w, "subscription");
 	w_attr(w, "jid", jid_str(jid));
@@ -231,23 +285,6 @@ static void on_get_subscriptions(struct node_request *q)
 	node_send(q, &w);
 }
 
-static const char *told_id(const struct node *n, const struct node_subscription *sub)
-{
-	return node_subscription_first(n, sub->jid)->more ? sub->subid : NULL;
-}
-
-/* It is in force now: he is told, and gets what new subscribers get. */
-static void tell_accepted(struct node *n, const struct node_subscription *sub)
-{
-	const char *subid = told_id(n, sub);
-
-	node_commit(n, &(struct node_change){ .subscription = sub }, NULL, NULL);
-	node_tell_subscription(n, sub->jid, SUBSCRIPTION_SUBSCRIBED, subid);
-	node_tell_owners(n, sub->jid, SUBSCRIPTION_SUBSCRIBED, subid);
-	if (n->config.send_last != LAST_NEVER)
-		node_tell_last(n, sub->jid, subid);
-}
-
 static void end_all(struct node *n, struct jid jid, struct str subid)
 {
 	struct node_subscription *sub;
@@ -260,27 +297,6 @@ static void end_all(struct node *n, struct jid jid, struct str subid)
 	}
 	while ((sub = node_subscription_first(n, jid)))
 		node_end_subscription(n, sub);
-}
-
-/* False: he may not be. */
-static bool let_in(struct node *n, struct jid jid, struct node_subscription *sub)
-{
-	struct stanza_refusal why;
-
-	if (sub && sub->state == SUBSCRIPTION_SUBSCRIBED)
-		return true;
-	if (sub) {
-		node_subscription_allow(n, sub, SUBSCRIPTION_SUBSCRIBED);
-	} else {
-		sub = node_subscribe(n, jid, SUBSCRIPTION_SUBSCRIBED, NULL, &why);
-		if (sub && !node_may_notify(n, jid)) {
-			node_unsubscribe(n, sub);
-			sub = NULL;
-		}
-	}
-	if (sub)
-		tell_accepted(n, sub);
-	return sub != NULL;
 }
 
 static void take_subscription(struct node_request *q, const struct xml_node *el, struct jid jid,
