@@ -151,6 +151,7 @@ struct store_node node_row(const struct node *n, struct arena *a)
 		.title = text_of(n->config.title),
 		.type = text_of(n->config.type),
 		.listed = is_listed(n),
+		.fleeting = n->config.purge_offline,
 		.creator = jid_is_set(n->creator) ? jid_str(n->creator) : STR(""),
 		.created_us = n->created_us,
 	};

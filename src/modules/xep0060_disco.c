@@ -364,7 +364,7 @@ static enum outcome list_service(struct ctx *c, const struct stanza *iq)
 	if (!l)
 		return ANSWERED;
 	store_nodes(c->shard->core->store, listing_op(l, service_read), c->host->domain, STR(""),
-		l->after, l->max + 1, !all);
+		l->after, l->max + 1, all ? STORE_NODES_ALL : STORE_NODES_LISTED);
 	return LATER;
 }
 
@@ -426,7 +426,7 @@ static void account_read(struct store_op *op, void *receiver)
 static void read_account(struct shard *s, struct node_listing *l)
 {
 	store_nodes(s->core->store, listing_op(l, account_read), jid_domain(l->owner),
-		jid_local(l->owner), l->after, l->max + 1, false);
+		jid_local(l->owner), l->after, l->max + 1, STORE_NODES_ALL);
 }
 
 static enum outcome list_account(struct ctx *c, const struct stanza *iq)

@@ -36,17 +36,7 @@ static void loaded(struct node_waiter *w, struct shard *s, struct node *n, enum 
 		node_purge(n, purged, NULL);
 }
 
-/* ---- all of them ---- */
-
-static bool is_purged_offline(const struct store_node *row)
-{
-	struct node_config c;
-
-	node_config_default(&c, NODE_OF_ACCOUNT);
-	bool yes = node_config_parse(&c, NODE_OF_ACCOUNT, row->config) && c.purge_offline;
-	node_config_clear(&c);
-	return yes;
-}
+/* ---- all that there are ---- */
 
 static void look_through(struct shard *s, struct jid owner, struct str after);
 
@@ -56,8 +46,6 @@ static void rows_read(struct store_op *op, void *receiver)
 	struct jid owner = jid_make(&op->mem, op->user, op->host, STR(""));
 
 	for (size_t i = 0; op->status == STORE_OK && i < op->n_nodes; i++) {
-		if (!is_purged_offline(&op->nodes[i]))
-			continue;
 		struct node_waiter *w = xcalloc(1, sizeof *w);
 		w->run = loaded;
 		node_wait(s, NODE_OF_ACCOUNT, owner, op->nodes[i].name, w);
@@ -70,7 +58,7 @@ static void rows_read(struct store_op *op, void *receiver)
 static void look_through(struct shard *s, struct jid owner, struct str after)
 {
 	store_nodes(s->core->store, store_op_new(&s->loop.inbox, rows_read, 0), jid_domain(owner),
-		jid_local(owner), after, PAGE, false);
+		jid_local(owner), after, PAGE, STORE_NODES_FLEETING);
 }
 
 static void presence_arrived(struct account *a, struct stanza *presence, struct jid to)

@@ -344,7 +344,7 @@ static void read_nodes(struct reading *x, struct str after)
 
 	*(struct reading **)op->ctx = x;
 	store_nodes(s->core.store, op, jid_domain(x->owner), jid_local(x->owner), after, NODES_PAGE,
-		false);
+		STORE_NODES_ALL);
 }
 
 static void read_owners(struct reading *x, struct str after);

@@ -502,7 +502,8 @@ static bool write_each_node(struct out *o, struct str host, struct str user, con
 		before = op;
 		op = data_store_read(o->data);
 		store_nodes(o->data->store, op, host, user,
-			before ? before->nodes[before->n_nodes - 1].name : STR(""), NODES_PAGE, false);
+			before ? before->nodes[before->n_nodes - 1].name : STR(""), NODES_PAGE,
+			STORE_NODES_ALL);
 		ok = read_went_well(o, op);
 		if (before)
 			store_op_free(before);

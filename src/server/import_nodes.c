@@ -45,6 +45,7 @@ static void make(struct import *im, struct str name, const struct node_config *c
 	struct store_node_affiliation owner = { im->jid, STR("owner") };
 	const struct store_node row = { .name = name, .title = text_of(c->title),
 		.type = text_of(c->type), .listed = c->access != ACCESS_WHITELIST,
+		.fleeting = c->purge_offline,
 		.config = form_of(im, c), .creator = im->jid, .created_us = clock_wall_us(),
 		.affiliations = &owner, .n_affiliations = 1 };
 	struct import_pep *n = arena_alloc(&im->user_mem, sizeof *n);

@@ -22,7 +22,7 @@ struct db_node_request {
 	uint64_t keep;
 	uint64_t now_us;
 	unsigned max;
-	bool listed;
+	enum store_nodes_which which;
 };
 
 #endif

@@ -51,6 +51,7 @@ struct store_node {
 	struct str title;        /* for people; in the configuration too */
 	struct str type;         /* of the payload, likewise */
 	bool listed;             /* everybody may find it */
+	bool fleeting;           /* its items go when its owner goes offline */
 	struct str config;       /* XML of a form */
 	struct str creator;      /* bare JID */
 	uint64_t created_us;
@@ -83,7 +84,7 @@ void store_node_subscriptions(struct store *s, struct store_op *op, struct str h
 void store_node_create(struct store *s, struct store_op *op, struct str host, struct str user,
 	const struct store_node *row, const struct store_node_bounds *bounds);
 
-/* Changes a node. row: NULL leaves title, type, listed and configuration as they are; its lists are
+/* Changes a node. row: NULL leaves title, type, listed, fleeting and configuration as they are; its lists are
  * not looked at. Each affiliation and subscription puts, replaces or deletes the entry of its name.
  * keep: the newest so many items stay (as a lower max_items needs); UINT64_MAX: all. At most
  * STORE_NODE_STEP are deleted; more: there are others, for a further call.
@@ -132,11 +133,12 @@ struct store_items_query {
 void store_node_items(struct store *s, struct store_op *op, struct str host, struct str user,
 	struct str name, const struct store_items_query *query);
 
-/* Nodes of an owner in byte order of their names, at most max, those behind `after`; listed:
- * only those that everybody may find. Result: nodes without lists; node_count and node_bytes of
- * the owner. */
+/* Nodes of an owner in byte order of their names, at most max, those behind `after`: all, or those
+ * alone that are listed or fleeting. Result: nodes without lists; node_count and node_bytes of the
+ * owner. */
+enum store_nodes_which { STORE_NODES_ALL, STORE_NODES_LISTED, STORE_NODES_FLEETING };
 void store_nodes(struct store *s, struct store_op *op, struct str host, struct str user,
-	struct str after, unsigned max, bool listed);
+	struct str after, unsigned max, enum store_nodes_which which);
 
 /* What somebody (a bare JID) has at nodes of an owner, in the order of the nodes, those behind
  * `after`. Result: nodes with their row and his entries: of affiliations; or of subscriptions,
@@ -146,7 +148,8 @@ void store_nodes_affiliated(struct store *s, struct store_op *op, struct str hos
 void store_nodes_subscribed(struct store *s, struct store_op *op, struct str host, struct str user,
 	struct str jid, struct str after, unsigned max);
 
-/* Owners that have nodes, at most max, behind the bare JID `after`. Result: users, as bare JIDs. */
+/* Owners that have nodes, host by host, a service before the accounts of its host, at most max,
+ * behind the bare JID `after`. Result: users, as bare JIDs. */
 void store_node_owners(struct store *s, struct store_op *op, struct str after, unsigned max);
 
 /* Takes a bare JID that nobody has any more out of the affiliations and subscriptions of all nodes

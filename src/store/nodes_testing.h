@@ -40,7 +40,7 @@ static inline bool node_is_there(struct bench *b, struct str host, struct str us
 static inline void assert_totals(struct bench *b, struct str host, struct str user, uint64_t nodes,
 	uint64_t bytes)
 {
-	store_nodes(b->s, new_op(b), host, user, STR(""), 1, false);
+	store_nodes(b->s, new_op(b), host, user, STR(""), 1, STORE_NODES_ALL);
 	assert_int_equal(wait_all(b)->status, STORE_OK);
 	assert_int_equal(b->last->node_count, nodes);
 	assert_int_equal(b->last->node_bytes, bytes);
@@ -58,6 +58,13 @@ static inline enum store_status publish(struct bench *b, struct str host, struct
 {
 	store_node_publish(b->s, new_op(b), host, user, NODE, NULL, items, n, keep, bounds);
 	return wait_all(b)->status;
+}
+
+/* SQLite's plan of a statement has this line, looks at no table whole, and sorts only what may be. */
+static inline void assert_plan(const char *is, const char *line, bool sorted)
+{
+	if (!strstr(is, line) || strstr(is, "SCAN") || (!sorted && strstr(is, "B-TREE")))
+		fail_msg("should use %sand not %s", line, is);
 }
 
 #endif

@@ -37,7 +37,7 @@ enum role { READER = 1, WRITER = 2 };
 #define ROOM_COLUMNS "name, title, about, listed, persistent, occupants, created_us, version, " \
 	"subject_us"
 
-#define NODE_COLUMNS "name, title, type, listed, creator, created_us, items, bytes, " \
+#define NODE_COLUMNS "name, title, type, listed, fleeting, creator, created_us, items, bytes, " \
 	"subscriptions, config, id"
 #define ITEM_COLUMNS "number, id, publisher, stamp_us, until_us, payload"
 
@@ -119,19 +119,25 @@ static const struct {
 		"WHERE owner = ?1 AND name > ?2 ORDER BY name LIMIT ?3" },
 	[ST_NODES_LISTED] = { READER, "SELECT " NODE_COLUMNS " FROM nodes "
 		"WHERE owner = ?1 AND name > ?2 AND listed ORDER BY name LIMIT ?3" },
-	[ST_NODES_AFFILIATED] = { READER, "SELECT " NODE_COLUMNS " FROM nodes WHERE owner = ?1 "
+	[ST_NODES_FLEETING] = { READER, "SELECT " NODE_COLUMNS " FROM nodes "
+		"WHERE owner = ?1 AND name > ?2 AND fleeting ORDER BY name LIMIT ?3" },
+	/* From what he has to the nodes: SQLite would else look at all nodes of the owner, in
+	 * their order, and leaves an index alone for a column with a plus before it. */
+	[ST_NODES_AFFILIATED] = { READER, "SELECT " NODE_COLUMNS " FROM nodes WHERE +owner = ?1 "
 		"AND name > ?3 AND id IN (SELECT node FROM node_affiliations WHERE jid = ?2) "
 		"ORDER BY name LIMIT ?4" },
-	[ST_NODES_SUBSCRIBED] = { READER, "SELECT " NODE_COLUMNS " FROM nodes WHERE owner = ?1 "
+	[ST_NODES_SUBSCRIBED] = { READER, "SELECT " NODE_COLUMNS " FROM nodes WHERE +owner = ?1 "
 		"AND name > ?3 AND id IN (SELECT node FROM node_subscriptions WHERE bare = ?2) "
 		"ORDER BY name LIMIT ?4" },
 	[ST_HIS_AFFILIATIONS] = { READER, "SELECT jid, affiliation FROM node_affiliations "
 		"WHERE node = ?1 AND jid = ?2" },
+	/* SQLite would else look at all subscriptions of the node, in their order. */
 	[ST_HIS_SUBSCRIPTIONS] = { READER, "SELECT jid, subid, state, options, until_us "
-		"FROM node_subscriptions WHERE bare = ?2 AND node = ?1 ORDER BY jid, subid" },
+		"FROM node_subscriptions INDEXED BY node_subscriptions_by_jid "
+		"WHERE bare = ?2 AND node = ?1 ORDER BY jid, subid" },
 	[ST_NODE_OWNERS] = { READER, "SELECT CASE user WHEN '' THEN host "
-		"ELSE user || '@' || host END AS jid FROM node_owners "
-		"WHERE nodes > 0 AND jid > ?1 ORDER BY jid LIMIT ?2" },
+		"ELSE user || '@' || host END FROM node_owners "
+		"WHERE (host, user) > (?1, ?2) AND nodes > 0 ORDER BY host, user LIMIT ?3" },
 	[ST_ITEM_NAMED] = { READER, "SELECT " ITEM_COLUMNS " FROM node_items "
 		"WHERE node = ?1 AND id = ?2 AND (until_us = 0 OR until_us > ?3)" },
 	[ST_ITEMS_UP] = { READER, "SELECT " ITEM_COLUMNS " FROM node_items "
@@ -201,10 +207,10 @@ static const struct {
 	[ST_PUT_OWNER] = { WRITER, "INSERT INTO node_owners (host, user) VALUES (?1, ?2) "
 		"ON CONFLICT DO NOTHING" },
 	[ST_DEL_OWNER] = { WRITER, "DELETE FROM node_owners WHERE host = ?1 AND user = ?2" },
-	[ST_ADD_NODE] = { WRITER, "INSERT INTO nodes (owner, name, title, type, listed, creator, "
-		"created_us, config) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)" },
+	[ST_ADD_NODE] = { WRITER, "INSERT INTO nodes (owner, name, title, type, listed, fleeting, "
+		"creator, created_us, config) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)" },
 	[ST_PUT_NODE] = { WRITER, "UPDATE nodes SET title = ?2, type = ?3, listed = ?4, "
-		"config = ?5 WHERE id = ?1" },
+		"fleeting = ?5, config = ?6 WHERE id = ?1" },
 	[ST_DEL_NODE] = { WRITER, "DELETE FROM nodes WHERE id = ?1" },
 	[ST_PUT_NODE_AFFILIATION] = { WRITER, "INSERT INTO node_affiliations "
 		"(node, jid, affiliation) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET "
@@ -238,11 +244,11 @@ static const struct {
 		"(SELECT node FROM node_affiliations WHERE jid = ?1 UNION "
 		"SELECT node FROM node_subscriptions WHERE bare = ?1) ORDER BY n.name" },
 	[ST_FORGET_AFFILIATIONS] = { WRITER, "DELETE FROM node_affiliations WHERE jid = ?1 AND "
-		"node IN (SELECT n.id FROM nodes AS n JOIN node_owners AS o ON n.owner = o.id "
-		"WHERE o.user = '')" },
+		"(SELECT o.user FROM nodes AS n JOIN node_owners AS o ON n.owner = o.id "
+		"WHERE n.id = node) = ''" },
 	[ST_FORGET_SUBSCRIPTIONS] = { WRITER, "DELETE FROM node_subscriptions WHERE bare = ?1 AND "
-		"node IN (SELECT n.id FROM nodes AS n JOIN node_owners AS o ON n.owner = o.id "
-		"WHERE o.user = '')" },
+		"(SELECT o.user FROM nodes AS n JOIN node_owners AS o ON n.owner = o.id "
+		"WHERE n.id = node) = ''" },
 };
 
 void db_bind_int(struct db *d, enum statement id, int at, uint64_t v)

@@ -7,8 +7,8 @@
 /* --- Reads ---------------------------------------------------------------------------- */
 
 enum column {
-	COL_NAME, COL_TITLE, COL_TYPE, COL_LISTED, COL_CREATOR, COL_CREATED, COL_ITEMS, COL_BYTES,
-	COL_SUBSCRIPTIONS, COL_CONFIG, COL_ID
+	COL_NAME, COL_TITLE, COL_TYPE, COL_LISTED, COL_FLEETING, COL_CREATOR, COL_CREATED, COL_ITEMS,
+	COL_BYTES, COL_SUBSCRIPTIONS, COL_CONFIG, COL_ID
 };
 
 /* The number of the row stands in n_subscriptions_read until its lists are read. */
@@ -19,6 +19,7 @@ static struct store_node take_row(struct store_op *op, sqlite3_stmt *st)
 		.title = db_take_str(op, st, COL_TITLE),
 		.type = db_take_str(op, st, COL_TYPE),
 		.listed = db_take_int(st, COL_LISTED) != 0,
+		.fleeting = db_take_int(st, COL_FLEETING) != 0,
 		.creator = db_take_str(op, st, COL_CREATOR),
 		.created_us = db_take_int(st, COL_CREATED),
 		.n_items = db_take_int(st, COL_ITEMS),
@@ -176,7 +177,9 @@ static void forget_rows(struct store_op *op)
 static int list(struct db *d, struct store_op *op)
 {
 	const struct db_node_request *r = op->node_request;
-	enum statement id = r->listed ? ST_NODES_LISTED : ST_NODES;
+	static const enum statement statements[] = { [STORE_NODES_ALL] = ST_NODES,
+		[STORE_NODES_LISTED] = ST_NODES_LISTED, [STORE_NODES_FLEETING] = ST_NODES_FLEETING };
+	enum statement id = statements[r->which];
 	int rc = find_owner(d, op);
 
 	op->status = STORE_OK;
@@ -228,9 +231,13 @@ static int list_his(struct db *d, struct store_op *op, enum statement nodes, enu
 
 static int list_owners(struct db *d, struct store_op *op)
 {
+	struct str after = op->node_request->name;
+	ptrdiff_t at = str_find(after, '@');
+
 	op->status = STORE_OK;
-	db_bind_text(d, ST_NODE_OWNERS, 1, op->node_request->name);
-	db_bind_int(d, ST_NODE_OWNERS, 2, op->node_request->max);
+	db_bind_text(d, ST_NODE_OWNERS, 1, at < 0 ? after : str_skip(after, (size_t)at + 1));
+	db_bind_text(d, ST_NODE_OWNERS, 2, at < 0 ? STR("") : str_head(after, (size_t)at));
+	db_bind_int(d, ST_NODE_OWNERS, 3, op->node_request->max);
 	return db_each_element(d, op, ST_NODE_OWNERS, sizeof *op->users, db_take_user,
 		(void **)&op->users, &op->n_users);
 }
@@ -336,9 +343,10 @@ int db_add_node(struct db *d, struct store_op *op, uint64_t *id)
 	db_bind_text(d, ST_ADD_NODE, 3, r->row.title);
 	db_bind_text(d, ST_ADD_NODE, 4, r->row.type);
 	db_bind_int(d, ST_ADD_NODE, 5, r->row.listed);
-	db_bind_text(d, ST_ADD_NODE, 6, r->row.creator);
-	db_bind_int(d, ST_ADD_NODE, 7, r->row.created_us);
-	db_bind_text(d, ST_ADD_NODE, 8, r->row.config);
+	db_bind_int(d, ST_ADD_NODE, 6, r->row.fleeting);
+	db_bind_text(d, ST_ADD_NODE, 7, r->row.creator);
+	db_bind_int(d, ST_ADD_NODE, 8, r->row.created_us);
+	db_bind_text(d, ST_ADD_NODE, 9, r->row.config);
 	rc = db_run(d, ST_ADD_NODE);
 	if (rc != SQLITE_OK)
 		return rc;
@@ -368,7 +376,8 @@ static int put_row(struct db *d, const struct db_node_request *r, uint64_t id)
 	db_bind_text(d, ST_PUT_NODE, 2, r->row.title);
 	db_bind_text(d, ST_PUT_NODE, 3, r->row.type);
 	db_bind_int(d, ST_PUT_NODE, 4, r->row.listed);
-	db_bind_text(d, ST_PUT_NODE, 5, r->row.config);
+	db_bind_int(d, ST_PUT_NODE, 5, r->row.fleeting);
+	db_bind_text(d, ST_PUT_NODE, 6, r->row.config);
 	return db_run(d, ST_PUT_NODE);
 }
 

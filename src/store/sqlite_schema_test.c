@@ -180,7 +180,7 @@ static void assert_nodes_are_kept(struct bench *b)
 	store_node_publish(b->s, new_op(b), HOST, STR("romeo"), row.name, &row, &item, 1, 9,
 		&no_bounds);
 	assert_int_equal(wait_all(b)->status, STORE_OK);
-	store_nodes(b->s, new_op(b), HOST, STR("romeo"), STR(""), 9, false);
+	store_nodes(b->s, new_op(b), HOST, STR("romeo"), STR(""), 9, STORE_NODES_ALL);
 	assert_int_equal(wait_all(b)->n_nodes, 1);
 	assert_int_equal(b->last->nodes[0].n_items, 1);
 }

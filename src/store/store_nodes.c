@@ -127,6 +127,7 @@ static void copy_row(struct store_op *op, struct db_node_request *r, const struc
 		.title = str_dup(&op->mem, row->title),
 		.type = str_dup(&op->mem, row->type),
 		.listed = row->listed,
+		.fleeting = row->fleeting,
 		.config = str_dup(&op->mem, row->config),
 		.creator = str_dup(&op->mem, row->creator),
 		.created_us = row->created_us,
@@ -217,12 +218,12 @@ void store_node_delete(struct store *s, struct store_op *op, struct str host, st
 }
 
 void store_nodes(struct store *s, struct store_op *op, struct str host, struct str user,
-	struct str after, unsigned max, bool listed)
+	struct str after, unsigned max, enum store_nodes_which which)
 {
 	struct db_node_request *r = request(op, STORE_NODES, host, user, after);
 
 	r->max = max;
-	r->listed = listed;
+	r->which = which;
 	store_submit(s, op);
 }
 

@@ -33,6 +33,7 @@ static void assert_row(const struct store_node *is, const struct store_node *sho
 	assert_str(is->title, should->title);
 	assert_str(is->type, should->type);
 	assert_int_equal(is->listed, should->listed);
+	assert_int_equal(is->fleeting, should->fleeting);
 	assert_str(is->config, should->config);
 	assert_str(is->creator, should->creator);
 	assert_int_equal(is->created_us, should->created_us);
@@ -254,6 +255,57 @@ static void an_account_takes_its_nodes_along(void **state)
 	assert_row(load_node(b, SERVICE, STR(""), NODE), &musings);
 }
 
+static void assert_nothing_came_of_it(struct bench *b)
+{
+	assert_int_equal(b->last->status, STORE_FAILED);
+	const struct store_node *node = load_node(b, SERVICE, STR(""), NODE);
+	assert_row(node, &musings);
+	assert_int_equal(node->n_affiliations, 1);
+	assert_int_equal(node->n_items, 1);
+	assert_int_equal(node->n_subscriptions, 0);
+	assert_totals(b, SERVICE, STR(""), 1, 10);
+	assert_totals(b, HOST, ROMEO, 0, 0);
+	assert_int_equal(rows_of_nodes(b), 3);
+}
+
+/* What fails is the last thing that a call writes. */
+static void a_call_is_there_whole_or_not_at_all(void **state)
+{
+	const struct store_node_item item = item_of("i1"), items[] = { item_of("i2"), item_of("no") };
+	const struct store_node row = { .name = NODE, .title = STR("new"), .affiliations = &owner,
+		.n_affiliations = 1 };
+	const struct store_subscription given[] = { francisco, { STR("no"), STR("a"), STR("pending"),
+		STR(""), 0 } };
+	struct bench *b = *state;
+
+	make_musings(b);
+	publish(b, SERVICE, STR(""), &item, 1, UINT64_MAX, &no_bounds);
+	run_sql(b, "CREATE TRIGGER no_item BEFORE INSERT ON node_items WHEN new.id = 'no' "
+		"BEGIN SELECT RAISE(ABORT, 'no'); END;"
+		"CREATE TRIGGER no_subscription BEFORE INSERT ON node_subscriptions "
+		"WHEN new.jid = 'no' BEGIN SELECT RAISE(ABORT, 'no'); END;"
+		"CREATE TRIGGER no_deletion BEFORE DELETE ON node_items "
+		"BEGIN SELECT RAISE(ABORT, 'no'); END");
+	save(b, &row, &outcast, 1, given, 2);
+	assert_nothing_came_of_it(b);
+	publish(b, SERVICE, STR(""), items, 2, UINT64_MAX, &no_bounds);
+	assert_nothing_came_of_it(b);
+	publish(b, SERVICE, STR(""), items, 1, 1, &no_bounds);
+	assert_nothing_came_of_it(b);
+	store_node_publish(b->s, new_op(b), HOST, ROMEO, NODE, &row, items, 2, 9, &no_bounds);
+	wait_all(b);
+	assert_nothing_came_of_it(b);
+	store_node_retract(b->s, new_op(b), SERVICE, STR(""), NODE, &item.id, 1);
+	wait_all(b);
+	assert_nothing_came_of_it(b);
+	store_node_purge(b->s, new_op(b), SERVICE, STR(""), NODE, 0);
+	wait_all(b);
+	assert_nothing_came_of_it(b);
+	store_node_delete(b->s, new_op(b), SERVICE, STR(""), NODE);
+	wait_all(b);
+	assert_nothing_came_of_it(b);
+}
+
 /* --- Bounds --------------------------------------------------------------------------- */
 
 static void an_owner_has_so_many_nodes_and_no_more(void **state)
@@ -297,7 +349,59 @@ static void what_is_over_a_bound_is_refused_whole(void **state)
 	assert_int_equal(save(b, NULL, entries, 2, NULL, 0), STORE_FULL);
 	assert_int_equal(save(b, NULL, &outcast, 1, &subscription, 1), STORE_FULL);
 	assert_int_equal(load_node(b, SERVICE, STR(""), NODE)->n_affiliations, 1);
+	assert_int_equal(load_node(b, SERVICE, STR(""), NODE)->n_subscriptions, 0);
 	free(big);
+}
+
+static void what_is_at_its_bound_is_kept(void **state)
+{
+	char *big = xcalloc(1, STORE_NODE_CONFIG_MAX);
+	struct store_node_affiliation entry = { .affiliation = STR("owner") };
+	struct store_subscription subscription = francisco;
+	struct bench *b = *state;
+
+	memset(big, 'x', STORE_NODE_CONFIG_MAX);
+	entry.jid = str_from(big, STORE_NODE_ENTRY_MAX - entry.affiliation.n);
+	subscription.options = str_from(big, STORE_NODE_ENTRY_MAX - subscription.jid.n -
+		subscription.subid.n - subscription.state.n);
+	const struct store_node row = { .name = str_from(big, STORE_NODE_NAME_MAX),
+		.title = STR("t"), .type = STR("y"),
+		.config = str_from(big, STORE_NODE_CONFIG_MAX - 2),
+		.creator = str_from(big, STORE_NODE_ENTRY_MAX),
+		.affiliations = &entry, .n_affiliations = 1 };
+	store_node_create(b->s, new_op(b), SERVICE, STR(""), &row, &no_bounds);
+	assert_int_equal(wait_all(b)->status, STORE_OK);
+	store_node_save(b->s, new_op(b), SERVICE, STR(""), row.name, NULL, NULL, 0, &subscription, 1,
+		UINT64_MAX);
+	assert_int_equal(wait_all(b)->status, STORE_OK);
+	const struct store_node *node = load_node(b, SERVICE, STR(""), row.name);
+	assert_row(node, &row);
+	assert_str(node->affiliations[0].jid, entry.jid);
+	store_node_subscriptions(b->s, new_op(b), SERVICE, STR(""), row.name, NULL, 1);
+	assert_subscription(&wait_all(b)->node->subscriptions[0], &subscription);
+	free(big);
+}
+
+static void a_call_has_so_many_entries_and_no_more(void **state)
+{
+	struct store_node_affiliation *a = xcalloc(STORE_NODE_CHANGES_MAX + 1, sizeof *a);
+	struct store_subscription *s = xcalloc(STORE_NODE_CHANGES_MAX + 1, sizeof *s);
+	struct str *names = xcalloc(STORE_NODE_NAMES_MAX + 1, sizeof *names);
+	struct bench *b = *state;
+
+	make_musings(b);
+	assert_int_equal(save(b, NULL, a, STORE_NODE_CHANGES_MAX + 1, NULL, 0), STORE_FULL);
+	assert_int_equal(save(b, NULL, NULL, 0, s, STORE_NODE_CHANGES_MAX + 1), STORE_FULL);
+	assert_int_equal(save(b, NULL, a, STORE_NODE_CHANGES_MAX, s, STORE_NODE_CHANGES_MAX),
+		STORE_OK);
+	names[STORE_NODE_NAMES_MAX - 1] = NODE;
+	store_nodes_load(b->s, new_op(b), SERVICE, STR(""), names, STORE_NODE_NAMES_MAX + 1);
+	assert_int_equal(wait_all(b)->status, STORE_FULL);
+	store_nodes_load(b->s, new_op(b), SERVICE, STR(""), names, STORE_NODE_NAMES_MAX);
+	assert_int_equal(wait_all(b)->n_nodes, 1);
+	free(names);
+	free(s);
+	free(a);
 }
 
 /* --- Lists ---------------------------------------------------------------------------- */
@@ -313,25 +417,37 @@ static void nodes_come_in_pages_in_byte_order(void **state)
 		make_node(b, SERVICE, STR(""), str_c(names[i]));
 	make_node(b, HOST, ROMEO, STR("aa"));
 	for (size_t i = 0; i < 4; i++, after = str_c(sorted[i - 1])) {
-		store_nodes(b->s, new_op(b), SERVICE, STR(""), after, 1, false);
+		store_nodes(b->s, new_op(b), SERVICE, STR(""), after, 1, STORE_NODES_ALL);
 		assert_int_equal(wait_all(b)->n_nodes, 1);
 		assert_str(b->last->nodes[0].name, str_c(sorted[i]));
 		assert_int_equal(b->last->node_count, 4);
 	}
-	store_nodes(b->s, new_op(b), SERVICE, STR(""), after, 1, false);
+	store_nodes(b->s, new_op(b), SERVICE, STR(""), after, 1, STORE_NODES_ALL);
 	assert_int_equal(wait_all(b)->n_nodes, 0);
 }
 
-static void a_list_for_everybody_has_the_listed_ones(void **state)
+static void lists_have_the_listed_or_the_fleeting_ones(void **state)
 {
+	struct store_node passing = musings;
 	struct bench *b = *state;
 
+	passing.listed = false;
+	passing.fleeting = true;
 	make_node(b, SERVICE, STR(""), STR("a"));
 	make_musings(b);
-	store_nodes(b->s, new_op(b), SERVICE, STR(""), STR(""), 9, true);
+	assert_int_equal(save(b, &passing, NULL, 0, NULL, 0), STORE_OK);
+	store_nodes(b->s, new_op(b), SERVICE, STR(""), STR(""), 9, STORE_NODES_LISTED);
+	assert_int_equal(wait_all(b)->n_nodes, 0);
+	store_nodes(b->s, new_op(b), SERVICE, STR(""), STR(""), 9, STORE_NODES_FLEETING);
+	assert_int_equal(wait_all(b)->n_nodes, 1);
+	assert_row(&b->last->nodes[0], &passing);
+	assert_int_equal(save(b, &musings, NULL, 0, NULL, 0), STORE_OK);
+	store_nodes(b->s, new_op(b), SERVICE, STR(""), STR(""), 9, STORE_NODES_LISTED);
 	assert_int_equal(wait_all(b)->n_nodes, 1);
 	assert_row(&b->last->nodes[0], &musings);
 	assert_int_equal(b->last->node_count, 2);
+	store_nodes(b->s, new_op(b), SERVICE, STR(""), STR(""), 9, STORE_NODES_FLEETING);
+	assert_int_equal(wait_all(b)->n_nodes, 0);
 }
 
 static void somebody_has_entries_at_nodes(void **state)
@@ -366,13 +482,19 @@ static void owners_are_those_that_have_nodes(void **state)
 	make_node(b, HOST, ROMEO, NODE);
 	make_node(b, HOST, STR("juliet"), NODE);
 	store_node_delete(b->s, new_op(b), HOST, STR("juliet"), NODE);
-	store_node_owners(b->s, new_op(b), STR(""), 9);
-	assert_int_equal(wait_all(b)->n_users, 2);
-	assert_str(b->last->users[0], SERVICE);
-	assert_str(b->last->users[1], STR("romeo@example.org"));
-	store_node_owners(b->s, new_op(b), SERVICE, 1);
-	assert_int_equal(wait_all(b)->n_users, 1);
-	assert_str(b->last->users[0], STR("romeo@example.org"));
+	make_node(b, HOST, STR(""), NODE);
+	make_node(b, HOST, STR("benvolio"), NODE);
+	static const char *const sorted[] = { "example.org", "benvolio@example.org",
+		"romeo@example.org", "pubsub.example.org" };
+	struct str after = STR("");
+	for (size_t i = 0; i < 4; i++, after = str_c(sorted[i - 1])) {
+		store_node_owners(b->s, new_op(b), after, 1);
+		assert_int_equal(wait_all(b)->n_users, 1);
+		assert_str(b->last->users[0], str_c(sorted[i]));
+	}
+	store_node_owners(b->s, new_op(b), after, 9);
+	assert_int_equal(wait_all(b)->status, STORE_OK);
+	assert_int_equal(b->last->n_users, 0);
 }
 
 static void who_is_forgotten_is_nothing_to_services_any_more(void **state)
@@ -385,7 +507,7 @@ static void who_is_forgotten_is_nothing_to_services_any_more(void **state)
 	make_node(b, SERVICE, STR(""), STR("a"));
 	make_node(b, HOST, ROMEO, NODE);
 	save(b, NULL, &entry, 1, his, 2);
-	store_node_save(b->s, new_op(b), HOST, ROMEO, NODE, NULL, &entry, 1, NULL, 0, UINT64_MAX);
+	store_node_save(b->s, new_op(b), HOST, ROMEO, NODE, NULL, &entry, 1, his, 2, UINT64_MAX);
 	store_nodes_forget(b->s, new_op(b), francisco.jid);
 	assert_int_equal(wait_all(b)->n_nodes, 1);
 	assert_str(b->last->nodes[0].name, NODE);
@@ -394,6 +516,7 @@ static void who_is_forgotten_is_nothing_to_services_any_more(void **state)
 	assert_int_equal(load_node(b, SERVICE, STR(""), NODE)->n_affiliations, 1);
 	assert_int_equal(load_node(b, SERVICE, STR(""), NODE)->n_subscriptions, 0);
 	assert_int_equal(load_node(b, HOST, ROMEO, NODE)->n_affiliations, 1);
+	assert_int_equal(load_node(b, HOST, ROMEO, NODE)->n_subscriptions, 2);
 }
 
 /* Which nodes they change is not known when they are submitted. */
@@ -424,6 +547,64 @@ static void subscriptions_end_with_their_time(void **state)
 	assert_subscription(&node->subscriptions[0], &francisco_here);
 }
 
+/* --- Cost ----------------------------------------------------------------------------- */
+
+/* Neither how many nodes there are nor how many are subscribed to one matters to who is about one
+ * node or one person. sorted: what was found for him is. */
+static void nobody_looks_at_what_is_of_others(void **state)
+{
+	static const struct {
+		enum statement id;
+		const char *plan;
+		bool sorted;
+	} reads[] = {
+		{ ST_FIND_NODE, "sqlite_autoindex_nodes_1 (owner=? AND name=?)\n", false },
+		{ ST_NODE_AFFILIATIONS, "PRIMARY KEY (node=?)\n", false },
+		{ ST_NODES_AFFILIATED, "node_affiliations_by_jid (jid=?)\n", true },
+		{ ST_NODES_SUBSCRIBED, "node_subscriptions_by_jid (bare=?)\n", true },
+		{ ST_HIS_AFFILIATIONS, "PRIMARY KEY (node=? AND jid=?)\n", false },
+		{ ST_HIS_SUBSCRIPTIONS, "node_subscriptions_by_jid (bare=? AND node=?)\n", false },
+		{ ST_NODE_OWNERS, "node_owners_1 ((host,user)>(?,?))\n", false },
+	}, writes[] = {
+		{ ST_PUT_NODE, "INTEGER PRIMARY KEY (rowid=?)\n", false },
+		{ ST_DEL_NODE_AFFILIATION, "PRIMARY KEY (node=? AND jid=?)\n", false },
+		{ ST_DEL_SUBSCRIPTION, "PRIMARY KEY (node=? AND jid=? AND subid=?)\n", false },
+		{ ST_FORGOTTEN, "node_subscriptions_by_jid (bare=?)\n", true },
+		{ ST_FORGET_AFFILIATIONS, "node_affiliations_by_jid (jid=?)\n", false },
+		{ ST_FORGET_SUBSCRIPTIONS, "node_subscriptions_by_jid (bare=?)\n", false },
+		{ ST_EXPIRE_SUBSCRIPTIONS, "node_subscriptions_that_end (until_us>? AND until_us<?)\n",
+		  false },
+		{ ST_DEL_NODE_ITEM, "sqlite_autoindex_node_items_1 (node=? AND id=?)\n", false },
+		{ ST_TRIM_ITEMS, "node_items_in_order (node=?)\n", false },
+		{ ST_LAST_ITEM, "node_items_in_order (node=?)\n", false },
+		{ ST_PURGE_ITEMS, "node_items_in_order (node=? AND rowid<?)\n", false },
+		{ ST_EXPIRE_ITEMS, "node_items_that_expire (until_us>? AND until_us<?)\n", false },
+	};
+	struct bench *b = *state;
+	struct str error = STR_NULL;
+	struct arena a;
+	char plan[2000];
+
+	arena_init(&a, 1024);
+	struct db *d = db_open_reader(b->dir, &a, &error);
+	assert_non_null(d);
+	for (size_t i = 0; i < sizeof reads / sizeof reads[0]; i++) {
+		explain(d, reads[i].id, plan, sizeof plan);
+		assert_plan(plan, reads[i].plan, reads[i].sorted);
+	}
+	db_close(&d);
+	store_close(&b->s);
+	d = db_open_writer(b->dir, &a, &error);
+	assert_non_null(d);
+	for (size_t i = 0; i < sizeof writes / sizeof writes[0]; i++) {
+		explain(d, writes[i].id, plan, sizeof plan);
+		assert_plan(plan, writes[i].plan, writes[i].sorted);
+	}
+	db_close(&d);
+	b->s = open_store(b->dir);
+	arena_clear(&a);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -440,15 +621,19 @@ int main(void)
 		T(unknown_nodes_are_not_found_and_not_made),
 		T(nothing_is_left_of_a_deleted_node),
 		T(an_account_takes_its_nodes_along),
+		T(a_call_is_there_whole_or_not_at_all),
 		T(an_owner_has_so_many_nodes_and_no_more),
 		T(what_is_over_a_bound_is_refused_whole),
+		T(what_is_at_its_bound_is_kept),
+		T(a_call_has_so_many_entries_and_no_more),
 		T(nodes_come_in_pages_in_byte_order),
-		T(a_list_for_everybody_has_the_listed_ones),
+		T(lists_have_the_listed_or_the_fleeting_ones),
 		T(somebody_has_entries_at_nodes),
 		T(owners_are_those_that_have_nodes),
 		T(who_is_forgotten_is_nothing_to_services_any_more),
 		T(reads_of_a_node_see_what_was_done_to_all_nodes),
 		T(subscriptions_end_with_their_time),
+		T(nobody_looks_at_what_is_of_others),
 	};
 	return cmocka_run_group_tests_name("store_nodes", tests, NULL, NULL);
 }
