@@ -84,8 +84,9 @@ void store_node_subscriptions(struct store *s, struct store_op *op, struct str h
 void store_node_create(struct store *s, struct store_op *op, struct str host, struct str user,
 	const struct store_node *row, const struct store_node_bounds *bounds);
 
-/* Changes a node. row: NULL leaves title, type, listed, fleeting and configuration as they are; its lists are
- * not looked at. Each affiliation and subscription puts, replaces or deletes the entry of its name.
+/* Changes a node. row: NULL leaves title, type, listed, fleeting and configuration as they are; its
+ * lists are not looked at. Each affiliation and subscription puts, replaces or deletes the entry of
+ * its name.
  * keep: the newest so many items stay (as a lower max_items needs); UINT64_MAX: all. At most
  * STORE_NODE_STEP are deleted; more: there are others, for a further call.
  * STORE_NOT_FOUND: there is no such node. */
@@ -110,21 +111,21 @@ void store_node_publish(struct store *s, struct store_op *op, struct str host, s
 void store_node_retract(struct store *s, struct store_op *op, struct str host, struct str user,
 	struct str name, const struct str *ids, size_t n);
 
-/* Deletes the oldest items with numbers up to `upto` (0: that of the newest one), STORE_NODE_STEP of
- * them at most, so that other writes need not wait long. Result: more: there are others, for a further
- * call with the `upto` that is in `number`. STORE_NOT_FOUND: there is no such node. */
+/* Deletes the oldest items with numbers up to `upto` (0: that of the newest one), STORE_NODE_STEP
+ * of them at most, so that other writes need not wait long. Result: more: there are others, for a
+ * further call with the `upto` that is in `number`. STORE_NOT_FOUND: there is no such node. */
 void store_node_purge(struct store *s, struct store_op *op, struct str host, struct str user,
 	struct str name, uint64_t upto);
 
 /* Which items. */
 struct store_items_query {
-	const struct str *ids;   /* these, in this order, those that there are; else all of the rest: */
+	const struct str *ids;   /* these, in this order, those that there are; else: */
 	size_t n_ids;
 	uint64_t from_us, to_us; /* published from, and up to; 0: no bound */
 	uint64_t after, before;  /* numbers behind and before which they are; 0: no bound */
 	bool newest;             /* the page is taken from the newest end */
 	unsigned max;            /* items */
-	size_t max_bytes;        /* of items: the page ends before it would have more, but has one */
+	size_t max_bytes;        /* of items: a page ends before it has more, but has one */
 };
 
 /* Result: items, the oldest first (by ids: in their order), and node: its row without lists.

@@ -60,7 +60,8 @@ static inline enum store_status publish(struct bench *b, struct str host, struct
 	return wait_all(b)->status;
 }
 
-/* SQLite's plan of a statement has this line, looks at no table whole, and sorts only what may be. */
+/* SQLite's plan of a statement has this line, looks at no table whole, and sorts only what may
+ * be sorted. */
 static inline void assert_plan(const char *is, const char *line, bool sorted)
 {
 	if (!strstr(is, line) || strstr(is, "SCAN") || (!sorted && strstr(is, "B-TREE")))

@@ -1,5 +1,5 @@
-/* Nodes: their reads and writes, but for items (sqlite_items.c). What nodes and owners have is counted
- * by triggers (sqlite_schema.c). */
+/* Nodes: their reads and writes, but for items (sqlite_items.c). What nodes and owners have is
+ * counted by triggers (sqlite_schema.c). */
 #include "base/bug.h"
 #include "store/node_request.h"
 #include "store/sqlite_conn.h"

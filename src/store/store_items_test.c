@@ -133,7 +133,8 @@ static void a_node_is_made_with_its_first_item_if_so_asked(void **state)
 
 	assert_int_equal(publish(b, HOST, STR("romeo"), &item, 1, 9, &no_bounds), STORE_NOT_FOUND);
 	assert_false(node_is_there(b, HOST, STR("romeo"), NODE));
-	store_node_publish(b->s, new_op(b), HOST, STR("romeo"), NODE, &row, &item, 1, 9, &no_bounds);
+	store_node_publish(b->s, new_op(b), HOST, STR("romeo"), NODE, &row, &item, 1, 9,
+		&no_bounds);
 	assert_int_equal(wait_all(b)->status, STORE_OK);
 	const struct store_node *node = load_node(b, HOST, STR("romeo"), NODE);
 	assert_str(node->title, row.title);
@@ -171,8 +172,8 @@ static void what_is_over_a_bound_is_refused_whole(void **state)
 
 	items[1].payload = str_from(big, STORE_NODE_ITEM_MAX - 1);
 	assert_int_equal(publish(b, SERVICE, STR(""), items, 2, 9, &no_bounds), STORE_FULL);
-	assert_int_equal(publish(b, SERVICE, STR(""), many, STORE_NODE_ITEMS_MAX + 1, 9, &no_bounds),
-		STORE_FULL);
+	assert_int_equal(publish(b, SERVICE, STR(""), many, STORE_NODE_ITEMS_MAX + 1, 9,
+		&no_bounds), STORE_FULL);
 	assert_all(b, "");
 	free(many);
 	free(big);
@@ -262,7 +263,8 @@ static void a_lower_bound_of_items_is_kept_in_steps(void **state)
 
 static void what_has_expired_is_not_found_and_goes_in_steps(void **state)
 {
-	struct store_node_item items[] = { item_of("i1"), item_of("i2"), item_of("i3"), item_of("i4") };
+	struct store_node_item items[] = { item_of("i1"), item_of("i2"), item_of("i3"),
+		item_of("i4") };
 	const struct str id = items[0].id;
 	uint64_t now = clock_wall_us();
 	struct bench *b = *state;
@@ -388,10 +390,12 @@ static unsigned chance(unsigned n)
 	return (state >> 16) % n;
 }
 
-/* Some write, of a few nodes, items and people, so that most meet what others left. */
+/* Some write, of a few nodes, items and people, so that most meet what others left. Two items of a
+ * call may have one id. */
 static void write_something(struct bench *b)
 {
-	static const char *const names[] = { "a", "b", "c" }, *const ids[] = { "1", "22", "\xc3\xa9" };
+	static const char *const names[] = { "a", "b", "c" };
+	static const char *const ids[] = { "1", "22", "\xc3\xa9" };
 	static const struct store_node row;
 	const struct store_node_bounds bounds = { 2, 100 };
 	struct str user = chance(2) ? STR("romeo") : STR(""), host = user.n ? HOST : SERVICE;
@@ -401,7 +405,8 @@ static void write_something(struct bench *b)
 		.payload = STR("<e/>"), .until_us = chance(2) },
 		{ .id = str_c(ids[chance(3)]), .payload = str_from("<entry/>", chance(9)) } };
 	const struct store_subscription subscription = { .jid = STR("romeo@example.org/x"),
-		.subid = id, .state = chance(3) ? STR("subscribed") : STR(""), .until_us = chance(2) };
+		.subid = id, .state = chance(3) ? STR("subscribed") : STR(""),
+		.until_us = chance(2) };
 	struct store_op *op = new_op(b);
 
 	switch (chance(12)) {

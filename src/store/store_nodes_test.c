@@ -123,7 +123,8 @@ static void nodes_are_told_apart_by_owner(void **state)
 
 static void a_row_is_replaced_and_leaves_the_lists(void **state)
 {
-	const struct store_node row = { .title = STR("new"), .type = STR("t"), .config = STR("<y/>") };
+	const struct store_node row = { .title = STR("new"), .type = STR("t"),
+		.config = STR("<y/>") };
 	struct store_node then = musings;
 	struct bench *b = *state;
 
@@ -163,7 +164,8 @@ static void affiliations_are_put_replaced_and_deleted(void **state)
 static void subscriptions_come_in_pages_by_jid_and_subid(void **state)
 {
 	const struct store_subscription given[] = { francisco_here, francisco_again, francisco };
-	const struct store_subscription *sorted[] = { &francisco, &francisco_again, &francisco_here };
+	const struct store_subscription *sorted[] = { &francisco, &francisco_again,
+		&francisco_here };
 	struct bench *b = *state;
 
 	make_musings(b);
@@ -271,11 +273,12 @@ static void assert_nothing_came_of_it(struct bench *b)
 /* What fails is the last thing that a call writes. */
 static void a_call_is_there_whole_or_not_at_all(void **state)
 {
-	const struct store_node_item item = item_of("i1"), items[] = { item_of("i2"), item_of("no") };
+	const struct store_node_item item = item_of("i1");
+	const struct store_node_item items[] = { item_of("i2"), item_of("no") };
 	const struct store_node row = { .name = NODE, .title = STR("new"), .affiliations = &owner,
 		.n_affiliations = 1 };
-	const struct store_subscription given[] = { francisco, { STR("no"), STR("a"), STR("pending"),
-		STR(""), 0 } };
+	const struct store_subscription given[] = { francisco,
+		{ STR("no"), STR("a"), STR("pending"), STR(""), 0 } };
 	struct bench *b = *state;
 
 	make_musings(b);
@@ -371,8 +374,8 @@ static void what_is_at_its_bound_is_kept(void **state)
 		.affiliations = &entry, .n_affiliations = 1 };
 	store_node_create(b->s, new_op(b), SERVICE, STR(""), &row, &no_bounds);
 	assert_int_equal(wait_all(b)->status, STORE_OK);
-	store_node_save(b->s, new_op(b), SERVICE, STR(""), row.name, NULL, NULL, 0, &subscription, 1,
-		UINT64_MAX);
+	store_node_save(b->s, new_op(b), SERVICE, STR(""), row.name, NULL, NULL, 0, &subscription,
+		1, UINT64_MAX);
 	assert_int_equal(wait_all(b)->status, STORE_OK);
 	const struct store_node *node = load_node(b, SERVICE, STR(""), row.name);
 	assert_row(node, &row);
@@ -572,8 +575,8 @@ static void nobody_looks_at_what_is_of_others(void **state)
 		{ ST_FORGOTTEN, "node_subscriptions_by_jid (bare=?)\n", true },
 		{ ST_FORGET_AFFILIATIONS, "node_affiliations_by_jid (jid=?)\n", false },
 		{ ST_FORGET_SUBSCRIPTIONS, "node_subscriptions_by_jid (bare=?)\n", false },
-		{ ST_EXPIRE_SUBSCRIPTIONS, "node_subscriptions_that_end (until_us>? AND until_us<?)\n",
-		  false },
+		{ ST_EXPIRE_SUBSCRIPTIONS,
+		  "node_subscriptions_that_end (until_us>? AND until_us<?)\n", false },
 		{ ST_DEL_NODE_ITEM, "sqlite_autoindex_node_items_1 (node=? AND id=?)\n", false },
 		{ ST_TRIM_ITEMS, "node_items_in_order (node=?)\n", false },
 		{ ST_LAST_ITEM, "node_items_in_order (node=?)\n", false },
