@@ -58,12 +58,12 @@ def items(client, node, of=SERVICE):
 
 
 def events(client, node, count, of=SERVICE):
-    """Ids of the items of so many notifications."""
+    """Ids of the items that are published next."""
     heard = []
     while len(heard) < count:
         message = client.message(from_=of)
-        about = message.find(f'{EVENT}event/{EVENT}items[@node="{node}"]')
-        heard += [i.get('id') for i in about.iter(f'{EVENT}item')]
+        about = f'{EVENT}event/{EVENT}items[@node="{node}"]/{EVENT}item'
+        heard += [i.get('id') for i in message.findall(about)]
     return heard
 
 

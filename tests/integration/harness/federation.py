@@ -27,7 +27,8 @@ CERTIFICATE, DIALBACK = 'certificate', 'dialback'
 
 
 class Site:
-    """What all servers have here: a domain with rooms, an address, and accounts. Options:
+    """What all servers have here: a domain with rooms, an address, and accounts; Stentor has nodes,
+    too. Options:
 
     security: CERTIFICATE or DIALBACK
     direct: others find it by TLS from the first byte alone (XEP-0368)
@@ -46,12 +47,12 @@ class Site:
         self.security, self.direct, self.bidi, self.dane = security, direct, bidi, dane
         self.tlsa, self.zone = tlsa or identity.tlsa(), zone
         self.dialback = offers_dialback or security == DIALBACK
-        self.rooms = f'rooms.{domain}'
+        self.rooms, self.nodes = f'rooms.{domain}', f'pubsub.{domain}'
 
     def records(self):
         """Those of its zone."""
         lines = [f'xmpp A {self.address}']
-        for name in ('', '.rooms'):
+        for name in ('', '.rooms', '.pubsub'):
             service, port = ('_xmpps-server', 5270) if self.direct else ('_xmpp-server', 5269)
             lines.append(f'{service}._tcp{name} SRV 0 0 {port} xmpp')
         if self.dane:
@@ -266,9 +267,10 @@ class World:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def issue(self, domain, **options):
-        """A certificate for a domain and its rooms, for servers' use alone, as public authorities
-        issue them."""
-        return self.authority.issue(domain, dns=(domain, f'rooms.{domain}'), **options)
+        """A certificate for a domain, its rooms and its nodes, for servers' use alone, as public
+        authorities issue them."""
+        return self.authority.issue(
+            domain, dns=(domain, f'rooms.{domain}', f'pubsub.{domain}'), **options)
 
     def site(self, kind, domain, identity=None, **options):
         """A server that is not started yet."""
