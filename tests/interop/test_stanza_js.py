@@ -58,3 +58,21 @@ def test_a_room(server):
         'page: word 1, word 2, word 3 true',
         'she left: thirdwitch left 110,307',
         'anew: 110 201']
+
+
+def test_nodes(server):
+    """XEP-0060 sections 6, 7 and 8, XEP-0163 sections 3 and 4, as this client speaks them."""
+    one, two = server.two_accounts()
+    assert play('nodes_stanza.mjs', server, one, two) == [
+        f'made: musings-{one.user}',
+        'again: conflict',
+        'subscribed: true subscribed',
+        'heard: one one', 'heard: two two', 'heard: three three',
+        'his: forbidden',
+        'all: one, two, three',
+        'first: one',
+        'retracted: two',
+        'none: item-not-found',
+        'deleted: item-not-found',
+        'tune: Heart of the Sunrise',
+        'later: Yes']
