@@ -1,10 +1,11 @@
 """slixmpp and nodes: a service of publish-subscribe, personal eventing between contacts, and what
-stands on it: moods and tunes, avatars, bookmarks."""
+stands on it: moods and tunes, avatars, bookmarks, a feed with comments."""
 import asyncio
 from xml.etree import ElementTree
 
 import pytest
 from slixmpp.exceptions import IqError
+from slixmpp.plugins.xep_0048 import Bookmarks
 
 from test_slixmpp import SECONDS
 from test_slixmpp_reliable import Reliable
@@ -35,13 +36,15 @@ class Reader(Reliable):
                        'xep_0402'):
             self.register_plugin(plugin)
         self.pubsub = self.plugin['xep_0060']
-        self.published, self.retracted, self.tunes, self.avatars, self.nicks, self.deleted = (
+        self.published, self.retracted, self.deleted, self.tunes, self.avatars, self.nicks = (
             asyncio.Queue() for _ in range(6))
+        self.forms = asyncio.Queue()
         for feed in feeds:
             self.plugin['xep_0163'].add_interest(feed)
         self.add_event_handler('pubsub_publish', self.published.put_nowait)
         self.add_event_handler('pubsub_retract', self.retracted.put_nowait)
         self.add_event_handler('pubsub_delete', self.deleted.put_nowait)
+        self.add_event_handler('message_xform', self.forms.put_nowait)
         self.add_event_handler('user_tune_publish', self.tunes.put_nowait)
         self.add_event_handler('avatar_metadata_publish', self.avatars.put_nowait)
         self.add_event_handler('user_nick_publish', self.nicks.put_nowait)
@@ -59,6 +62,15 @@ class Reader(Reliable):
                                   lambda m: m['pubsub_event']['items']['node'] == node)
         item = next(iter(message['pubsub_event']['items']))
         return message['from'].bare, item['id'], item['payload']
+
+
+def form_of(person, kind, **fields):
+    """A form that is filled in; names without pubsub#."""
+    form = person.plugin['xep_0004'].make_form(ftype='submit')
+    form.add_field(var='FORM_TYPE', ftype='hidden', value=f'{PUBSUB}#{kind}')
+    for name, value in fields.items():
+        form.add_field(var=f'pubsub#{name}', value=value)
+    return form
 
 
 async def befriend(one, two):
@@ -199,14 +211,8 @@ def test_a_stranger_hears_nothing(server):
 
 
 def open_to_all(person, **more):
-    """publish-options (XEP-0060 section 7.1.5)."""
-    form = person.plugin['xep_0004'].make_form(ftype='submit')
-    form.add_field(var='FORM_TYPE', ftype='hidden',
-                   value='http://jabber.org/protocol/pubsub#publish-options')
-    form.add_field(var='pubsub#access_model', value='open')
-    for name, value in more.items():
-        form.add_field(var=f'pubsub#{name}', value=value)
-    return form
+    """XEP-0060 section 7.1.5."""
+    return form_of(person, 'publish-options', access_model='open', **more)
 
 
 def test_publish_options_are_preconditions(server):
@@ -251,12 +257,8 @@ def test_bookmarks_are_for_oneself(server):
     contact is not."""
     async def run(juliet, romeo):
         me, node = juliet.boundjid.bare, 'urn:xmpp:bookmarks:1'
-        form = juliet.plugin['xep_0004'].make_form(ftype='submit')
-        for var, value in (('FORM_TYPE', 'http://jabber.org/protocol/pubsub#publish-options'),
-                           ('pubsub#persist_items', 'true'), ('pubsub#max_items', 'max'),
-                           ('pubsub#send_last_published_item', 'never'),
-                           ('pubsub#access_model', 'whitelist')):
-            form.add_field(var=var, value=value)
+        form = form_of(juliet, 'publish-options', persist_items='true', max_items='max',
+                       send_last_published_item='never', access_model='whitelist')
         conference = ElementTree.Element('{urn:xmpp:bookmarks:1}conference',
                                          name="The Play's the Thing", autojoin='true')
         await juliet.pubsub.publish(me, node, id='theplay@conference.shakespeare.lit',
@@ -270,3 +272,113 @@ def test_bookmarks_are_for_oneself(server):
         assert romeo.published.empty()
 
     play(server, run, 'urn:xmpp:bookmarks:1')
+
+
+def test_who_has_to_wait(server):
+    """XEP-0060 sections 6.1.4, 8.6, 8.9: whose subscription an owner has to approve gets nothing
+    until he has; affiliations; the configuration is changed."""
+    async def run(bard, reader):
+        service, node = f'pubsub.{bard.boundjid.domain}', f'closed/{bard.boundjid.user}'
+        await bard.pubsub.create_node(
+            service, node, config=form_of(bard, 'node_config', access_model='authorize'))
+        await bard.pubsub.publish(service, node, id='first', payload=entry('First'))
+        state = await reader.pubsub.subscribe(service, node)
+        assert state['pubsub']['subscription']['subscription'] == 'pending'
+        with pytest.raises(IqError) as refused:
+            await reader.pubsub.get_items(service, node)
+        assert refused.value.condition == 'not-authorized'
+        asked = await bard.next(bard.forms)
+        assert asked['from'] == service
+        values = asked['form'].get_values()
+        assert values['pubsub#subscriber_jid'] == reader.boundjid.bare
+        asked['form'].reply()
+        asked['form']['values'] = {**values, 'pubsub#allow': True}
+        answer = bard.Message()
+        answer['to'] = service
+        answer.append(asked['form'])
+        answer.send()
+        while True:
+            mine = await reader.pubsub.get_subscriptions(service)
+            if [s['subscription'] for s in mine['pubsub']['subscriptions']] == ['subscribed']:
+                break
+        assert titles(await reader.pubsub.get_items(service, node)) == ['First']
+
+        await bard.pubsub.modify_affiliations(service, node,
+                                              [(reader.boundjid.bare, 'publisher')])
+        mine = await reader.pubsub.get_affiliations(service)
+        assert [(a['node'], a['affiliation']) for a in mine['pubsub']['affiliations']] == [
+            (node, 'publisher')]
+        await reader.pubsub.publish(service, node, id='second', payload=entry('Second'))
+        await bard.pubsub.set_node_config(
+            service, node, form_of(bard, 'node_config', max_items='1', title='New'))
+        config = (await bard.pubsub.get_node_config(service, node))['pubsub_owner']['configure']
+        values = config['form'].get_values()
+        assert values['pubsub#title'] == 'New' and values['pubsub#max_items'] == '1'
+        assert values['pubsub#access_model'] == 'authorize'
+        assert titles(await bard.pubsub.get_items(service, node)) == ['Second']
+
+    play(server, run)
+
+
+def bookmarks_of(*rooms):
+    """In the shape of XEP-0048."""
+    storage = Bookmarks()
+    for room in rooms:
+        storage.add_conference(room, 'jule', autojoin=True, name=room.partition('@')[0])
+    return storage
+
+
+def test_one_list_of_bookmarks(server):
+    """XEP-0402 section 5.3: what is written as XEP-0048 has it in private storage (XEP-0049) or in
+    a node, or as a node with an item for each room, is read in each of the three ways."""
+    async def run(juliet, _):
+        me, node = juliet.boundjid.bare, 'urn:xmpp:bookmarks:1'
+        marks = juliet.plugin['xep_0048']
+
+        async def seen():
+            """By each way of looking."""
+            private = await marks.get_bookmarks(method='xep_0049')
+            stored = await marks.get_bookmarks(method='xep_0223')
+            native = await juliet.pubsub.get_items(me, node)
+            return [{str(c['jid']) for c in private['private']['bookmarks']['conferences']},
+                    {str(c['jid']) for item in stored['pubsub']['items']
+                     for c in item['bookmarks']['conferences']},
+                    {item['id'] for item in native['pubsub']['items']}]
+
+        rooms = {'garden@rooms.example.org'}
+        await marks.set_bookmarks(bookmarks_of(*rooms), method='xep_0049')
+        assert await seen() == [rooms] * 3
+        rooms.add('hall@rooms.example.org')
+        conference = ElementTree.Element('{urn:xmpp:bookmarks:1}conference', autojoin='true')
+        await juliet.pubsub.publish(me, node, id='hall@rooms.example.org', payload=conference,
+                                    options=form_of(juliet, 'publish-options', max_items='max',
+                                                    access_model='whitelist'))
+        assert await seen() == [rooms] * 3
+        await juliet.pubsub.retract(me, node, 'garden@rooms.example.org', notify=True)
+        rooms.discard('garden@rooms.example.org')
+        assert await seen() == [rooms] * 3
+
+    play(server, run)
+
+
+def test_a_feed(server):
+    """XEP-0277 sections 3 and 4: entries of a weblog for everybody, and a node for comments on one
+    of them, where everybody may write and its owner is told."""
+    async def run(juliet, romeo):
+        me, feed = juliet.boundjid.bare, 'urn:xmpp:microblog:0'
+        await juliet.pubsub.publish(me, feed, id='1', payload=entry('hanging out'),
+                                    options=open_to_all(juliet, max_items='max'))
+        assert (await romeo.next_item(feed))[:2] == (me, '1')
+        comments = f'{feed}:comments/1'
+        await juliet.pubsub.create_node(me, comments, config=form_of(
+            juliet, 'node_config', access_model='open', publish_model='open', max_items='max'))
+        await juliet.pubsub.subscribe(me, comments)
+        await romeo.pubsub.publish(me, comments, id='c1', payload=entry('She is so pretty!'))
+        whose, item, payload = await juliet.next_item(comments)
+        assert (whose, item) == (me, 'c1')
+        assert payload.findtext(f'{ATOM}title') == 'She is so pretty!'
+        with pytest.raises(IqError) as refused:
+            await romeo.pubsub.publish(me, feed, payload=entry('Forged'))
+        assert refused.value.condition == 'forbidden'
+
+    play(server, run, 'urn:xmpp:microblog:0')
