@@ -1,11 +1,17 @@
 """slixmpp and nodes: a service of publish-subscribe, personal eventing between contacts, and what
-stands on it: moods and tunes, avatars, bookmarks, a feed with comments."""
+stands on it: moods and tunes, avatars, bookmarks, a feed with comments, the
+archive of a node."""
 import asyncio
 from xml.etree import ElementTree
 
 import pytest
 from slixmpp.exceptions import IqError
 from slixmpp.plugins.xep_0048 import Bookmarks
+from slixmpp.plugins.xep_0059.stanza import Set
+from slixmpp.plugins.xep_0060.stanza import Pubsub
+from slixmpp.xmlstream import register_stanza_plugin
+from slixmpp.xmlstream.handler import Collector
+from slixmpp.xmlstream.matcher import StanzaPath
 
 from test_slixmpp import SECONDS
 from test_slixmpp_reliable import Reliable
@@ -35,6 +41,7 @@ class Reader(Reliable):
                        'xep_0115', 'xep_0118', 'xep_0153', 'xep_0163', 'xep_0172', 'xep_0223',
                        'xep_0402'):
             self.register_plugin(plugin)
+        register_stanza_plugin(Pubsub, Set)
         self.pubsub = self.plugin['xep_0060']
         self.published, self.retracted, self.deleted, self.tunes, self.avatars, self.nicks = (
             asyncio.Queue() for _ in range(6))
@@ -252,6 +259,20 @@ def test_an_avatar(server):
     play(server, run)
 
 
+def test_an_avatar_in_the_vcard(server):
+    """XEP-0398 section 3: a picture that is published in the nodes is in the vCard too."""
+    async def run(juliet, romeo):
+        avatar = juliet.plugin['xep_0084']
+        name = avatar.generate_id(PNG)
+        await avatar.publish_avatar(PNG)
+        await avatar.publish_avatar_metadata([{'id': name, 'type': 'image/png',
+                                               'bytes': str(len(PNG))}])
+        card = await romeo.plugin['xep_0054'].get_vcard(juliet.boundjid.bare, cached=False)
+        assert card['vcard_temp']['PHOTO']['BINVAL'] == PNG
+
+    play(server, run)
+
+
 def test_bookmarks_are_for_oneself(server):
     """XEP-0402 sections 3 and 4, with the options of XEP-0223: own devices are told, a
     contact is not."""
@@ -382,3 +403,74 @@ def test_a_feed(server):
         assert refused.value.condition == 'forbidden'
 
     play(server, run, 'urn:xmpp:microblog:0')
+
+
+def test_options_of_a_subscription(server):
+    """XEP-0060 sections 6.3.2 and 6.3.7: who does not want to be told of what he has subscribed to
+    is not, until he does."""
+    async def run(bard, reader):
+        service, node = f'pubsub.{bard.boundjid.domain}', f'optional/{bard.boundjid.user}'
+        await bard.pubsub.create_node(service, node)
+        options = reader.Iq(sto=service, stype='set')
+        options['pubsub']['subscribe']['node'] = node
+        options['pubsub']['subscribe']['jid'] = reader.boundjid.bare
+        options['pubsub']['options']['options'] = form_of(reader, 'subscribe_options', deliver='0')
+        await options.send()
+        await bard.pubsub.publish(service, node, id='unheard', payload=entry('Unheard'))
+        found = await reader.pubsub.get_subscription_options(service, node, reader.boundjid.bare)
+        values = found['pubsub']['options']['options'].get_values()
+        assert not values['pubsub#deliver']
+        change = reader.Iq(sto=service, stype='set')
+        change['pubsub']['options']['node'] = node
+        change['pubsub']['options']['jid'] = reader.boundjid.bare
+        change['pubsub']['options']['options'] = form_of(reader, 'subscribe_options', deliver='1')
+        await change.send()
+        await bard.pubsub.publish(service, node, id='heard', payload=entry('Heard'))
+        assert (await reader.next_item(node))[1] == 'heard'
+
+    play(server, run)
+
+
+async def archive_of(person, service, node, **page):
+    """Ids of the items that a page of a node's archive has, and whether it is the last one."""
+    query = person.Iq(sto=service, stype='set')
+    query['mam']['queryid'] = query['id']
+    query['mam'].xml.set('node', node)
+    for name, value in page.items():
+        query['mam']['rsm'][name] = value
+    results = Collector('archive', StanzaPath(f"message/mam_result@queryid={query['id']}"))
+    person.register_handler(results)
+    answer = await query.send()
+    found = [next(message.xml.iter(f'{{{PUBSUB}#event}}item')).get('id')
+             for message in results.stop()]
+    return found, answer['mam_fin']['complete'], answer['mam_fin']['rsm']['last']
+
+
+def test_pages_of_a_node(server):
+    """XEP-0060 section 6.5.4 with XEP-0059; XEP-0442 section 3, the archive of the node."""
+    async def run(bard, reader):
+        service, node = f'pubsub.{bard.boundjid.domain}', f'long/{bard.boundjid.user}'
+        await bard.pubsub.create_node(service, node)
+        names = [f'item{number}' for number in range(7)]
+        for name in names:
+            await bard.pubsub.publish(service, node, id=name, payload=entry(name))
+        paged, last = [], None
+        while len(paged) < len(names):
+            query = reader.Iq(sto=service, stype='get')
+            query['pubsub']['items']['node'] = node
+            query['pubsub']['rsm']['max'] = '3'
+            if last:
+                query['pubsub']['rsm']['after'] = last
+            page = (await query.send())['pubsub']
+            ids = [item['id'] for item in page['items']]
+            assert 0 < len(ids) <= 3 and page['rsm']['count'] == '7'
+            paged += ids
+            last = page['rsm']['last']
+        assert paged == names
+
+        first, complete, last = await archive_of(reader, service, node, max='3')
+        assert first == names[:3] and not complete
+        rest, complete, _ = await archive_of(reader, service, node, after=last)
+        assert rest == names[3:] and complete
+
+    play(server, run)
