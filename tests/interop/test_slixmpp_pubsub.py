@@ -318,10 +318,12 @@ def test_who_has_to_wait(server):
         answer['to'] = service
         answer.append(asked['form'])
         answer.send()
-        while True:
-            mine = await reader.pubsub.get_subscriptions(service)
-            if [s['subscription'] for s in mine['pubsub']['subscriptions']] == ['subscribed']:
-                break
+        async with asyncio.timeout(SECONDS):
+            state = 'pending'
+            while state == 'pending':
+                mine = await reader.pubsub.get_subscriptions(service)
+                (state,) = [s['subscription'] for s in mine['pubsub']['subscriptions']]
+        assert state == 'subscribed'
         assert titles(await reader.pubsub.get_items(service, node)) == ['First']
 
         await bard.pubsub.modify_affiliations(service, node,
