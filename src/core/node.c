@@ -411,7 +411,8 @@ static void loss_arrived(struct mail *m, void *receiver)
 
 static void tell_loss(struct shard *s, struct jid owner, struct str name)
 {
-	struct shard *to = node_owner_shard(s->core, NODE_OF_SERVICE, owner, name);
+	enum node_kind kind = owner.n_local ? NODE_OF_ACCOUNT : NODE_OF_SERVICE;
+	struct shard *to = node_owner_shard(s->core, kind, owner, name);
 	struct str text = jid_str(owner);
 
 	if (to == s) {

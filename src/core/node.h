@@ -162,7 +162,7 @@ void node_end(struct node *n);
 /* An account is deleted: its nodes are gone from the memory too. */
 void nodes_forget(struct shard *s, struct jid account);
 
-/* A bare JID that nobody has any more: it loses its affiliations and subscriptions at all services. */
+/* A bare JID that nobody has any more: it loses its affiliations and subscriptions at all nodes. */
 void nodes_forget_person(struct shard *s, struct jid bare);
 
 void nodes_init(struct shard *s);

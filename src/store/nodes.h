@@ -153,9 +153,9 @@ void store_nodes_subscribed(struct store *s, struct store_op *op, struct str hos
  * behind the bare JID `after`. Result: users, as bare JIDs. */
 void store_node_owners(struct store *s, struct store_op *op, struct str after, unsigned max);
 
-/* Takes a bare JID that nobody has any more out of the affiliations and subscriptions of all nodes
- * of services here. Result: nodes, as those are that lost something, by their names; users: their
- * owners, in the same order. */
+/* Takes a bare JID that nobody has any more out of the affiliations and subscriptions of all nodes.
+ * Result: nodes, as those are that lost something, by their names; users: their owners as bare JIDs,
+ * in the same order. */
 void store_nodes_forget(struct store *s, struct store_op *op, struct str jid);
 
 /* Deletes at most max items that have expired by now, and ends subscriptions whose time is over.

@@ -239,16 +239,13 @@ static const struct {
 		"(SELECT number FROM node_items WHERE until_us > 0 AND until_us <= ?1 LIMIT ?2)" },
 	[ST_EXPIRE_SUBSCRIPTIONS] = { WRITER, "DELETE FROM node_subscriptions "
 		"WHERE until_us > 0 AND until_us <= ?1" },
-	[ST_FORGOTTEN] = { WRITER, "SELECT n.name, o.host FROM nodes AS n "
-		"JOIN node_owners AS o ON n.owner = o.id WHERE o.user = '' AND n.id IN "
+	[ST_FORGOTTEN] = { WRITER, "SELECT n.name, CASE o.user WHEN '' THEN o.host "
+		"ELSE o.user || '@' || o.host END FROM nodes AS n "
+		"JOIN node_owners AS o ON n.owner = o.id WHERE n.id IN "
 		"(SELECT node FROM node_affiliations WHERE jid = ?1 UNION "
 		"SELECT node FROM node_subscriptions WHERE bare = ?1) ORDER BY n.name" },
-	[ST_FORGET_AFFILIATIONS] = { WRITER, "DELETE FROM node_affiliations WHERE jid = ?1 AND "
-		"(SELECT o.user FROM nodes AS n JOIN node_owners AS o ON n.owner = o.id "
-		"WHERE n.id = node) = ''" },
-	[ST_FORGET_SUBSCRIPTIONS] = { WRITER, "DELETE FROM node_subscriptions WHERE bare = ?1 AND "
-		"(SELECT o.user FROM nodes AS n JOIN node_owners AS o ON n.owner = o.id "
-		"WHERE n.id = node) = ''" },
+	[ST_FORGET_AFFILIATIONS] = { WRITER, "DELETE FROM node_affiliations WHERE jid = ?1" },
+	[ST_FORGET_SUBSCRIPTIONS] = { WRITER, "DELETE FROM node_subscriptions WHERE bare = ?1" },
 };
 
 void db_bind_int(struct db *d, enum statement id, int at, uint64_t v)
