@@ -111,8 +111,7 @@ static void set_absent(struct node *n, bool absent)
 	n->shard->nodes_absent += absent ? 1 : (uint32_t)-1;
 }
 
-/* All that is of the node itself, as it was loaded. */
-static void empty(struct node *n)
+void node_empty(struct node *n)
 {
 	node_free_people(n);
 	node_config_clear(&n->config);
@@ -126,7 +125,7 @@ static void node_free(struct node *n)
 {
 	BUG_ON(n->held || n->n_waiting);
 	node_free_news(n);
-	empty(n);
+	node_empty(n);
 	free(n->newest);
 	timer_stop(&n->shard->loop.wheel, &n->idle);
 	free(n);
@@ -243,7 +242,7 @@ static void run_waiting(struct node *n, enum store_status status)
  * somebody makes up must not fill the memory. */
 static void none_there(struct node *n)
 {
-	empty(n);
+	node_empty(n);
 	if (n->shard->nodes_absent >= NODES_ABSENT_MAX || n->newest) {
 		take_out(n);
 		return;
@@ -279,7 +278,6 @@ void node_reload(struct node *n)
 {
 	if (n->loading || n->ended)
 		return;
-	empty(n);
 	load(n->shard, n->owner, &n, 1);
 }
 

@@ -12,13 +12,17 @@
 
 /* ---- node.c ---- */
 
+/* Forgets all of the node itself, as it was loaded. */
+void node_empty(struct node *n);
+
 /* Reading has ended: OK; NOT_FOUND: there is none. Lets in who waits, and releases the node. */
 void node_loaded(struct node *n, enum store_status status);
 
 /* From now on what has expired is looked for, if anything of the node can. */
 void node_watch_expiry(struct node *n);
 
-/* What is in memory could not be written: reads the node again. */
+/* What is in memory could not be written: reads the node again. Until it is read, what is on its way
+ * finds it as it was. */
 void node_reload(struct node *n);
 
 /* ---- node_publish.c ---- */

@@ -76,6 +76,7 @@ struct publishing {
 	struct jid by;
 	size_t n;
 	bool makes;                /* the node too */
+	bool persists;             /* as the node was when it was published */
 	struct arena mem;
 	struct node_item items[];
 };
@@ -102,6 +103,7 @@ static struct publishing *publishing_new(const struct node_publication *p, publi
 	u->by = jid_dup(&u->mem, p->by);
 	u->n = p->n;
 	u->makes = n->unwritten;
+	u->persists = n->config.persist_items;
 	for (size_t i = 0; i < p->n; i++) {
 		const struct node_item *in = &p->items[i];
 		u->items[i] = (struct node_item){
@@ -151,7 +153,7 @@ static void are_published(struct publishing *u)
 		node_forget_last(n);
 		n->is_empty = false;
 	}
-	if (u->n && !n->config.persist_items) {
+	if (u->n && !u->persists) {
 		free(n->newest);
 		n->newest = item_copy(&u->items[u->n - 1]);
 	}
@@ -221,7 +223,7 @@ bool node_publish(const struct node_publication *p, publish_done *done, void *ct
 	if (why->error != ERR_COUNT)
 		return false;
 	struct publishing *u = publishing_new(p, done, ctx);
-	if (n->config.persist_items && u->n)
+	if (u->persists && u->n)
 		submit(u);
 	else if (n->unwritten)
 		node_commit(n, &(struct node_change){ .config = true }, node_made, u);

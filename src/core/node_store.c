@@ -26,6 +26,7 @@ static bool read_node(struct node *n, const struct store_node *in, struct arena 
 {
 	struct jid creator;
 
+	node_empty(n);
 	if (!read_config(n, in))
 		return false;
 	if (jid_parse(in->creator, a, &creator))
