@@ -90,6 +90,7 @@ struct node {
 	uint32_t n_subs, subs_cap;  /* places */
 	uint32_t hole;              /* before this one, none is free */
 	uint32_t n_subscribed;      /* subscriptions */
+	uint32_t n_full;            /* those of them with a resource */
 	uint32_t n_special;         /* those of them with options, or that are not the only one */
 	struct audience **audiences;/* of each NODE_TURN_MAX places, or NULL: to be made */
 	uint32_t n_audiences;
@@ -305,6 +306,10 @@ struct node_subscription *node_subscription_first(const struct node *n, struct j
 
 /* Whether a bare JID has any subscription that is in force, of its resources too. */
 bool node_has_subscriber(const struct node *n, struct jid bare);
+
+/* Calls take() for each subscription of a bare JID, those of its resources too. It may end that one. */
+void node_each_of(struct node *n, struct jid bare,
+	void (*take)(struct node *n, struct node_subscription *sub, void *ctx), void *ctx);
 
 /* Adds one; options (or NULL) are copied. NULL: a bound is reached, *why says so. */
 struct node_subscription *node_subscribe(struct node *n, struct jid jid, enum subscription_state state,

@@ -50,12 +50,28 @@ static bool is_in_force(const struct node_subscription *sub)
 	return false;
 }
 
-/* Nearly all who subscribe do so with their bare JID. */
+/* Nearly all who subscribe do so with their bare JID: those need not be looked for. */
+void node_each_of(struct node *n, struct jid bare,
+	void (*take)(struct node *n, struct node_subscription *sub, void *ctx), void *ctx)
+{
+	struct node_subscription *next;
+
+	for (struct node_subscription *sub = node_subscription_first(n, bare); sub; sub = next) {
+		next = sub->more;
+		take(n, sub, ctx);
+	}
+	for (uint32_t i = 0; n->n_full && i < n->n_subs; i++) {
+		struct node_subscription *sub = n->subs[i];
+		if (sub && !jid_is_bare(sub->jid) && jid_eq_bare(sub->jid, bare))
+			take(n, sub, ctx);
+	}
+}
+
 bool node_has_subscriber(const struct node *n, struct jid bare)
 {
 	if (is_in_force(node_subscription_first(n, bare)))
 		return true;
-	for (uint32_t i = 0; i < n->n_subs; i++) {
+	for (uint32_t i = 0; n->n_full && i < n->n_subs; i++) {
 		const struct node_subscription *sub = n->subs[i];
 		if (sub && !jid_is_bare(sub->jid) && jid_eq_bare(sub->jid, bare) &&
 			sub->state == SUBSCRIPTION_SUBSCRIBED)
@@ -141,6 +157,7 @@ static struct node_subscription *add(struct node *n, struct jid jid, enum subscr
 		map_put(&n->by_jid, &sub->map);
 	sub->place = take_place(n, sub);
 	n->n_subscribed++;
+	n->n_full += !jid_is_bare(jid);
 	return sub;
 }
 
@@ -228,6 +245,7 @@ void node_unsubscribe(struct node *n, struct node_subscription *sub)
 	n->n_special += count_special(n, jid);
 	n->subs[sub->place] = NULL;
 	n->n_subscribed--;
+	n->n_full -= !jid_is_bare(jid);
 	if (sub->place < n->hole)
 		n->hole = sub->place;
 	node_audience_changed(n, sub->place);
@@ -299,17 +317,11 @@ void node_read_person(struct node *n, const struct store_node_affiliation *in)
 		put_person(n, bare, a);
 }
 
-/* Those of a bare JID, or (unset) of everybody, who may not have them any more. */
-static void end_forbidden(struct node *n, struct jid bare)
+static void end_if_forbidden(struct node *n, struct node_subscription *sub, void *ctx)
 {
-	for (uint32_t i = 0; i < n->n_subs; i++) {
-		struct node_subscription *sub = n->subs[i];
-		if (!sub || (jid_is_set(bare) && !jid_eq_bare(sub->jid, bare)))
-			continue;
-		if (sub->state == SUBSCRIPTION_SUBSCRIBED ? !node_may_notify(n, sub->jid)
-			: !node_allows(n, sub->jid, NODE_SUBSCRIBE))
-			node_end_subscription(n, sub);
-	}
+	if (sub->state == SUBSCRIPTION_SUBSCRIBED ? !node_may_notify(n, sub->jid)
+		: !node_allows(n, sub->jid, NODE_SUBSCRIBE))
+		node_end_subscription(n, sub);
 }
 
 bool node_affiliate(struct node *n, struct jid bare, enum node_affiliation a)
@@ -326,8 +338,7 @@ bool node_affiliate(struct node *n, struct jid bare, enum node_affiliation a)
 		map_del(&n->people, &p->map);
 	if (a == NODE_NONE)
 		free(p);
-	if (n->n_subscribed)
-		end_forbidden(n, bare);
+	node_each_of(n, bare, end_if_forbidden, NULL);
 	return true;
 }
 
@@ -339,7 +350,9 @@ void node_configure(struct node *n, struct node_config *config)
 	n->config = *config;
 	*config = (struct node_config){ 0 };
 	node_forget_last(n);
-	end_forbidden(n, (struct jid){ 0 });
+	for (uint32_t i = 0; i < n->n_subs; i++)
+		if (n->subs[i])
+			end_if_forbidden(n, n->subs[i], NULL);
 }
 
 /* ---- the end ---- */
@@ -360,6 +373,6 @@ void node_free_people(struct node *n)
 	map_clear(&n->by_jid);
 	free(n->subs);
 	n->subs = NULL;
-	n->n_subs = n->subs_cap = n->n_subscribed = n->n_special = n->hole = 0;
+	n->n_subs = n->subs_cap = n->n_subscribed = n->n_full = n->n_special = n->hole = 0;
 	node_init_people(n);
 }

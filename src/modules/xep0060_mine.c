@@ -39,23 +39,21 @@ static bool sees(struct node_request *q)
 	return node_permit(q, NODE_SEE);
 }
 
+static void write_his(struct node *n, struct node_subscription *sub, void *ctx)
+{
+	write_subscription(ctx, n->name, jid_str(sub->jid),
+		str_from(sub->subid, sizeof sub->subid), subscription_state_name(sub->state));
+}
+
 static void on_subscriptions(struct node_request *q)
 {
-	const struct node *n = q->node;
-
 	if (!sees(q))
 		return;
 	struct writer w = node_reply(q);
 	w_open_ns(&w, "pubsub", NS_PUBSUB);
 	w_open(&w, "subscriptions");
 	w_attr(&w, "node", q->name);
-	for (uint32_t i = 0; i < n->n_subs; i++) {
-		const struct node_subscription *sub = n->subs[i];
-		if (sub && jid_eq_bare(sub->jid, q->who))
-			write_subscription(&w, n->name, jid_str(sub->jid),
-				str_from(sub->subid, sizeof sub->subid),
-				subscription_state_name(sub->state));
-	}
+	node_each_of(q->node, jid_bare(q->who), write_his, &w);
 	w_close(&w);
 	w_close(&w);
 	node_send(q, &w);

@@ -159,13 +159,10 @@ static bool let_in(struct node *n, struct jid jid, struct node_subscription *sub
 }
 
 /* Whom an owner makes more than anybody waits no longer (section 8.7.4). */
-static void let_in_waiting(struct node *n, struct jid bare)
+static void let_in_waiting(struct node *n, struct node_subscription *sub, void *ctx)
 {
-	for (uint32_t i = 0; i < n->n_subs; i++) {
-		struct node_subscription *sub = n->subs[i];
-		if (sub && sub->state == SUBSCRIPTION_PENDING && jid_eq_bare(sub->jid, bare))
-			let_in(n, sub->jid, sub);
-	}
+	if (sub->state == SUBSCRIPTION_PENDING)
+		let_in(n, sub->jid, sub);
 }
 
 /* ---- affiliations (section 8.9) ---- */
@@ -230,7 +227,7 @@ static void affiliate(struct node *n, struct jid bare, enum node_affiliation a)
 	node_commit(n, &(struct node_change){ .person = &person }, NULL, NULL);
 	node_tell_affiliation(n, bare, a);
 	if (a == NODE_MEMBER || a == NODE_PUBLISHER || a == NODE_OWNER)
-		let_in_waiting(n, bare);
+		node_each_of(n, bare, let_in_waiting, NULL);
 }
 
 static void take_affiliation(struct node_request *q, const struct xml_node *el, struct jid jid,
