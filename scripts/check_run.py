@@ -297,7 +297,7 @@ def step_fuzz(check):
     setup_clang(check)
     check.ninja('build-fuzz', *(f'tests/fuzz/fuzz_{t.name[:-len("_fuzz.c")]}' for t in targets))
     code, out = check.run(*steady(), 'tests/fuzz/run-fuzz', 'build-fuzz', '--seconds',
-                          os.environ.get('FUZZ_SECONDS', '60'))
+                          os.environ.get('FUZZ_SECONDS', '30'))
     result = count_words(out)
     if code and not result.failed:
         raise CannotRun('run-fuzz failed')
