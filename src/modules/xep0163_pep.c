@@ -205,6 +205,12 @@ static bool is_owed(const struct node *n, struct jid to)
 	return n->config.send_last == LAST_ON_SUB_AND_PRESENCE && node_may_notify(n, to);
 }
 
+/* What it did not want before. A name longer than that of any node names none. */
+static bool is_new_wish(const struct caps *old, struct str node)
+{
+	return node.n <= STORE_NODE_NAME_MAX && !caps_wants(old, node);
+}
+
 static void tell_one(struct node *n, const struct telling *t)
 {
 	if (t->since_us && n->config.persist_items && node_may_notify(n, t->to))
@@ -220,10 +226,11 @@ static void tell(struct nodes_waiter *w, struct shard *s, enum store_status stat
 
 	for (unsigned i = 0; i < t->caps->n; i++) {
 		const struct account *a = account_get(s, t->account);
-		struct node *n = node_get(s, t->account, t->caps->nodes[i]);
+		struct str name = t->caps->nodes[i];
 		if (!a || !find(a, t->to))
 			break;
-		if (n && !caps_wants(t->old, t->caps->nodes[i]))
+		struct node *n = is_new_wish(t->old, name) ? node_get(s, t->account, name) : NULL;
+		if (n)
 			tell_one(n, t);
 	}
 	caps_unref(&t->caps);
@@ -258,7 +265,7 @@ static void tell_last_items(struct account *a, const struct known *k, struct cap
 		return;
 	struct str *names = arena_alloc(&s->loop.turn, k->caps->n * sizeof *names);
 	for (unsigned i = 0; i < k->caps->n; i++)
-		if (!caps_wants(old, k->caps->nodes[i]))
+		if (is_new_wish(old, k->caps->nodes[i]))
 			names[n++] = k->caps->nodes[i];
 	if (n)
 		nodes_wait(s, a->jid, names, n, &telling_new(a, k, old)->waiter);
