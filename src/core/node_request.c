@@ -98,15 +98,23 @@ void node_refuse_unknown(struct node_request *q, const struct stanza_refusal *wh
 		node_refuse(q, why);
 }
 
+enum outcome node_refuse_name(struct ctx *c, const struct stanza *iq)
+{
+	bool knows = c->host->service == SERVICE_OF_NODES ||
+		(c->account && account_may_see(c->account, iq->from));
+
+	return refuse(c, iq, knows ? ERR_ITEM_NOT_FOUND : ERR_SERVICE_UNAVAILABLE, STR(""));
+}
+
 bool node_permit(struct node_request *q, enum node_right right)
 {
 	struct stanza_refusal why = q->node ? node_may(q->node, q->who, right) : node_not_found();
 
 	if (why.error == ERR_COUNT)
 		return true;
-	if (q->node)
+	if (q->node && right != NODE_SEE)
 		node_refuse(q, &why);
-	else
+	else /* or it is as if there were none */
 		node_refuse_unknown(q, &why);
 	return false;
 }

@@ -38,6 +38,9 @@ enum outcome node_refuse_request(struct ctx *c, const struct stanza *iq,
  * would get if there were no account. */
 void node_refuse_unknown(struct node_request *q, const struct stanza_refusal *why);
 
+/* Refuses a name that no node can have, likewise as one that there is not. */
+enum outcome node_refuse_name(struct ctx *c, const struct stanza *iq);
+
 /* Whether the node is there and who asks may do that; else the request is answered. */
 bool node_permit(struct node_request *q, enum node_right right);
 

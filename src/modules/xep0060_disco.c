@@ -449,8 +449,7 @@ static enum outcome ask_node(struct ctx *c, const struct stanza *iq, node_run *r
 		&c->shard->loop.turn);
 
 	if (name.n > STORE_NODE_NAME_MAX)
-		return refuse(c, iq, c->account || c->host->service == SERVICE_OF_NODES
-			? ERR_ITEM_NOT_FOUND : ERR_SERVICE_UNAVAILABLE, STR(""));
+		return node_refuse_name(c, iq);
 	return node_request(c, iq, name, run);
 }
 

@@ -8,7 +8,7 @@
  * Of the form's fields there are start, end, before-id and after-id. An id whose item is gone is no
  * error: the page goes on from its place. Left out: with, ids, the preferences. Options: none.
  * Stores: nothing of its own. */
-#include "core/node.h"
+#include "core/node_request.h"
 
 #include "base/bug.h"
 #include "core/route.h"
@@ -181,17 +181,14 @@ static size_t page_bytes(const struct settings *set)
 	return (set->max_out < set->unacked_max ? set->max_out : set->unacked_max) / 4;
 }
 
-/* Who may not read learns the same as of the items. */
-static bool may_read(const struct node_request *q, struct stanza_refusal *why)
+/* Who may not read learns the same as of the items. False: the request is answered. */
+static bool may_read(struct node_request *r)
 {
-	*why = node_not_found();
-	if (!q->node)
+	if (!node_permit(r, NODE_READ))
 		return false;
-	*why = node_may(q->node, q->who, NODE_READ);
-	if (why->error == ERR_COUNT && !q->node->config.persist_items)
-		*why = (struct stanza_refusal){ .error = ERR_FEATURE_NOT_IMPLEMENTED,
-			.text = STR("the node keeps no items") };
-	return why->error == ERR_COUNT;
+	if (!r->node->config.persist_items)
+		node_refuse_text(r, ERR_FEATURE_NOT_IMPLEMENTED, STR("the node keeps no items"));
+	return r->node->config.persist_items;
 }
 
 static struct query *query_new(struct node_request *r, const struct xml_doc *d,
@@ -215,8 +212,9 @@ static void run_query(struct node_request *r)
 	struct store_items_query items = { .max_bytes = page_bytes(r->shard->settings) };
 	struct stanza_refusal why;
 
-	if (!may_read(r, &why) || !read_form(&items, d, query, turn, &why) ||
-		!read_page(&items, d, query, turn, &why)) {
+	if (!may_read(r))
+		return;
+	if (!read_form(&items, d, query, turn, &why) || !read_page(&items, d, query, turn, &why)) {
 		node_refuse(r, &why);
 		return;
 	}
@@ -226,12 +224,9 @@ static void run_query(struct node_request *r)
 static void run_form(struct node_request *r)
 {
 	static const char *const fields[] = { "start", "end", "before-id", "after-id" };
-	struct stanza_refusal why;
 
-	if (!may_read(r, &why)) {
-		node_refuse(r, &why);
+	if (!may_read(r))
 		return;
-	}
 	struct writer w = node_reply(r);
 	w_open_ns(&w, "query", NS_MAM);
 	w_attr(&w, "node", r->name);
@@ -260,7 +255,7 @@ static bool take(struct ctx *c, const struct stanza *iq, unsigned at)
 	if (!node.n)
 		return false;
 	if (node.n > STORE_NODE_NAME_MAX)
-		refuse(c, iq, ERR_ITEM_NOT_FOUND, STR(""));
+		node_refuse_name(c, iq);
 	else
 		node_request(c, iq, node, iq->type == IQ_SET ? run_query : run_form);
 	return true;
