@@ -30,9 +30,9 @@
 #define NODE_IDLE_MS      (600 * 1000)
 #define NODE_WAITING_MAX  1000         /* requests that wait while a node is loaded */
 #define NODE_TURN_MAX     1000         /* addresses that are told something in one turn */
-#define NODE_NEWS_MAX     (4 * 1024 * 1024) /* bytes of notifications that wait in one node; a
-                                        * publish that comes meanwhile is refused: resource-constraint,
-                                        * type wait */
+#define NODE_NEWS_MAX     (4 * 1024 * 1024) /* bytes of notifications that wait in one node; what
+                                        * comes meanwhile and would be told of is refused:
+                                        * resource-constraint, type wait */
 #define NODE_LAST_MAX     (64 * 1024)  /* bytes of an item that is kept ready to be sent again */
 #define NODE_SINCE_MAX    100          /* items that one who was away is told (XEP-0312) */
 #define NODE_SUBID_LEN    16           /* hexadecimal */
@@ -280,6 +280,11 @@ typedef void publish_done(struct shard *s, struct node *n, const struct node_ite
 	enum store_status status, void *ctx);
 bool node_publish(const struct node_publication *p, publish_done *done, void *ctx,
 	struct stanza_refusal *why);
+
+/* Counts what somebody does of which all subscribers are told, n_items of it, but at least one. True: he
+ * does too much of it, or so much waits to be told that nothing more should come; he is to wait. */
+bool node_is_pressed(struct node *n, struct jid by, size_t n_items);
+struct stanza_refusal node_pressed(void);
 
 /* Takes items out; notify: subscribers are told, whatever the configuration says. done: with
  * STORE_NOT_FOUND when there was none of them. */

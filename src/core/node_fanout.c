@@ -261,7 +261,7 @@ static void tell_places(struct node *n, struct news *w)
 static void news_free(struct node *n, struct news *w)
 {
 	list_del(&w->link);
-	n->news_bytes -= w->stanza ? w->stanza->doc.n_bytes : 0;
+	n->news_bytes -= w->bytes;
 	for (uint32_t i = w->at_share; i < w->n_shares; i++)
 		audience_unref(&w->shares[i].audience);
 	free(w->shares);
@@ -393,7 +393,10 @@ void node_tell(struct node *n, struct news *w)
 		return;
 	}
 	node_hold(n);
-	n->news_bytes += w->stanza->doc.n_bytes;
+	w->bytes = w->stanza->doc.n_bytes;
+	if (w->full && w->full != w->stanza)
+		w->bytes += w->full->doc.n_bytes;
+	n->news_bytes += w->bytes;
 	list_add(&n->news, &w->link);
 	advance(n);
 	node_release(n);

@@ -239,6 +239,36 @@ static void a_node_is_behind_when_much_waits(void **state)
 	side_clear(&t);
 }
 
+/* What is told in full to some alone counts too. */
+static void a_node_is_behind_with_payloads_for_few(void **state)
+{
+	struct subscription_options options;
+	struct stanza_refusal why;
+	struct side t;
+	struct buf b;
+
+	side_init(&t, 1);
+	subscribe(&t, 0, 2 * NODE_TURN_MAX);
+	subscription_options_default(&options);
+	options.include_body = true;
+	assert_non_null(node_subscribe(t.node, test_jid("juliet@a.example/x"),
+		SUBSCRIPTION_SUBSCRIBED, &options, &why));
+	subscription_options_clear(&options);
+	t.node->config.deliver_payloads = false;
+	buf_init(&b, NODE_NEWS_MAX);
+	buf_lit(&b, "<a xmlns='u'>");
+	while (b.n < NODE_NEWS_MAX / 4)
+		buf_lit(&b, "0123456789abcdef");
+	buf_lit(&b, "</a>");
+	for (unsigned i = 0; i < 4; i++)
+		publish(&t, "1", buf_str(&b));
+	assert_true(node_is_behind(t.node));
+	run(&t);
+	assert_int_equal(t.node->news_bytes, 0);
+	buf_clear(&b);
+	side_clear(&t);
+}
+
 static void who_comes_and_goes_changes_the_audience(void **state)
 {
 	struct side t;
@@ -329,6 +359,7 @@ int main(void)
 		cmocka_unit_test(many_items_are_told_in_turns),
 		cmocka_unit_test(items_are_told_in_order),
 		cmocka_unit_test(a_node_is_behind_when_much_waits),
+		cmocka_unit_test(a_node_is_behind_with_payloads_for_few),
 		cmocka_unit_test(who_comes_and_goes_changes_the_audience),
 		cmocka_unit_test(a_jid_is_told_once),
 		cmocka_unit_test(a_node_ends_behind_its_news),

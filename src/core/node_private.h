@@ -47,6 +47,7 @@ struct news {
 	struct stanza *stanza;     /* without `to`; counted, as the next two */
 	struct stanza *discreet;   /* replies: without the publisher's resource; NULL: to be made */
 	struct stanza *full;       /* with the payload, for special subscriptions; or NULL */
+	size_t bytes;              /* of what it counts for in node.news_bytes */
 	struct str text;           /* of the payload, folded; owned; p NULL: to be read */
 	bool replies;              /* the stanza names the publisher's resource */
 	bool begun;

@@ -34,6 +34,17 @@ static bool is_too_fast(struct node *n, struct jid by, size_t n_items)
 	return false;
 }
 
+bool node_is_pressed(struct node *n, struct jid by, size_t n_items)
+{
+	return node_is_behind(n) || is_too_fast(n, by, n_items ? n_items : 1);
+}
+
+struct stanza_refusal node_pressed(void)
+{
+	return (struct stanza_refusal){ .error = ERR_RESOURCE_CONSTRAINT,
+		.text = STR("not so fast") };
+}
+
 static uint32_t payload_bound(const struct node *n)
 {
 	const struct settings *set = n->shard->settings;
@@ -57,9 +68,8 @@ static struct stanza_refusal why_not(const struct node_publication *p)
 			return pubsub_refuse(PS_PAYLOAD_TOO_BIG);
 	if (p->n > STORE_NODE_ITEMS_MAX)
 		return pubsub_refuse(PS_MAX_ITEMS_EXCEEDED);
-	if (node_is_behind(n) || is_too_fast(n, p->by, p->n))
-		return (struct stanza_refusal){ .error = ERR_RESOURCE_CONSTRAINT,
-			.text = STR("not so fast") };
+	if (node_is_pressed(n, p->by, p->n))
+		return node_pressed();
 	module_each(m, n->shard->core, node_accepts)
 		if (!m->node_accepts(n, p->items, p->n, p->by, &why))
 			return why;

@@ -119,6 +119,16 @@ bool node_permit(struct node_request *q, enum node_right right)
 	return false;
 }
 
+bool node_has_time(struct node_request *q)
+{
+	struct stanza_refusal why = node_pressed();
+
+	if (!node_is_pressed(q->node, q->who, 1))
+		return true;
+	node_refuse(q, &why);
+	return false;
+}
+
 /* ---- what a request names ---- */
 
 bool node_read_jid(struct node_request *q, const struct xml_node *el, struct jid *out)

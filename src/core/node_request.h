@@ -44,6 +44,10 @@ enum outcome node_refuse_name(struct ctx *c, const struct stanza *iq);
 /* Whether the node is there and who asks may do that; else the request is answered. */
 bool node_permit(struct node_request *q, enum node_right right);
 
+/* Whether who asks may do now what all subscribers are told of (node_is_pressed()); else the
+ * request is answered. */
+bool node_has_time(struct node_request *q);
+
 /* The address in an attribute `jid` of an element, in its bytes or the arena of the turn. False:
  * there is none (jid-required), or it is none (jid-malformed), and the request is answered. */
 bool node_read_jid(struct node_request *q, const struct xml_node *el, struct jid *out);

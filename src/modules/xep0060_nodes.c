@@ -159,6 +159,8 @@ static void configure(struct node_request *q, const struct xml_node *form)
 {
 	struct node_config config;
 
+	if (!node_has_time(q))
+		return;
 	node_config_copy(&config, &q->node->config);
 	if (read_config(q, form, &config)) {
 		struct node_change change = { .config = true,

@@ -335,6 +335,11 @@ static void on_retract(struct node_request *q)
 		node_refuse(q, &why);
 		return;
 	}
+	if (node_is_behind(q->node)) {
+		why = node_pressed();
+		node_refuse(q, &why);
+		return;
+	}
 	struct retraction *r = read_retraction(q->iq, &why);
 	if (!r) {
 		node_refuse(q, &why);
@@ -361,7 +366,8 @@ static void on_purge(struct node_request *q)
 		node_refuse(q, &why);
 		return;
 	}
-	node_purge(q->node, node_settle, node_later(q));
+	if (node_has_time(q))
+		node_purge(q->node, node_settle, node_later(q));
 }
 
 const struct module xep0060_publish = {
